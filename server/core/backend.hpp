@@ -1,0 +1,28 @@
+// Where a model can run inside a browser.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace shoal {
+
+enum class Backend : std::uint8_t { kWasm, kWebgpu, kWebnn };
+inline constexpr std::array<Backend, 3> kBackends = {Backend::kWasm, Backend::kWebgpu, Backend::kWebnn};
+
+constexpr std::string_view backend_name(Backend backend) {
+  constexpr std::array<std::string_view, 3> kNames = {"wasm", "webgpu", "webnn"};
+  return kNames[static_cast<std::size_t>(backend)];
+}
+
+constexpr std::optional<Backend> backend_from(std::string_view name) {
+  for (const Backend backend : kBackends) {
+    if (backend_name(backend) == name) {
+      return backend;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace shoal

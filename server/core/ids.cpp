@@ -1,0 +1,65 @@
+#include "server/core/ids.hpp"
+
+#include <fmt/format.h>
+#include <openssl/rand.h>
+#include <openssl/sha.h>
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <span>
+
+namespace shoal {
+namespace {
+
+std::string to_hex(std::span<const unsigned char> bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text;
+  text.reserve(bytes.size() * 2);
+  for (const unsigned char byte : bytes) {
+    text.push_back(kDigits[byte >> 4]);
+    text.push_back(kDigits[byte & 15U]);
+  }
+  return text;
+}
+
+void fill_random(std::span<unsigned char> bytes) {
+  // A machine without randomness cannot make tokens that protect anything: stop.
+  if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1) {
+    std::abort();
+  }
+}
+
+}  // namespace
+
+std::string uuid_v7() {
+  std::array<unsigned char, 16> bytes{};
+  fill_random(bytes);
+  const auto millis = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
+                                                     std::chrono::system_clock::now().time_since_epoch())
+                                                     .count());
+  for (std::size_t index = 0; index < 6; ++index) {
+    bytes[index] = static_cast<unsigned char>(millis >> (40 - 8 * index));
+  }
+  bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0FU) | 0x70U);
+  bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3FU) | 0x80U);
+  const std::string hex = to_hex(bytes);
+  return fmt::format("{}-{}-{}-{}-{}", hex.substr(0, 8), hex.substr(8, 4), hex.substr(12, 4), hex.substr(16, 4),
+                     hex.substr(20));
+}
+
+std::string random_hex(std::size_t bytes) {
+  std::string buffer(bytes, '\0');
+  const std::span<unsigned char> view(reinterpret_cast<unsigned char*>(buffer.data()), buffer.size());
+  fill_random(view);
+  return to_hex(view);
+}
+
+std::string sha256_hex(const void* data, std::size_t size) {
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
+  SHA256(static_cast<const unsigned char*>(data), size, digest.data());
+  return to_hex(digest);
+}
+
+}  // namespace shoal

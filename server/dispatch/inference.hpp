@@ -1,0 +1,83 @@
+// The seam between the protocols and the pool: one inference request in, one response or typed error out.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/core/result.hpp"
+#include "server/core/backend.hpp"
+#include "server/core/clock.hpp"
+#include "server/core/pooling.hpp"
+#include "server/core/tensor.hpp"
+
+namespace shoal::models {
+struct ModelVersion;
+}
+
+namespace shoal::dispatch {
+
+// What the client insists on; refused with a typed error when it cannot be met, never replaced silently.
+struct Demand {
+  std::optional<Backend> backend;     // shoal_backend
+  std::optional<std::string> worker;  // shoal_worker: "<kind>/<n>"
+  std::optional<std::uint32_t> bits;  // shoal_bits
+  std::optional<std::string> variant; // shoal_variant
+};
+
+struct InferenceRequest {
+  std::string request_id;  // uuid_v7(), made by the protocol that accepted the request
+  std::shared_ptr<const models::ModelVersion> model;
+  std::vector<Tensor> inputs;        // validated against the model by the caller
+  std::vector<std::string> outputs;  // empty = all
+  std::optional<Pooling> pooling;    // then the one output is "embedding" FP32 [batch, width]
+  Demand demand;
+  std::uint32_t priority = 0;  // 0 = the model's default, 1 highest
+  TimePoint received;
+  TimePoint deadline = kNoDeadline;  // kNoDeadline: the server's default timeout applies
+};
+
+struct Timing {
+  std::uint64_t queue_us = 0;    // accepted to sent to the worker (of the attempt that succeeded)
+  std::uint64_t input_us = 0;    // sending, and waiting in the agent
+  std::uint64_t compute_us = 0;  // entry to exit of the engine's run
+  std::uint64_t output_us = 0;   // answer's way back
+  std::uint64_t total_us = 0;    // accepted to answered, here
+};
+
+struct InferenceResponse {
+  std::vector<Tensor> outputs;
+  std::string backend;        // "wasm" "webgpu" "webnn": where it really ran
+  std::string worker;         // slot
+  std::string adapter;        // "hardware" "software" "cpu"
+  std::string variant;        // name of the model's variant
+  std::uint32_t bits = 0;     // of its weights; 0 = as the graph has them
+  std::string fallback_from;  // backends preferred before this one that were not there; empty = none
+  std::uint32_t attempts = 1;
+  Timing timing;
+};
+
+using Completion = std::function<void(Result<InferenceResponse>)>;
+
+// Main lane only.
+class InferenceService {
+ public:
+  InferenceService() = default;
+  InferenceService(const InferenceService&) = delete;
+  InferenceService& operator=(const InferenceService&) = delete;
+  virtual ~InferenceService() = default;
+
+  // Takes the request. `done` is called exactly once, on the main lane, never from inside submit. Returns a ticket (> 0).
+  virtual std::uint64_t submit(InferenceRequest request, Completion done) = 0;
+  // The client has gone or cancelled: frees the queue slot or the worker; `done` is called with kCancelled.
+  virtual void cancel(std::uint64_t ticket) = 0;
+  // Whether the model's default backend is ready; kUnavailable with the reason when not.
+  [[nodiscard]] virtual Status model_ready(const models::ModelVersion& model) const = 0;
+  // Whether every model's default backend is ready and the server is not draining.
+  [[nodiscard]] virtual Status server_ready() const = 0;
+};
+
+}  // namespace shoal::dispatch

@@ -1,0 +1,98 @@
+// A connected browser, as the dispatcher sees it: load an instance, run it, cancel. Owned by the pool; lives on the main
+// lane. Each completion is called exactly once, on the main lane, never from inside the call that passed it: with
+// kWorkerLost when the browser goes away first.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/core/result.hpp"
+#include "server/core/backend.hpp"
+#include "server/core/clock.hpp"
+#include "server/core/pooling.hpp"
+#include "server/core/tensor.hpp"
+
+namespace shoal::pool {
+
+struct BlobRef {
+  std::string path;  // external data: the name in the graph; empty for the graph itself
+  std::string sha256;
+  std::uint64_t byte_size = 0;
+};
+
+struct LoadSpec {
+  std::string instance;  // key, named by later runs
+  Backend backend = Backend::kWasm;
+  BlobRef graph;
+  std::vector<BlobRef> external;
+  std::map<std::string, std::uint64_t> free_dimensions;  // symbolic dimension to value; webnn needs all of them
+};
+
+struct LoadOutcome {
+  std::map<std::string, std::uint32_t> nodes;  // graph nodes by where they really run
+  std::vector<std::string> heavy_elsewhere;    // matmuls, convolutions, ... that did not get onto the backend
+  std::uint64_t fetch_us = 0;
+  std::uint64_t build_us = 0;
+  bool from_cache = false;
+  std::uint64_t memory_bytes = 0;
+};
+
+struct RunSpec {
+  std::string instance;
+  std::shared_ptr<const std::vector<Tensor>> inputs;  // shared: a lost run is dispatched again with the same bytes
+  std::vector<std::string> outputs;                   // empty = all
+  std::optional<Pooling> pooling;
+  TimePoint deadline = kNoDeadline;
+};
+
+struct RunOutcome {
+  std::vector<Tensor> outputs;
+  std::uint64_t compute_us = 0;  // entry to exit of the engine's run
+  std::uint64_t agent_queue_us = 0;
+};
+
+struct WorkerState {
+  std::string slot;                // "<kind>/<n>"
+  std::vector<Backend> backends;   // usable here: probed and allowed
+  std::map<Backend, std::string> why_not;  // allowed but not usable, in the browser's words
+  std::string adapter;             // of webgpu: "software" or "hardware"; empty without webgpu
+  std::string browser;             // user agent
+  std::uint64_t memory_bytes = 0;  // PSS of the browser's process tree, refreshed every few seconds
+};
+
+class Worker {
+ public:
+  Worker() = default;
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+  virtual ~Worker() = default;
+
+  [[nodiscard]] virtual const WorkerState& state() const = 0;
+
+  // Work ids are unique for the life of the worker and never 0.
+  virtual std::uint64_t load(LoadSpec spec, std::function<void(Result<LoadOutcome>)> done) = 0;
+  virtual std::uint64_t run(RunSpec spec, std::function<void(Result<RunOutcome>)> done) = 0;
+  virtual void unload(const std::string& instance) = 0;
+  // Its completion still comes, with kCancelled or with what was already on its way.
+  virtual void cancel(std::uint64_t work_id) = 0;
+};
+
+// What the pool tells the dispatcher. Main lane.
+class WorkerListener {
+ public:
+  WorkerListener() = default;
+  WorkerListener(const WorkerListener&) = delete;
+  WorkerListener& operator=(const WorkerListener&) = delete;
+  virtual ~WorkerListener() = default;
+  // The agent has said hello and been accepted. The worker is valid until worker_lost for the same slot returns.
+  virtual void worker_ready(Worker& worker) = 0;
+  // All completions of the worker have been called before this.
+  virtual void worker_lost(const std::string& slot, const std::string& reason) = 0;
+};
+
+}  // namespace shoal::pool

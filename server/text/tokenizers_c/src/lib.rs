@@ -1,0 +1,207 @@
+//! Hugging Face tokenizers behind the C ABI of shoal_tokenizers.h. Every entry point catches panics.
+
+use std::os::raw::{c_char, c_int};
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::ptr;
+use std::slice;
+use tokenizers::Tokenizer;
+
+const OK: c_int = 0;
+const INVALID: c_int = 1;
+const INTERNAL: c_int = 2;
+
+pub struct ShoalTokenizer {
+    tokenizer: Tokenizer,
+    pad_id: i64,
+    id_bound: u32,
+}
+
+#[repr(C)]
+pub struct ShoalEncoding {
+    ids: *mut u32,
+    type_ids: *mut u32,
+    size: usize,
+}
+
+/// # Safety
+/// `data` is null or points to `size` readable bytes that live as long as the call.
+unsafe fn bytes<'a>(data: *const u8, size: usize) -> &'a [u8] {
+    if data.is_null() || size == 0 {
+        &[]
+    } else {
+        slice::from_raw_parts(data, size)
+    }
+}
+
+/// # Safety
+/// `buffer` is null or points to `size` writable bytes.
+unsafe fn write_error(message: &str, buffer: *mut c_char, size: usize) {
+    if buffer.is_null() || size == 0 {
+        return;
+    }
+    let mut length = message.len().min(size - 1);
+    while !message.is_char_boundary(length) {
+        length -= 1;
+    }
+    ptr::copy_nonoverlapping(message.as_ptr(), buffer.cast::<u8>(), length);
+    *buffer.add(length) = 0;
+}
+
+/// # Safety
+/// As `write_error`.
+unsafe fn guarded(
+    error: *mut c_char,
+    error_size: usize,
+    body: impl FnOnce() -> Result<(), String>,
+) -> c_int {
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(())) => OK,
+        Ok(Err(message)) => {
+            write_error(&message, error, error_size);
+            INVALID
+        }
+        Err(panic) => {
+            let text = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("no message");
+            write_error(&format!("the tokenizer library panicked: {text}"), error, error_size);
+            INTERNAL
+        }
+    }
+}
+
+fn load(json: &[u8]) -> Result<ShoalTokenizer, String> {
+    let mut tokenizer = Tokenizer::from_bytes(json).map_err(|error| error.to_string())?;
+    let pad_id = match tokenizer.get_padding() {
+        Some(padding) => i64::from(padding.pad_id),
+        None => ["[PAD]", "<pad>"]
+            .iter()
+            .find_map(|token| tokenizer.token_to_id(token))
+            .map_or(-1, i64::from),
+    };
+    tokenizer.with_padding(None);
+    tokenizer.with_truncation(None).map_err(|error| error.to_string())?;
+    let id_bound = tokenizer.get_vocab(true).values().max().map_or(0, |id| id.saturating_add(1));
+    Ok(ShoalTokenizer { tokenizer, pad_id, id_bound })
+}
+
+fn leak(values: &[u32]) -> *mut u32 {
+    Box::into_raw(values.to_vec().into_boxed_slice()).cast::<u32>()
+}
+
+/// # Safety
+/// `data` came from `leak` with `size` values, or is null.
+unsafe fn reclaim(data: *mut u32, size: usize) {
+    if !data.is_null() {
+        drop(Box::from_raw(ptr::slice_from_raw_parts_mut(data, size)));
+    }
+}
+
+/// # Safety
+/// See shoal_tokenizers.h: pointers are valid for the sizes given, `out` is writable.
+#[no_mangle]
+pub unsafe extern "C" fn shoal_tokenizer_load(
+    json: *const u8,
+    size: usize,
+    out: *mut *mut ShoalTokenizer,
+    error: *mut c_char,
+    error_size: usize,
+) -> c_int {
+    guarded(error, error_size, || {
+        let loaded = load(bytes(json, size))?;
+        *out = Box::into_raw(Box::new(loaded));
+        Ok(())
+    })
+}
+
+/// # Safety
+/// `tokenizer` came from shoal_tokenizer_load and is not used afterwards, or is null.
+#[no_mangle]
+pub unsafe extern "C" fn shoal_tokenizer_free(tokenizer: *mut ShoalTokenizer) {
+    if !tokenizer.is_null() {
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(Box::from_raw(tokenizer))));
+    }
+}
+
+/// # Safety
+/// See shoal_tokenizers.h: pointers are valid for the sizes given, `out` is writable.
+#[no_mangle]
+pub unsafe extern "C" fn shoal_tokenizer_encode(
+    tokenizer: *const ShoalTokenizer,
+    text: *const u8,
+    text_size: usize,
+    pair: *const u8,
+    pair_size: usize,
+    add_special_tokens: c_int,
+    out: *mut ShoalEncoding,
+    error: *mut c_char,
+    error_size: usize,
+) -> c_int {
+    guarded(error, error_size, || {
+        let not_utf8 = |bad: std::str::Utf8Error| {
+            format!("text is not valid UTF-8: byte {} is wrong", bad.valid_up_to())
+        };
+        let first = std::str::from_utf8(bytes(text, text_size)).map_err(not_utf8)?;
+        let special = add_special_tokens != 0;
+        let inner = &(*tokenizer).tokenizer;
+        // encode_fast leaves out the character offsets, which nobody reads here.
+        let encoding = if pair.is_null() {
+            inner.encode_fast(first, special)
+        } else {
+            let second = std::str::from_utf8(bytes(pair, pair_size)).map_err(not_utf8)?;
+            inner.encode_fast((first, second), special)
+        }
+        .map_err(|failure| failure.to_string())?;
+        *out = ShoalEncoding {
+            ids: leak(encoding.get_ids()),
+            type_ids: leak(encoding.get_type_ids()),
+            size: encoding.len(),
+        };
+        Ok(())
+    })
+}
+
+/// # Safety
+/// `encoding` was filled by shoal_tokenizer_encode.
+#[no_mangle]
+pub unsafe extern "C" fn shoal_encoding_free(encoding: *mut ShoalEncoding) {
+    if !encoding.is_null() {
+        let size = (*encoding).size;
+        reclaim((*encoding).ids, size);
+        reclaim((*encoding).type_ids, size);
+        *encoding = ShoalEncoding { ids: ptr::null_mut(), type_ids: ptr::null_mut(), size: 0 };
+    }
+}
+
+/// # Safety
+/// `tokenizer` came from shoal_tokenizer_load.
+#[no_mangle]
+pub unsafe extern "C" fn shoal_tokenizer_vocab_size(tokenizer: *const ShoalTokenizer) -> u32 {
+    (*tokenizer).id_bound
+}
+
+/// # Safety
+/// `tokenizer` came from shoal_tokenizer_load.
+#[no_mangle]
+pub unsafe extern "C" fn shoal_tokenizer_pad_id(tokenizer: *const ShoalTokenizer) -> i64 {
+    (*tokenizer).pad_id
+}
+
+/// # Safety
+/// `tokenizer` came from shoal_tokenizer_load; `token` points to `token_size` bytes.
+#[no_mangle]
+pub unsafe extern "C" fn shoal_tokenizer_token_id(
+    tokenizer: *const ShoalTokenizer,
+    token: *const u8,
+    token_size: usize,
+) -> i64 {
+    catch_unwind(AssertUnwindSafe(|| {
+        std::str::from_utf8(bytes(token, token_size))
+            .ok()
+            .and_then(|text| (*tokenizer).tokenizer.token_to_id(text))
+            .map_or(-1, i64::from)
+    }))
+    .unwrap_or(-1)
+}
