@@ -1,0 +1,109 @@
+// What the server knows about its models: immutable values, shared by shared_ptr<const>, readable from any thread.
+// A model that could not be read is here too, as kUnavailable with the reason: one bad file never hides the others.
+// Made by Repository (repository.hpp); requests are checked against it by validate (validate.hpp).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/core/result.hpp"
+#include "server/core/backend.hpp"
+#include "server/core/pooling.hpp"
+#include "server/core/tensor.hpp"
+
+namespace inference {
+class ModelConfig;  // inference/model_config.pb.h
+}
+namespace shoal::text {
+class Tokenizer;
+}
+
+namespace shoal::models {
+
+struct TensorSignature {
+  std::string name;
+  DataType datatype = DataType::kFp32;
+  Shape dims;                          // as in the graph, the batch dimension included; -1 = any
+  std::vector<std::string> dim_names;  // one per dimension: its symbol in the graph, empty where fixed or anonymous
+  bool has_rank = true;                // false: the graph does not say; dims is then [-1] and is not checked
+};
+
+// A file, named by its contents.
+struct Blob {
+  std::string sha256;  // 64 lower-case hex digits
+  std::filesystem::path path;
+  std::uint64_t size = 0;
+};
+
+// A file that the graph names as the home of some of its weights.
+struct ExternalBlob {
+  std::string location;  // as the graph writes it, relative to the graph's folder
+  Blob blob;
+};
+
+// How this model turns text into a vector: what /v1/embeddings needs beside the graph.
+struct EmbeddingConfig {
+  std::shared_ptr<const text::Tokenizer> tokenizer;
+  std::uint32_t max_tokens = 0;  // special tokens included
+  std::uint32_t pad_id = 0;
+  Pooling pooling;
+  std::uint32_t width = 0;
+};
+
+// Allowed sizes of symbolic dimensions where a backend needs static shapes, ascending: {"sequence_length": {32, 128}}.
+using Buckets = std::map<std::string, std::vector<std::int64_t>>;
+
+enum class ModelState : std::uint8_t { kReady, kUnavailable };
+
+struct ModelVersion {
+  std::string name;
+  std::int64_t version = 0;
+  std::string platform;  // "onnxruntime_onnx"
+  std::vector<TensorSignature> inputs;   // those a request must give: without the graph's initialisers
+  std::vector<TensorSignature> outputs;
+  // > 0: every input and output starts with a batch dimension, requests may be joined along it up to this many rows.
+  // 0: shapes are taken as they are.
+  std::int64_t max_batch_size = 0;
+  Blob graph;
+  std::vector<ExternalBlob> external;
+  std::vector<Backend> backends;  // preference, default first; only these are offered
+  Buckets webnn_buckets;
+  std::optional<EmbeddingConfig> embedding;
+  std::shared_ptr<const inference::ModelConfig> config;  // completed: inputs, outputs, max_batch_size. Never null.
+  ModelState state = ModelState::kUnavailable;
+  Error load_error;  // why it is kUnavailable
+
+  [[nodiscard]] bool is_ready() const { return state == ModelState::kReady; }
+  [[nodiscard]] const TensorSignature* input(std::string_view tensor) const;   // nullptr: no such input
+  [[nodiscard]] const TensorSignature* output(std::string_view tensor) const;  // nullptr: no such output
+};
+
+using ModelPtr = std::shared_ptr<const ModelVersion>;
+
+// One view of the whole repository; a rescan makes another.
+struct Snapshot {
+  std::map<std::string, std::map<std::int64_t, ModelPtr>, std::less<>> models;
+  std::map<std::string, Blob, std::less<>> blobs;  // by sha256: what browsers may fetch, nothing else
+
+  // A READY version: the one asked for, else the highest. kNotFound or kUnavailable in Triton's words.
+  [[nodiscard]] Result<ModelPtr> find(std::string_view name, std::optional<std::int64_t> version = {}) const;
+  // As above with the protocol's version string: empty = none; kInvalidArgument unless it is a number > 0.
+  [[nodiscard]] Result<ModelPtr> find(std::string_view name, std::string_view version) const;
+  [[nodiscard]] const Blob* blob(std::string_view sha256) const;  // nullptr: not one of ours
+};
+using SnapshotPtr = std::shared_ptr<const Snapshot>;
+
+// Triton's rule for version strings: empty = none, else a decimal number > 0.
+Result<std::optional<std::int64_t>> parse_version(std::string_view text);
+
+// Model names come from folders and go into URLs and metric labels: 1 to 128 bytes, no '/', '\', control character, not
+// "." or "..", no leading '.'.
+Status check_model_name(std::string_view name);
+
+}  // namespace shoal::models

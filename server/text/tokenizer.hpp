@@ -1,0 +1,54 @@
+// A Hugging Face tokenizer.json: text to token ids. Immutable and thread-safe after loading. Truncation and padding of the
+// file are ignored: limits are the model's, and they are errors, not silent cuts.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "engine/core/bytes.hpp"
+#include "engine/core/result.hpp"
+
+struct ShoalTokenizer;
+
+namespace shoal::text {
+
+struct Tokens {
+  std::vector<std::uint32_t> ids;
+  std::vector<std::uint32_t> type_ids;  // 0 for the first text, 1 for the second
+};
+
+class Tokenizer {
+ public:
+  // Longest text (both of a pair together) that is looked at; longer ones are kInvalidArgument.
+  static constexpr std::size_t kMaxTextBytes = std::size_t{4} << 20;
+  // Largest tokenizer.json; real ones stay below 40 MiB.
+  static constexpr std::size_t kMaxFileBytes = std::size_t{128} << 20;
+
+  static Result<std::shared_ptr<const Tokenizer>> load(Bytes tokenizer_json);
+
+  Tokenizer(const Tokenizer&) = delete;
+  Tokenizer& operator=(const Tokenizer&) = delete;
+  ~Tokenizer();
+
+  // kInvalidArgument: not UTF-8, or too long. `add_special_tokens`: [CLS] ... [SEP] and the like.
+  [[nodiscard]] Result<Tokens> encode(std::string_view text, bool add_special_tokens = true) const;
+  [[nodiscard]] Result<Tokens> encode_pair(std::string_view text, std::string_view pair,
+                                           bool add_special_tokens = true) const;
+
+  // Ids are below this.
+  [[nodiscard]] std::uint32_t vocab_size() const;
+  // The padding token that the file names.
+  [[nodiscard]] std::optional<std::uint32_t> pad_id() const;
+  [[nodiscard]] std::optional<std::uint32_t> token_id(std::string_view token) const;
+
+ private:
+  explicit Tokenizer(ShoalTokenizer* handle) : handle_(handle) {}
+  Result<Tokens> encode_parts(std::string_view text, const std::string_view* pair, bool add_special_tokens) const;
+
+  ShoalTokenizer* handle_;
+};
+
+}  // namespace shoal::text
