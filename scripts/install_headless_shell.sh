@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/headless_shell"
 home=${SHOAL_HOME:-$(cd ../.. && pwd)/.shoal}
 target=$home/tools/headless_shell
-want=$(cat package-lock.json unpack.mjs | sha256sum | cut -d' ' -f1)
+want=$(cat package-lock.json unpack.mjs headless_shell.sh | sha256sum | cut -d' ' -f1)
 if [[ -x $target/headless_shell && $(cat "$target/.stamp" 2>/dev/null) == "$want" ]]; then exit 0; fi
 
 mkdir -p "$home/tools"
@@ -17,6 +17,7 @@ cp package.json package-lock.json .npmrc unpack.mjs "$work/"
 mkdir "$work/out"
 node "$work/unpack.mjs" "$work/node_modules/@sparticuz/chromium/bin" "$work/out"
 "$work/out/headless_shell" --version
+install -m 755 headless_shell.sh "$work/out/headless_shell.sh"
 chmod 755 "$work/out"
 echo "$want" >"$work/out/.stamp"
 rm -rf "$target"
