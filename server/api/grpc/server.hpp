@@ -1,0 +1,43 @@
+// The gRPC front end: inference.GRPCInferenceService and grpc.health.v1.Health over the callback API. gRPC's own threads
+// read and write messages and post everything else to the main lane. Owned by the app; its functions are called from the
+// main lane.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "engine/core/result.hpp"
+#include "server/api/services.hpp"
+#include "server/core/clock.hpp"
+
+namespace shoal::api::grpc {
+
+struct ServerOptions {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 8001;  // 0: any free one
+};
+
+class Server {
+ public:
+  Server(Services& services, ServerOptions options);
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+  // Requires: never started, or drained: `done` has been called.
+  ~Server();
+
+  // kUnavailable, naming address and port, when it cannot be bound.
+  Status start();
+  [[nodiscard]] std::uint16_t port() const;
+
+  // Refuses new calls, lets the running ones end until the deadline, then cancels them. Does not block: `done` is called
+  // on the main lane. A later call with an earlier deadline cuts short.
+  void drain(TimePoint deadline, std::function<void()> done);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace shoal::api::grpc

@@ -1,0 +1,60 @@
+// An HTTP/1.1 listener: accepts up to Limits::connections sockets, each a session (session.hpp) that answers from a
+// router. Two of them run: the public one and the metrics page. Owned by the app; main lane. After drain() no new socket
+// is taken, idle ones are closed, and answers carry "Connection: close".
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/beast/http/message.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/core/result.hpp"
+#include "server/api/http/router.hpp"
+#include "server/api/services.hpp"
+#include "server/core/clock.hpp"
+#include "server/core/log.hpp"
+
+namespace shoal::api::http {
+
+// Takes over the socket of a WebSocket upgrade to /agent/ws, whose Host and Origin have been checked.
+using Upgrade = std::function<void(boost::asio::ip::tcp::socket,
+                                   boost::beast::http::request<boost::beast::http::string_body>)>;
+
+struct ServerOptions {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 8000;              // 0: any free one
+  std::vector<std::string> public_hosts;  // "host[:port]" that browsers may use beside loopback
+  Limits limits;
+  Upgrade upgrade;  // empty: there is no /agent/ws
+};
+
+class Server {
+ public:
+  Server(boost::asio::any_io_executor main, boost::asio::thread_pool& cpu, Router router, ServerOptions options, Log log);
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+  // Requires: stop() has been called and the lane has run, or listen() never was.
+  ~Server();
+
+  // kUnavailable, naming address and port, when it cannot be bound.
+  Status listen();
+  [[nodiscard]] std::uint16_t port() const;
+  [[nodiscard]] std::size_t connection_count() const;
+
+  // `done` is called once all sessions are gone; those left at the deadline are cut.
+  void drain(TimePoint deadline, std::function<void()> done);
+  // Closes everything now.
+  void stop();
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace shoal::api::http

@@ -1,0 +1,78 @@
+// Every metric family of the server, declared once in families.cpp (name, type, help, labels; golden in
+// tests/golden/metrics.txt). Components receive this by reference and call the function of the event; gauges that mirror
+// state are pulled at scrape time. Label values come from closed lists: models of the repository, backends, worker
+// slots; a name that a client sent never becomes one. Main lane, except text().
+#pragma once
+
+#include <prometheus/metric_family.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace shoal::metrics {
+
+// Pulled at scrape time.
+struct FleetState {
+  struct Worker {
+    std::string slot;
+    std::string state;                  // "starting" "ready" "busy" "lost": the pool's own closed list
+    std::vector<std::string> backends;  // usable now
+    std::uint64_t memory_bytes = 0;     // PSS of its process tree
+  };
+  std::vector<Worker> workers;
+};
+
+// Durations of one answered request in microseconds.
+struct RequestTiming {
+  std::uint64_t total_us = 0;
+  std::uint64_t queue_us = 0;
+  std::uint64_t compute_us = 0;
+};
+
+struct FamilyDeclaration {
+  std::string_view name;
+  prometheus::MetricType type;
+  std::string_view help;
+  std::string_view labels;  // "model,version"
+};
+const std::vector<FamilyDeclaration>& declarations();
+
+class Families {
+ public:
+  Families();
+  Families(const Families&) = delete;
+  Families& operator=(const Families&) = delete;
+  ~Families();
+
+  // A request was answered with success. `model` is a name from the repository.
+  void request_answered(std::string_view model, std::string_view backend, const RequestTiming& timing);
+  // A worker's browser was started again. `kind` is the slot's kind ("chromium", "headless_shell").
+  void worker_restarted(std::string_view kind);
+  // A request was sent to another worker because the first one was lost.
+  void request_redispatched(std::string_view model);
+  void websocket_sent(std::uint64_t bytes);
+  void websocket_received(std::uint64_t bytes);
+  // An HTTP answer left. `route` is one of "kserve" "openai" "agent" "other".
+  void http_answered(std::string_view route, unsigned status);
+
+  [[nodiscard]] std::vector<prometheus::MetricFamily> collect() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// A pulled family: the declared name, type and help, without samples. Requires: `name` is declared.
+prometheus::MetricFamily pulled_family(std::string_view name);
+void add_sample(prometheus::MetricFamily& family, double value,
+                std::vector<std::pair<std::string, std::string>> labels = {});
+
+// Prometheus text format. Any thread.
+std::string text(const std::vector<prometheus::MetricFamily>& families);
+
+}  // namespace shoal::metrics
