@@ -1,0 +1,54 @@
+// What the scheduler knows of the browsers, and where a job can go. Pure.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "server/schedule/job.hpp"
+
+namespace shoal::schedule {
+
+struct InstanceState {
+  enum class Kind : std::uint8_t { kLoading, kReady, kFailed };
+  Kind kind = Kind::kLoading;
+  TimePoint since;
+  TimePoint last_used;
+  Error error;  // of kFailed: kept for the life of the connection, so that a bad graph is not built again and again
+};
+
+struct Engine {
+  bool usable = false;  // probed and allowed; before the first hello: allowed
+  std::string why_not;  // the browser's words
+  std::uint32_t in_flight = 0;
+  std::map<std::string, InstanceState> instances;
+};
+
+struct Slot {
+  bool is_up = false;
+  std::map<Backend, Engine> engines;
+};
+
+using Slots = std::map<std::string, Slot>;
+
+struct Placement {
+  enum class Kind : std::uint8_t {
+    kRun,         // now, on `slot`
+    kLoad,        // load on `slot` first
+    kFreshBrowser,  // `slot` must be recycled first: its one place is taken by another, idle instance
+    kWait,        // something that will change (a load, a busy engine, a browser on its way)
+    kImpossible,  // no slot will ever do: `error`
+  };
+  Kind kind = Kind::kWait;
+  std::string slot;
+  Candidate candidate;
+  std::string fallback_from;
+  Error error;
+};
+
+// The first candidate with a usable slot wins and the job waits for it: a busy preferred backend is not a reason to
+// compute elsewhere. A candidate is skipped only when no slot has or will have its backend, or when its graph failed
+// everywhere.
+Placement place(const Slots& slots, const Job& job, const SchedulerLimits& limits);
+
+}  // namespace shoal::schedule

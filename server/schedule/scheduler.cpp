@@ -1,0 +1,240 @@
+#include "server/schedule/scheduler.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace shoal::schedule {
+
+Scheduler::Scheduler(SchedulerLimits limits) : limits_(std::move(limits)) {}
+
+void Scheduler::slot_configured(const std::string& slot, const std::vector<Backend>& allowed) {
+  Slot& entry = slots_[slot];
+  for (const Backend backend : allowed) {
+    entry.engines[backend].usable = true;
+  }
+}
+
+void Scheduler::slot_up(const std::string& slot, const std::vector<Backend>& usable,
+                        const std::map<Backend, std::string>& why_not) {
+  Slot& entry = slots_[slot];
+  entry = Slot{.is_up = true, .engines = {}};
+  for (const Backend backend : usable) {
+    entry.engines[backend].usable = true;
+  }
+  for (const auto& [backend, reason] : why_not) {
+    entry.engines[backend].why_not = reason;
+  }
+}
+
+void Scheduler::slot_down(const std::string& slot) {
+  const auto found = slots_.find(slot);
+  if (found == slots_.end()) {
+    return;
+  }
+  // What the browser could do is remembered: its successor in the slot is expected to do the same.
+  found->second.is_up = false;
+  for (auto& [backend, engine] : found->second.engines) {
+    engine.instances.clear();
+    engine.in_flight = 0;
+  }
+}
+
+void Scheduler::instance_loading(const std::string& slot, const Candidate& candidate, TimePoint now) {
+  slots_[slot].engines[candidate.backend].instances[candidate.instance] = {InstanceState::Kind::kLoading, now, now, {}};
+}
+
+void Scheduler::instance_ready(const std::string& slot, const Candidate& candidate, TimePoint now) {
+  slots_[slot].engines[candidate.backend].instances[candidate.instance] = {InstanceState::Kind::kReady, now, now, {}};
+}
+
+void Scheduler::instance_failed(const std::string& slot, const Candidate& candidate, Error error, TimePoint now) {
+  slots_[slot].engines[candidate.backend].instances[candidate.instance] = {InstanceState::Kind::kFailed, now, now,
+                                                                           std::move(error)};
+}
+
+Scheduler::Rank Scheduler::rank_of(const Entry& entry) {
+  return {entry.job.priority, entry.job.deadline, entry.sequence, entry.job.id};
+}
+
+Status Scheduler::enqueue(Job job, TimePoint now) {
+  if (job.deadline <= now) {
+    return fail(Code::kDeadlineExceeded, "the deadline had passed before the request was accepted");
+  }
+  if (queue_.size() >= limits_.max_queued) {
+    return fail(Code::kOverloaded, fmt::format("Exceeds maximum queue size of {} requests", limits_.max_queued));
+  }
+  if (job.bytes > limits_.max_queued_bytes - queued_bytes_) {
+    return fail(Code::kOverloaded, fmt::format("Exceeds maximum queue size of {} bytes", limits_.max_queued_bytes));
+  }
+  if (job.worker && !slots_.contains(*job.worker)) {
+    return fail(Code::kNotFound, fmt::format("no worker '{}' in this pool", *job.worker), "shoal_worker");
+  }
+  const Placement placement = place(slots_, job, limits_);
+  if (placement.kind == Placement::Kind::kImpossible) {
+    return fail(placement.error);
+  }
+  const JobId id = job.id;
+  queued_bytes_ += job.bytes;
+  if (job.deadline != kNoDeadline) {
+    deadlines_.emplace(job.deadline, id);
+  }
+  const auto [entry, inserted] = jobs_.emplace(id, Entry{std::move(job), next_sequence_++, 0, {}, {}});
+  queue_.insert(rank_of(entry->second));
+  return {};
+}
+
+void Scheduler::leave_engine(const Entry& entry) {
+  const auto slot = slots_.find(entry.slot);
+  if (slot == slots_.end()) {
+    return;
+  }
+  const auto engine = slot->second.engines.find(entry.candidate.backend);
+  if (engine != slot->second.engines.end() && engine->second.in_flight > 0) {
+    --engine->second.in_flight;
+  }
+}
+
+void Scheduler::remove(JobId id) {
+  const auto found = jobs_.find(id);
+  if (found == jobs_.end()) {
+    return;
+  }
+  const Entry& entry = found->second;
+  if (entry.slot.empty()) {
+    queue_.erase(rank_of(entry));
+    queued_bytes_ -= entry.job.bytes;
+  } else {
+    leave_engine(entry);
+  }
+  deadlines_.erase({entry.job.deadline, id});
+  jobs_.erase(found);
+}
+
+void Scheduler::finished(JobId id) { remove(id); }
+
+Status Scheduler::retry(JobId id, const std::string& reason) {
+  const auto found = jobs_.find(id);
+  if (found == jobs_.end() || found->second.slot.empty()) {
+    return fail(Code::kInternal, "a job was retried that was not running");
+  }
+  Entry& entry = found->second;
+  if (entry.attempts >= limits_.max_attempts) {
+    Error error{Code::kWorkerLost,
+                fmt::format("the worker was lost on each of {} attempts; last on '{}': {}", entry.attempts, entry.slot,
+                            reason),
+                {}};
+    remove(id);
+    return fail(std::move(error));
+  }
+  leave_engine(entry);
+  entry.slot.clear();
+  queued_bytes_ += entry.job.bytes;
+  queue_.insert(rank_of(entry));
+  return {};
+}
+
+std::optional<std::string> Scheduler::cancel(JobId id) {
+  const auto found = jobs_.find(id);
+  if (found == jobs_.end()) {
+    return std::nullopt;
+  }
+  std::string slot = found->second.slot;
+  remove(id);
+  return slot;
+}
+
+void Scheduler::expire(TimePoint now, std::vector<Action>& actions) {
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+    const JobId id = deadlines_.begin()->second;
+    const Entry& entry = jobs_.at(id);
+    const std::string where = entry.slot.empty() ? "while it was queued" : "while it ran on '" + entry.slot + "'";
+    actions.push_back({Action::Kind::kFail, id, entry.slot, entry.candidate, {},
+                       Error{Code::kDeadlineExceeded, "Request timeout expired " + where, {}}});
+    remove(id);
+  }
+}
+
+void Scheduler::time_out_loads(TimePoint now, std::vector<Action>& actions) {
+  for (auto& [name, slot] : slots_) {
+    for (auto& [backend, engine] : slot.engines) {
+      for (auto& [instance, state] : engine.instances) {
+        if (slot.is_up && state.kind == InstanceState::Kind::kLoading && state.since + limits_.load_timeout <= now) {
+          const Error error{Code::kGraphBuildingError, "loading took longer than its limit", {}};
+          actions.push_back({Action::Kind::kRecycle, 0, name, {backend, instance}, {}, error});
+          state = {InstanceState::Kind::kFailed, now, now, error};
+        }
+      }
+    }
+  }
+}
+
+std::vector<Action> Scheduler::step(TimePoint now) {
+  std::vector<Action> actions;
+  expire(now, actions);
+  time_out_loads(now, actions);
+  std::vector<Rank> ranks(queue_.begin(), queue_.end());
+  for (const Rank& rank : ranks) {
+    Entry& entry = jobs_.at(std::get<3>(rank));
+    Placement placement = place(slots_, entry.job, limits_);
+    Action action{.kind = Action::Kind::kRun,
+                  .job = entry.job.id,
+                  .slot = placement.slot,
+                  .candidate = placement.candidate,
+                  .fallback_from = placement.fallback_from,
+                  .error = {}};
+    switch (placement.kind) {
+      case Placement::Kind::kWait:
+        continue;
+      case Placement::Kind::kImpossible:
+        action.kind = Action::Kind::kFail;
+        action.error = placement.error;
+        remove(entry.job.id);
+        break;
+      case Placement::Kind::kLoad:
+        action.kind = Action::Kind::kLoad;
+        instance_loading(placement.slot, placement.candidate, now);
+        break;
+      case Placement::Kind::kFreshBrowser:
+        action.kind = Action::Kind::kRecycle;
+        action.error.message = fmt::format("its {} place is needed for another model or shape",
+                                           backend_name(placement.candidate.backend));
+        slot_down(placement.slot);
+        break;
+      case Placement::Kind::kRun: {
+        queue_.erase(rank);
+        queued_bytes_ -= entry.job.bytes;
+        entry.slot = placement.slot;
+        entry.candidate = placement.candidate;
+        ++entry.attempts;
+        Engine& engine = slots_[placement.slot].engines[placement.candidate.backend];
+        ++engine.in_flight;
+        engine.instances[placement.candidate.instance].last_used = now;
+        break;
+      }
+    }
+    actions.push_back(std::move(action));
+  }
+  return actions;
+}
+
+std::optional<TimePoint> Scheduler::next_wakeup() const {
+  std::optional<TimePoint> next;
+  const auto earlier = [&next](TimePoint at) { next = next ? std::min(*next, at) : at; };
+  if (!deadlines_.empty()) {
+    earlier(deadlines_.begin()->first);
+  }
+  for (const auto& [name, slot] : slots_) {
+    for (const auto& [backend, engine] : slot.engines) {
+      for (const auto& [instance, state] : engine.instances) {
+        if (slot.is_up && state.kind == InstanceState::Kind::kLoading) {
+          earlier(state.since + limits_.load_timeout);
+        }
+      }
+    }
+  }
+  return next;
+}
+
+}  // namespace shoal::schedule

@@ -1,0 +1,66 @@
+#include "server/schedule/placement.hpp"
+
+#include <gtest/gtest.h>
+
+namespace shoal::schedule {
+namespace {
+
+const Candidate kWasm{Backend::kWasm, "m@wasm"};
+const Candidate kWebgpu{Backend::kWebgpu, "m@webgpu"};
+
+Slot slot_of(std::map<Backend, Engine> engines, bool is_up = true) { return {is_up, std::move(engines)}; }
+Engine usable() { return {.usable = true, .why_not = {}, .in_flight = 0, .instances = {}}; }
+Engine ready(const Candidate& candidate, std::uint32_t in_flight = 0) {
+  return {true, {}, in_flight, {{candidate.instance, {InstanceState::Kind::kReady, {}, {}, {}}}}};
+}
+Job job_of(std::vector<Candidate> candidates) { return {.id = 1, .candidates = std::move(candidates), .worker = {}}; }
+
+TEST(Placement, PrefersTheIdleWorkerThatHasTheInstance) {
+  const Slots slots = {{"a/0", slot_of({{Backend::kWasm, usable()}})},
+                       {"a/1", slot_of({{Backend::kWasm, ready(kWasm, 1)}})},
+                       {"a/2", slot_of({{Backend::kWasm, ready(kWasm, 0)}})}};
+  const Placement placement = place(slots, job_of({kWasm}), {});
+  EXPECT_EQ(placement.kind, Placement::Kind::kRun);
+  EXPECT_EQ(placement.slot, "a/2");
+}
+
+TEST(Placement, FallsBackOnlyWhenTheBackendIsNowhereAndSaysSo) {
+  Engine refused = {false, "no adapter", 0, {}};
+  Slots slots = {{"a/0", slot_of({{Backend::kWebgpu, refused}, {Backend::kWasm, ready(kWasm)}})}};
+  Placement placement = place(slots, job_of({kWebgpu, kWasm}), {});
+  EXPECT_EQ(placement.kind, Placement::Kind::kRun);
+  EXPECT_EQ(placement.candidate.backend, Backend::kWasm);
+  EXPECT_EQ(placement.fallback_from, "webgpu");
+  slots["a/1"] = slot_of({{Backend::kWebgpu, usable()}}, false);
+  placement = place(slots, job_of({kWebgpu, kWasm}), {});
+  EXPECT_EQ(placement.kind, Placement::Kind::kWait) << "a browser with it is on its way";
+}
+
+TEST(Placement, DemandedBackendThatIsNotThereIsATypedErrorWithTheReason) {
+  const Slots slots = {{"a/0", slot_of({{Backend::kWebgpu, {false, "no adapter", 0, {}}}, {Backend::kWasm, ready(kWasm)}})}};
+  const Placement placement = place(slots, job_of({kWebgpu}), {});
+  EXPECT_EQ(placement.kind, Placement::Kind::kImpossible);
+  EXPECT_EQ(placement.error.code, Code::kBackendUnavailable);
+  EXPECT_NE(placement.error.message.find("webgpu"), std::string::npos);
+  EXPECT_NE(placement.error.message.find("no adapter"), std::string::npos);
+}
+
+TEST(Placement, DemandedWorkerIsTheOnlyOneLookedAt) {
+  const Slots slots = {{"a/0", slot_of({{Backend::kWasm, ready(kWasm)}})}, {"a/1", slot_of({{Backend::kWebgpu, usable()}})}};
+  Job job = job_of({kWasm});
+  job.worker = "a/1";
+  const Placement placement = place(slots, job, {});
+  EXPECT_EQ(placement.kind, Placement::Kind::kImpossible);
+  EXPECT_NE(placement.error.message.find("worker 'a/1'"), std::string::npos);
+}
+
+TEST(Placement, FailedGraphGivesItsOwnErrorOrTheNextCandidate) {
+  Engine failed = usable();
+  failed.instances[kWebgpu.instance] = {InstanceState::Kind::kFailed, {}, {}, Error{Code::kOperatorNotSupported, "Foo", {}}};
+  const Slots slots = {{"a/0", slot_of({{Backend::kWebgpu, failed}, {Backend::kWasm, ready(kWasm)}})}};
+  EXPECT_EQ(place(slots, job_of({kWebgpu}), {}).error.code, Code::kOperatorNotSupported);
+  EXPECT_EQ(place(slots, job_of({kWebgpu, kWasm}), {}).fallback_from, "webgpu");
+}
+
+}  // namespace
+}  // namespace shoal::schedule
