@@ -1,5 +1,5 @@
-// A connected browser, as the dispatcher sees it: load an instance, run it, cancel. Owned by the pool; lives on the main
-// lane. Each completion is called exactly once, on the main lane, never from inside the call that passed it: with
+// A connected browser, as the dispatcher sees it: load an instance, run it, cancel. Owned by the pool; lives on the
+// main lane. Each completion is called exactly once, on the main lane, never from inside the call that passed it: with
 // kWorkerLost when the browser goes away first.
 #pragma once
 
@@ -57,12 +57,12 @@ struct RunOutcome {
 };
 
 struct WorkerState {
-  std::string slot;                // "<kind>/<n>"
-  std::vector<Backend> backends;   // usable here: probed and allowed
+  std::string slot;                        // "<kind>/<n>"
+  std::vector<Backend> backends;           // usable here: probed and allowed
   std::map<Backend, std::string> why_not;  // allowed but not usable, in the browser's words
-  std::string adapter;             // of webgpu: "software" or "hardware"; empty without webgpu
-  std::string browser;             // user agent
-  std::uint64_t memory_bytes = 0;  // PSS of the browser's process tree, refreshed every few seconds
+  std::string adapter;                     // of webgpu: "software" or "hardware"; empty without webgpu
+  std::string browser;                     // user agent
+  std::uint64_t memory_bytes = 0;          // PSS of the browser's process tree, refreshed every few seconds
 };
 
 class Worker {

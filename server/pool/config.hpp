@@ -1,0 +1,55 @@
+// What the pool is told: which browsers, how many, and every bound of their lives. Plain data, filled by the app.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "server/core/backend.hpp"
+#include "server/core/clock.hpp"
+
+namespace shoal::pool {
+
+// Which GPU adapter browsers use: the hardware one, the software one, or hardware where the machine has a GPU.
+enum class AdapterPolicy : std::uint8_t { kAuto, kHardware, kSoftware };
+
+struct BrowserGroup {
+  std::string kind = "headless_shell";  // a name of webdriver::browser_kinds()
+  std::uint32_t count = 1;
+  std::vector<Backend> backends = {kBackends.begin(), kBackends.end()};  // allowed here
+  std::uint32_t threads = 0;            // of each wasm engine; 0 = the machine's cores divided by all browsers
+  std::string browser_path;             // empty = the kind's
+  std::string driver_path;              // empty = the kind's
+  std::vector<std::string> extra_arguments;  // to the browser
+};
+
+struct PoolConfig {
+  std::vector<BrowserGroup> groups = {BrowserGroup{}};
+  std::string home = ".shoal";       // profiles/, logs/ and tools/ below it
+  std::string supervisor = "/proc/self/exe";  // run as `<supervisor> supervise ...`: webdriver/supervise.hpp
+  std::string agent_build;           // hash of the agent bundle that is served; another one in a hello is refused
+  AdapterPolicy adapter = AdapterPolicy::kAuto;
+
+  Duration launch_timeout = std::chrono::seconds(30);   // driver, browser and page
+  Duration connect_timeout = std::chrono::seconds(30);  // page opened to hello
+  Duration hello_timeout = std::chrono::seconds(10);    // WebSocket opened to hello
+  Duration heartbeat_interval = std::chrono::seconds(1);
+  // Verdicts of liveness; ages that are legal while the machine is merely busy must stay below them.
+  Duration link_silence = std::chrono::seconds(10);    // nothing at all from the link worker
+  Duration page_silence = std::chrono::seconds(30);    // the page's own beat
+  Duration engine_silence = std::chrono::seconds(30);  // an engine with nothing to run
+  Duration run_grace = std::chrono::seconds(5);        // past a run's deadline without an answer: hung
+  Duration load_timeout = std::chrono::seconds(180);   // of one load
+  Duration memory_interval = std::chrono::seconds(5);
+  Duration stable_after = std::chrono::seconds(2);  // ready for longer: the next relaunch is at once
+  Duration first_backoff = std::chrono::milliseconds(500);
+  Duration longest_backoff = std::chrono::seconds(30);
+  Duration close_timeout = std::chrono::seconds(5);  // for browsers to end by themselves, then they are killed
+
+  std::size_t max_pending_work = 1024;                  // per worker
+  std::size_t max_pending_bytes = 512UL * 1024 * 1024;  // inputs not yet sent, per worker
+  std::size_t max_output_bytes = 512UL * 1024 * 1024;   // one run's outputs
+};
+
+}  // namespace shoal::pool

@@ -1,0 +1,55 @@
+// The pool: keeps the configured number of browsers alive, turns each into a Worker, and tells the listener when one
+// comes and goes. What a browser, its driver or its page does (crash, hang, speak another protocol) ends in worker_lost,
+// typed answers for everything it had accepted, and a relaunch; never in an error of the pool itself.
+// Lives on the main lane: every member is called there. Owned by the app, which awaits close() before destroying it.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/core/result.hpp"
+#include "server/core/log.hpp"
+#include "server/net/upgrade.hpp"
+#include "server/pool/config.hpp"
+#include "server/pool/slot_view.hpp"
+#include "server/pool/worker.hpp"
+
+namespace shoal::pool {
+
+class Pool {
+ public:
+  // `listener` and `cpu` (reads /proc there, off the lane) outlive the pool.
+  Pool(boost::asio::any_io_executor main_lane, boost::asio::thread_pool& cpu, PoolConfig config, Log log,
+       WorkerListener& listener);
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+  ~Pool();
+
+  // Starts the browsers. `agent_url` is the agent page's address on this machine, "http://127.0.0.1:8000/agent/"; it is
+  // answered from now on. kInvalidArgument when the configuration cannot be run at all (unknown kind, no such file).
+  Status start(std::string agent_url);
+
+  // Takes an upgrade request for the agent's WebSocket (/agent/ws). Refuses a wrong Origin, token or protocol itself.
+  void accept(boost::asio::ip::tcp::socket socket, net::UpgradeRequest request);
+
+  // Replaces a slot's browser; also leaves back-off and quarantine. kNotFound.
+  Status recycle(std::string_view slot, std::string reason);
+
+  [[nodiscard]] std::vector<SlotView> snapshot() const;
+
+  // Ends every browser and driver and returns when no process and no coroutine is left. Each worker's accepted work is
+  // answered with kWorkerLost; a caller that wants it answered waits before. Idempotent.
+  boost::asio::awaitable<void> close();
+
+ private:
+  class Body;
+  std::unique_ptr<Body> body_;
+};
+
+}  // namespace shoal::pool

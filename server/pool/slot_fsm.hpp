@@ -1,0 +1,77 @@
+// The life of one slot (one browser's place in the pool) as a pure state machine: what happened goes in with the time,
+// what to do next comes out. It touches no process, socket or clock.
+//
+//   launching -> connecting -> ready -> losing -> launching        first loss: at once
+//                                         '-> backing off -> launching   losses in a row without a stable life between
+//   any -> losing -> quarantined       the agent's protocol or build is not ours, twice in a row
+//   any -> losing -> closed            the pool closes
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "server/core/clock.hpp"
+
+namespace shoal::pool {
+
+enum class SlotState : std::uint8_t { kLaunching, kConnecting, kReady, kLosing, kBackingOff, kQuarantined, kClosed };
+std::string_view slot_state_name(SlotState state);  // "launching", ...
+
+// How much of the browser goes when it is lost.
+enum class Teardown : std::uint8_t {
+  kBrowser,  // session and browser; the driver starts the next one
+  kAll,      // the driver too
+  kProfile,  // the driver too, and its profile: nothing cached survives
+};
+
+struct SlotTiming {
+  Duration connect_timeout{};
+  Duration stable_after{};
+  Duration first_backoff{};
+  Duration longest_backoff{};
+};
+
+class SlotFsm {
+ public:
+  explicit SlotFsm(SlotTiming timing) : timing_(timing) {}
+
+  // What the shell does now; kWait until wake_at() or the next event.
+  enum class Action : std::uint8_t { kLaunch, kTearDown, kWait, kStop };
+  [[nodiscard]] Action next(TimePoint now);
+  [[nodiscard]] TimePoint wake_at() const;
+  [[nodiscard]] Teardown teardown() const { return teardown_; }  // of the last kTearDown
+
+  // Events. Those that do not fit the state (a late hello, a second loss) change nothing and answer false.
+  bool launched(TimePoint now);
+  bool launch_failed(std::string reason);
+  bool hello(TimePoint now);
+  bool lost(TimePoint now, std::string reason, Teardown teardown);
+  bool mismatch(std::string reason);  // protocol or build
+  void torn_down(TimePoint now);
+  // An operator's wish: also out of quarantine and back-off.
+  bool recycle(std::string reason, Teardown teardown);
+  void close();
+
+  [[nodiscard]] SlotState state() const { return state_; }
+  [[nodiscard]] const std::string& reason() const { return reason_; }
+  [[nodiscard]] std::uint64_t launches() const { return launches_; }
+  [[nodiscard]] bool closing() const { return closing_; }
+
+ private:
+  void lose(std::string reason, Teardown teardown);
+
+  SlotTiming timing_;
+  SlotState state_ = SlotState::kLaunching;
+  bool started_ = false;  // of kLaunching and kLosing: the shell is at it
+  bool closing_ = false;
+  Teardown teardown_ = Teardown::kAll;
+  std::string reason_;
+  TimePoint since_{};  // connecting, ready or backing off
+  std::uint32_t failures_ = 0;
+  std::uint32_t mismatches_ = 0;
+  std::uint64_t launches_ = 0;
+  Duration backoff_{};
+};
+
+}  // namespace shoal::pool
