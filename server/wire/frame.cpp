@@ -1,0 +1,66 @@
+#include "server/wire/frame.hpp"
+
+#include <fmt/format.h>
+
+#include "engine/core/bytes.hpp"
+#include "server/core/check.hpp"
+
+namespace shoal::wire {
+
+using agent::v1::Envelope;
+
+namespace {
+
+bool may_have_payload(Envelope::BodyCase body) {
+  return body == Envelope::kRun || body == Envelope::kOutput || body == Envelope::kChunk;
+}
+
+}  // namespace
+
+Result<Frame> decode_frame(std::string_view message) {
+  const auto length = load_le<std::uint32_t>(as_bytes(message), 0);
+  if (!length) {
+    return fail(Code::kInvalidArgument, fmt::format("frame of {} bytes has no header length", message.size()));
+  }
+  if (*length == 0 || *length > kMaxHeaderBytes) {
+    return fail(Code::kInvalidArgument,
+                fmt::format("frame header of {} bytes; 1 to {} are allowed", *length, kMaxHeaderBytes));
+  }
+  const auto header = slice(as_bytes(message), sizeof(std::uint32_t), *length);
+  if (!header) {
+    return fail(Code::kInvalidArgument,
+                fmt::format("frame of {} bytes ends inside its header of {} bytes", message.size(), *length));
+  }
+  Frame frame;
+  if (!frame.envelope.ParseFromArray(header->data(), static_cast<int>(header->size()))) {
+    return fail(Code::kInvalidArgument, "frame header is not an Envelope");
+  }
+  frame.payload = message.substr(sizeof(std::uint32_t) + *length);
+  if (frame.envelope.body_case() == Envelope::BODY_NOT_SET) {
+    return fail(Code::kInvalidArgument, "frame header has no body that this protocol version knows");
+  }
+  if (frame.payload.size() > kMaxChunkBytes) {
+    return fail(Code::kInvalidArgument,
+                fmt::format("frame payload of {} bytes; at most {} are allowed", frame.payload.size(), kMaxChunkBytes));
+  }
+  if (!frame.payload.empty() && !may_have_payload(frame.envelope.body_case())) {
+    return fail(Code::kInvalidArgument,
+                fmt::format("{} bytes after a header that cannot have a payload", frame.payload.size()));
+  }
+  return frame;
+}
+
+std::string encode_frame(const Envelope& envelope, std::string_view payload) {
+  const std::size_t header_bytes = envelope.ByteSizeLong();
+  SHOAL_CHECK(header_bytes > 0 && header_bytes <= kMaxHeaderBytes, "agent frame header out of bounds");
+  SHOAL_CHECK(payload.size() <= kMaxChunkBytes, "agent frame payload out of bounds");
+  std::string frame;
+  frame.reserve(sizeof(std::uint32_t) + header_bytes + payload.size());
+  const auto length = static_cast<std::uint32_t>(header_bytes);
+  frame.append(reinterpret_cast<const char*>(&length), sizeof(length));
+  envelope.AppendToString(&frame);
+  frame.append(payload);
+  return frame;
+}
+
+}  // namespace shoal::wire
