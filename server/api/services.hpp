@@ -36,9 +36,9 @@ struct Limits {
 
 struct Services {
   dispatch::InferenceService& inference;
-  std::function<models::SnapshotPtr()> models;          // never null
+  std::function<models::SnapshotPtr()> models;  // never null
   std::function<dispatch::Statistics()> statistics;
-  std::function<metrics::FleetState()> fleet;           // workers and their memory, for /metrics
+  std::function<metrics::FleetState()> fleet;  // workers and their memory, for /metrics
   metrics::Families& metrics;
   Log log;
   boost::asio::any_io_executor main;

@@ -1,7 +1,7 @@
 // Every metric family of the server, declared once in families.cpp (name, type, help, labels; golden in
-// tests/golden/metrics.txt). Components receive this by reference and call the function of the event; gauges that mirror
-// state are pulled at scrape time. Label values come from closed lists: models of the repository, backends, worker
-// slots; a name that a client sent never becomes one. Main lane, except text().
+// tests/golden/metrics.txt). Components receive this by reference and call the function of the event; gauges that
+// mirror state are pulled at scrape time. Label values come from closed lists: models of the repository, backends,
+// worker slots; a name that a client sent never becomes one. Main lane, except text().
 #pragma once
 
 #include <prometheus/metric_family.h>

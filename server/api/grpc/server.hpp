@@ -1,6 +1,6 @@
-// The gRPC front end: inference.GRPCInferenceService and grpc.health.v1.Health over the callback API. gRPC's own threads
-// read and write messages and post everything else to the main lane. Owned by the app; its functions are called from the
-// main lane.
+// The gRPC front end: inference.GRPCInferenceService and grpc.health.v1.Health over the callback API. gRPC's own
+// threads read and write messages and post everything else to the main lane. Owned by the app; its functions are called
+// from the main lane.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +31,8 @@ class Server {
   Status start();
   [[nodiscard]] std::uint16_t port() const;
 
-  // Refuses new calls, lets the running ones end until the deadline, then cancels them. Does not block: `done` is called
-  // on the main lane. A later call with an earlier deadline cuts short.
+  // Refuses new calls, lets the running ones end until the deadline, then cancels them. Does not block: `done` is
+  // called on the main lane. A later call with an earlier deadline cuts short.
   void drain(TimePoint deadline, std::function<void()> done);
 
  private:

@@ -29,7 +29,8 @@ struct Request {
 
   // The first header of this lower-case name; empty when there is none.
   [[nodiscard]] std::string_view header(std::string_view name) const {
-    const auto found = std::ranges::find(headers, name, [](const auto& field) { return std::string_view(field.first); });
+    const auto found =
+        std::ranges::find(headers, name, [](const auto& field) { return std::string_view(field.first); });
     return found == headers.end() ? std::string_view{} : std::string_view(found->second);
   }
   [[nodiscard]] std::string_view capture(std::string_view name) const {

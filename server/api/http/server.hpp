@@ -1,13 +1,11 @@
 // An HTTP/1.1 listener: accepts up to Limits::connections sockets, each a session (session.hpp) that answers from a
-// router. Two of them run: the public one and the metrics page. Owned by the app; main lane. After drain() no new socket
-// is taken, idle ones are closed, and answers carry "Connection: close".
+// router. Two of them run: the public one and the metrics page. Owned by the app; main lane. After drain() no new
+// socket is taken, idle ones are closed, and answers carry "Connection: close".
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/thread_pool.hpp>
-#include <boost/beast/http/message.hpp>
-#include <boost/beast/http/string_body.hpp>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -19,12 +17,12 @@
 #include "server/api/services.hpp"
 #include "server/core/clock.hpp"
 #include "server/core/log.hpp"
+#include "server/net/upgrade.hpp"
 
 namespace shoal::api::http {
 
 // Takes over the socket of a WebSocket upgrade to /agent/ws, whose Host and Origin have been checked.
-using Upgrade = std::function<void(boost::asio::ip::tcp::socket,
-                                   boost::beast::http::request<boost::beast::http::string_body>)>;
+using Upgrade = std::function<void(boost::asio::ip::tcp::socket, net::UpgradeRequest)>;
 
 struct ServerOptions {
   std::string address = "127.0.0.1";
@@ -36,7 +34,8 @@ struct ServerOptions {
 
 class Server {
  public:
-  Server(boost::asio::any_io_executor main, boost::asio::thread_pool& cpu, Router router, ServerOptions options, Log log);
+  Server(boost::asio::any_io_executor main, boost::asio::thread_pool& cpu, Router router, ServerOptions options,
+         Log log);
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
   // Requires: stop() has been called and the lane has run, or listen() never was.

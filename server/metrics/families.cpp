@@ -1,0 +1,180 @@
+#include "server/metrics/families.hpp"
+
+#include <prometheus/counter.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <array>
+#include <sstream>
+#include <stdexcept>
+
+namespace shoal::metrics {
+namespace {
+
+using prometheus::MetricType;
+
+// Names of Triton's families are kept to the letter (no _total), so that dashboards made for it work.
+const std::vector<FamilyDeclaration> kDeclarations = {
+    {"nv_inference_request_success", MetricType::Counter, "Successful inference requests", "model,version"},
+    {"nv_inference_request_failure", MetricType::Counter, "Failed inference requests by reason",
+     "model,version,reason"},
+    {"nv_inference_count", MetricType::Counter, "Inferences: a request counts with its batch size", "model,version"},
+    {"nv_inference_exec_count", MetricType::Counter, "Runs in browsers: a batch of requests is one", "model,version"},
+    {"nv_inference_request_duration_us", MetricType::Counter, "Cumulative time of requests, end to end",
+     "model,version"},
+    {"nv_inference_queue_duration_us", MetricType::Counter, "Cumulative time that requests waited for a worker",
+     "model,version"},
+    {"nv_inference_compute_input_duration_us", MetricType::Counter, "Cumulative time on the way into the engine",
+     "model,version"},
+    {"nv_inference_compute_infer_duration_us", MetricType::Counter, "Cumulative time in the engine's run",
+     "model,version"},
+    {"nv_inference_compute_output_duration_us", MetricType::Counter, "Cumulative time on the way back",
+     "model,version"},
+    {"nv_inference_pending_request_count", MetricType::Gauge, "Requests accepted and not yet sent to a worker",
+     "model,version"},
+    {"shoal_request_duration_seconds", MetricType::Histogram, "Answered requests, end to end", "model,backend"},
+    {"shoal_request_queue_seconds", MetricType::Histogram, "Waiting for a worker", "model,backend"},
+    {"shoal_request_compute_seconds", MetricType::Histogram, "In the engine's run", "model,backend"},
+    {"shoal_request_overhead_seconds", MetricType::Histogram,
+     "All that is neither compute nor waiting for a worker: the server, the wire and the agent", "model,backend"},
+    {"shoal_requests_redispatched_total", MetricType::Counter,
+     "Requests sent to another worker because the first was lost", "model"},
+    {"shoal_http_responses_total", MetricType::Counter, "HTTP answers", "route,status"},
+    {"shoal_workers", MetricType::Gauge, "Worker slots by state", "state"},
+    {"shoal_workers_by_backend", MetricType::Gauge, "Workers on which the backend is usable now", "backend"},
+    {"shoal_worker_memory_bytes", MetricType::Gauge, "Proportional set size of the worker's process tree", "worker"},
+    {"shoal_worker_restarts_total", MetricType::Counter, "Browsers started again", "kind"},
+    {"shoal_websocket_sent_bytes_total", MetricType::Counter, "To agents", ""},
+    {"shoal_websocket_received_bytes_total", MetricType::Counter, "From agents", ""},
+    {"shoal_process_resident_memory_bytes", MetricType::Gauge, "Resident memory of the server itself", ""},
+    {"shoal_models", MetricType::Gauge, "Model versions by state", "state"},
+};
+
+// 100 us to 60 s in steps of about 2: an embedding takes 1 ms to 1 s, a large graph on a software adapter seconds, and
+// a share of a step is what a percentile of the histogram can be wrong by.
+const prometheus::Histogram::BucketBoundaries kSeconds = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
+                                                          0.02,   0.04,    0.08,   0.15,  0.3,    0.6,   1.0,
+                                                          2.5,    5.0,     10.0,   20.0,  30.0,   60.0};
+
+const FamilyDeclaration& declaration(std::string_view name) {
+  for (const FamilyDeclaration& candidate : kDeclarations) {
+    if (candidate.name == name) {
+      return candidate;
+    }
+  }
+  throw std::logic_error("undeclared metric family " + std::string(name));
+}
+
+template <class Builder>
+auto& build(Builder builder, std::string_view name, prometheus::Registry& registry) {
+  return builder.Name(std::string(name)).Help(std::string(declaration(name).help)).Register(registry);
+}
+
+constexpr double kMicro = 1e-6;
+
+}  // namespace
+
+const std::vector<FamilyDeclaration>& declarations() { return kDeclarations; }
+
+struct Families::State {
+  struct Latency {
+    prometheus::Histogram& total;
+    prometheus::Histogram& queue;
+    prometheus::Histogram& compute;
+    prometheus::Histogram& overhead;
+  };
+
+  prometheus::Registry registry;
+  prometheus::Family<prometheus::Histogram>& total =
+      build(prometheus::BuildHistogram(), "shoal_request_duration_seconds", registry);
+  prometheus::Family<prometheus::Histogram>& queue =
+      build(prometheus::BuildHistogram(), "shoal_request_queue_seconds", registry);
+  prometheus::Family<prometheus::Histogram>& compute =
+      build(prometheus::BuildHistogram(), "shoal_request_compute_seconds", registry);
+  prometheus::Family<prometheus::Histogram>& overhead =
+      build(prometheus::BuildHistogram(), "shoal_request_overhead_seconds", registry);
+  prometheus::Family<prometheus::Counter>& redispatched =
+      build(prometheus::BuildCounter(), "shoal_requests_redispatched_total", registry);
+  prometheus::Family<prometheus::Counter>& responses =
+      build(prometheus::BuildCounter(), "shoal_http_responses_total", registry);
+  prometheus::Family<prometheus::Counter>& restarts =
+      build(prometheus::BuildCounter(), "shoal_worker_restarts_total", registry);
+  prometheus::Counter& sent = build(prometheus::BuildCounter(), "shoal_websocket_sent_bytes_total", registry).Add({});
+  prometheus::Counter& received =
+      build(prometheus::BuildCounter(), "shoal_websocket_received_bytes_total", registry).Add({});
+  // Looked up once per model and backend: finding a metric by its labels hashes them all.
+  std::map<std::pair<std::string, std::string>, Latency, std::less<>> latencies;
+  std::map<std::pair<std::string, unsigned>, prometheus::Counter*> answered;
+};
+
+Families::Families() : state_(std::make_unique<State>()) {}
+Families::~Families() = default;
+
+void Families::request_answered(std::string_view model, std::string_view backend, const RequestTiming& timing) {
+  std::pair<std::string, std::string> key(model, backend);
+  auto found = state_->latencies.find(key);
+  if (found == state_->latencies.end()) {
+    const std::map<std::string, std::string> labels = {{"model", key.first}, {"backend", key.second}};
+    found = state_->latencies
+                .emplace(std::move(key),
+                         State::Latency{state_->total.Add(labels, kSeconds), state_->queue.Add(labels, kSeconds),
+                                        state_->compute.Add(labels, kSeconds), state_->overhead.Add(labels, kSeconds)})
+                .first;
+  }
+  const std::uint64_t elsewhere = timing.queue_us + timing.compute_us;
+  const State::Latency& latency = found->second;
+  latency.total.Observe(static_cast<double>(timing.total_us) * kMicro);
+  latency.queue.Observe(static_cast<double>(timing.queue_us) * kMicro);
+  latency.compute.Observe(static_cast<double>(timing.compute_us) * kMicro);
+  latency.overhead.Observe(static_cast<double>(timing.total_us > elsewhere ? timing.total_us - elsewhere : 0) * kMicro);
+}
+
+void Families::worker_restarted(std::string_view kind) {
+  state_->restarts.Add({{"kind", std::string(kind)}}).Increment();
+}
+
+void Families::request_redispatched(std::string_view model) {
+  state_->redispatched.Add({{"model", std::string(model)}}).Increment();
+}
+
+void Families::websocket_sent(std::uint64_t bytes) { state_->sent.Increment(static_cast<double>(bytes)); }
+
+void Families::websocket_received(std::uint64_t bytes) { state_->received.Increment(static_cast<double>(bytes)); }
+
+void Families::http_answered(std::string_view route, unsigned status) {
+  prometheus::Counter*& counter = state_->answered[{std::string(route), status}];
+  if (counter == nullptr) {
+    counter = &state_->responses.Add({{"route", std::string(route)}, {"status", std::to_string(status)}});
+  }
+  counter->Increment();
+}
+
+std::vector<prometheus::MetricFamily> Families::collect() const { return state_->registry.Collect(); }
+
+prometheus::MetricFamily pulled_family(std::string_view name) {
+  const FamilyDeclaration& declared = declaration(name);
+  return {.name = std::string(declared.name), .help = std::string(declared.help), .type = declared.type, .metric = {}};
+}
+
+void add_sample(prometheus::MetricFamily& family, double value,
+                std::vector<std::pair<std::string, std::string>> labels) {
+  prometheus::ClientMetric metric;
+  for (auto& [label, text] : labels) {
+    metric.label.push_back({std::move(label), std::move(text)});
+  }
+  if (family.type == MetricType::Counter) {
+    metric.counter.value = value;
+  } else {
+    metric.gauge.value = value;
+  }
+  family.metric.push_back(std::move(metric));
+}
+
+std::string text(const std::vector<prometheus::MetricFamily>& families) {
+  std::ostringstream out;
+  prometheus::TextSerializer().Serialize(out, families);
+  return std::move(out).str();
+}
+
+}  // namespace shoal::metrics
