@@ -63,7 +63,7 @@ enum class ModelState : std::uint8_t { kReady, kUnavailable };
 
 struct ModelVersion {
   std::string name;
-  std::int64_t version = 0;
+  std::int64_t version = 0;  // from 1 on; 0 = the model's folder holds no version to serve
   std::string platform;  // "onnxruntime_onnx"
   std::vector<TensorSignature> inputs;   // those a request must give: without the graph's initialisers
   std::vector<TensorSignature> outputs;
@@ -75,7 +75,8 @@ struct ModelVersion {
   std::vector<Backend> backends;  // preference, default first; only these are offered
   Buckets webnn_buckets;
   std::optional<EmbeddingConfig> embedding;
-  std::shared_ptr<const inference::ModelConfig> config;  // completed: inputs, outputs, max_batch_size. Never null.
+  std::string no_embedding_reason;  // why there is none
+  std::shared_ptr<const inference::ModelConfig> config;  // completed: inputs, outputs, max_batch_size. Null if unreadable.
   ModelState state = ModelState::kUnavailable;
   Error load_error;  // why it is kUnavailable
 

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -30,6 +29,8 @@ class Repository {
   Result<SnapshotPtr> scan();
 
  private:
+  std::vector<ModelPtr> read_model(const std::string& name);
+
   RepositoryOptions options_;
   Log log_;
   Digests digests_;

@@ -1,0 +1,26 @@
+// How a sentence encoder's folder says that it wants to be used: tokenizer.json and, beside it, config.json,
+// sentence_bert_config.json, modules.json and the pooling module's config.json of sentence-transformers. Reads files.
+#pragma once
+
+#include <filesystem>
+
+#include "engine/core/result.hpp"
+#include "server/models/model.hpp"
+
+namespace shoal::models {
+
+inline constexpr std::size_t kMaxJsonFileBytes = std::size_t{1} << 20;
+
+// kNotFound: nothing here says that this is an embedding model (the message says what is missing). Any other error: it
+// is one and cannot be served as such (a pooling that Shoal does not do, a broken file).
+//   limit    max_position_embeddings of config.json, less what RoBERTa's position offset takes; else max_seq_length of
+//            sentence_bert_config.json; else 512. The tokenizer file's own truncation is ignored.
+//   pooling  modules.json and its pooling folder; a plain encoder folder without modules.json means mean pooling and no
+//            normalisation, as sentence-transformers reads it.
+// Requires: model.inputs and model.outputs.
+Result<EmbeddingConfig> read_embedding_config(const std::filesystem::path& folder, const ModelVersion& model);
+
+// Buckets for static-shape backends where the configuration names none: single rows of 32, 128, 512 (or max_tokens).
+Buckets default_embedding_buckets(const ModelVersion& model, const EmbeddingConfig& embedding);
+
+}  // namespace shoal::models

@@ -1,0 +1,231 @@
+#include "server/models/model_config.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <google/protobuf/io/tokenizer.h>
+#include <google/protobuf/text_format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "inference/model_config.pb.h"
+#include "server/models/model_parameters.hpp"
+
+namespace shoal::models {
+namespace {
+
+constexpr int kMaxConfigDepth = 32;
+
+std::unexpected<Error> bad(std::string message) { return fail(Code::kInvalidArgument, std::move(message)); }
+
+class FirstError : public google::protobuf::io::ErrorCollector {
+ public:
+  explicit FirstError(std::string_view file) : file_(file) {}
+  void AddError(int line, google::protobuf::io::ColumnNumber column, const std::string& message) override {
+    if (text_.empty()) {
+      text_ = fmt::format("{}:{}:{}: {}", file_, line + 1, column + 1, message);
+    }
+  }
+  // A warning is a key given twice or a deprecated one: nothing that may pass in silence.
+  void AddWarning(int line, google::protobuf::io::ColumnNumber column, const std::string& message) override {
+    AddError(line, column, message);
+  }
+  [[nodiscard]] const std::string& text() const { return text_; }
+
+ private:
+  std::string file_;
+  std::string text_;
+};
+
+Status check_supported(const inference::ModelConfig& config) {
+  if (config.has_sequence_batching()) {
+    return bad("sequence_batching is not supported");
+  }
+  if (config.has_ensemble_scheduling()) {
+    return bad("ensemble_scheduling is not supported");
+  }
+  if (config.model_transaction_policy().decoupled()) {
+    return bad("model_transaction_policy: decoupled models are not supported");
+  }
+  if (config.batch_input_size() != 0 || config.batch_output_size() != 0) {
+    return bad("batch_input and batch_output are not supported");
+  }
+  const bool is_platform_fine = config.platform().empty() || config.platform() == "onnxruntime_onnx";
+  const bool is_backend_fine = config.backend().empty() || config.backend() == "onnxruntime";
+  if (!is_platform_fine || !is_backend_fine) {
+    return bad(fmt::format("platform '{}' with backend '{}' is not served here: the platform is 'onnxruntime_onnx', the "
+                           "backend 'onnxruntime'",
+                           config.platform(), config.backend()));
+  }
+  if (config.max_batch_size() < 0) {
+    return bad(fmt::format("max_batch_size is {}, it must be >= 0", config.max_batch_size()));
+  }
+  return {};
+}
+
+bool is_batch_symbol(std::string_view symbol) {
+  std::string lower(symbol);
+  std::ranges::transform(lower, lower.begin(), [](unsigned char letter) { return std::tolower(letter); });
+  return lower.find("batch") != std::string::npos || lower == "n" || lower == "b";
+}
+
+std::int64_t auto_batch_size(const GraphSignature& graph) {
+  std::string_view symbol;
+  for (const auto* tensors : {&graph.inputs, &graph.outputs}) {
+    for (const TensorSignature& tensor : *tensors) {
+      if (!tensor.has_rank || tensor.dims.empty() || tensor.dims[0] >= 0 || !is_batch_symbol(tensor.dim_names[0]) ||
+          (!symbol.empty() && tensor.dim_names[0] != symbol)) {
+        return 0;
+      }
+      symbol = tensor.dim_names[0];
+    }
+  }
+  return graph.inputs.empty() ? 0 : kAutoBatchSize;
+}
+
+// Numbers of inference::DataType and shoal::DataType agree up to FP64; the rest is named.
+inference::DataType config_type(DataType type) {
+  switch (type) {
+    case DataType::kBytes: return inference::TYPE_STRING;
+    case DataType::kBf16: return inference::TYPE_BF16;
+    default: return static_cast<inference::DataType>(type);
+  }
+}
+static_assert(static_cast<int>(DataType::kBool) == inference::TYPE_BOOL);
+static_assert(static_cast<int>(DataType::kFp64) == inference::TYPE_FP64);
+
+// Checks what the file says of one tensor against the graph, and narrows the graph's open dimensions by it.
+template <class ConfigTensor>
+Status narrow(const ConfigTensor& said, bool has_batch, std::string_view role, TensorSignature& tensor) {
+  if (said.has_reshape()) {
+    return bad(fmt::format("{} '{}': reshape is not supported", role, said.name()));
+  }
+  if (said.data_type() != inference::TYPE_INVALID && said.data_type() != config_type(tensor.datatype)) {
+    return bad(fmt::format("{} '{}': data_type is {}, the graph has {}", role, said.name(),
+                           inference::DataType_Name(said.data_type()),
+                           inference::DataType_Name(config_type(tensor.datatype))));
+  }
+  if (said.dims_size() == 0) {
+    return {};
+  }
+  Shape dims(said.dims().begin(), said.dims().end());
+  if (has_batch) {
+    dims.insert(dims.begin(), -1);
+  }
+  bool is_fine = !tensor.has_rank || dims.size() == tensor.dims.size();
+  for (std::size_t axis = 0; is_fine && axis < dims.size(); ++axis) {
+    const std::int64_t graph_dim = tensor.has_rank ? tensor.dims[axis] : -1;
+    is_fine = dims[axis] >= -1 && (graph_dim < 0 || dims[axis] < 0 || graph_dim == dims[axis]);
+    dims[axis] = std::max(dims[axis], graph_dim);
+  }
+  if (!is_fine) {
+    return bad(fmt::format("{} '{}': dims [{}] do not fit the graph's {}{}", role, said.name(),
+                           fmt::join(said.dims(), ","), shape_text(tensor.dims),
+                           has_batch ? " (dims leave the batch dimension out when max_batch_size > 0)" : ""));
+  }
+  tensor.dims = std::move(dims);
+  tensor.dim_names.resize(tensor.dims.size());
+  for (std::size_t axis = 0; axis < tensor.dims.size(); ++axis) {
+    if (tensor.dims[axis] >= 0) {
+      tensor.dim_names[axis].clear();
+    }
+  }
+  tensor.has_rank = true;
+  return {};
+}
+
+template <class ConfigTensors>
+Status join(ConfigTensors& said, bool has_batch, std::string_view role, std::vector<TensorSignature>& tensors) {
+  for (const auto& entry : said) {
+    const auto found = std::ranges::find(tensors, entry.name(), &TensorSignature::name);
+    if (found == tensors.end()) {
+      return bad(fmt::format("{} '{}' is not in the graph", role, entry.name()));
+    }
+    if (auto narrowed = narrow(entry, has_batch, role, *found); !narrowed) {
+      return narrowed;
+    }
+  }
+  // Clients hold every entry of the configuration against the metadata, so it always lists all tensors.
+  for (const TensorSignature& tensor : tensors) {
+    auto entry = std::ranges::find_if(said, [&](const auto& candidate) { return candidate.name() == tensor.name; });
+    auto& target = entry == said.end() ? *said.Add() : *entry;
+    target.set_name(tensor.name);
+    target.set_data_type(config_type(tensor.datatype));
+    target.clear_dims();
+    for (const std::int64_t dim : std::span(tensor.dims).subspan(has_batch ? 1 : 0)) {
+      target.add_dims(dim);
+    }
+  }
+  return {};
+}
+
+Status check_batch_dimension(const std::vector<TensorSignature>& tensors, std::string_view role) {
+  for (const TensorSignature& tensor : tensors) {
+    if (!tensor.has_rank || tensor.dims.empty() || tensor.dims[0] >= 0) {
+      return bad(fmt::format("max_batch_size > 0 needs a graph whose tensors start with an open batch dimension; {} '{}' "
+                             "has the shape {}",
+                             role, tensor.name, tensor.has_rank ? shape_text(tensor.dims) : "unknown"));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<ParsedConfig> parse_model_config(std::string_view text, std::string_view file) {
+  if (text.size() > kMaxConfigBytes) {
+    return bad(fmt::format("{} has {} bytes, the limit is {}", file, text.size(), kMaxConfigBytes));
+  }
+  ParsedConfig parsed{.config = std::make_shared<inference::ModelConfig>()};
+  FirstError errors(file);
+  google::protobuf::TextFormat::ParseInfoTree places;
+  google::protobuf::TextFormat::Parser parser;
+  parser.RecordErrorsTo(&errors);
+  parser.SetRecursionLimit(kMaxConfigDepth);
+  parser.WriteLocationsTo(&places);
+  if (!parser.ParseFromString(std::string(text), parsed.config.get()) || !errors.text().empty()) {
+    return bad(errors.text().empty() ? fmt::format("{}: not a model configuration", file) : errors.text());
+  }
+  const auto* field = inference::ModelConfig::descriptor()->FindFieldByNumber(
+      inference::ModelConfig::kMaxBatchSizeFieldNumber);
+  parsed.has_max_batch_size = places.GetLocation(field, -1).line >= 0;
+  if (auto supported = check_supported(*parsed.config); !supported) {
+    return fail(std::move(supported.error()).with(file));
+  }
+  return parsed;
+}
+
+Status apply_model_config(ParsedConfig parsed, GraphSignature graph, const std::vector<Backend>& default_backends,
+                          ModelVersion& model) {
+  inference::ModelConfig& config = *parsed.config;
+  model.platform = "onnxruntime_onnx";
+  model.max_batch_size = parsed.has_max_batch_size ? config.max_batch_size() : auto_batch_size(graph);
+  const bool has_batch = model.max_batch_size > 0;
+  if (has_batch) {
+    for (const auto& [tensors, role] : {std::pair(&graph.inputs, "input"), std::pair(&graph.outputs, "output")}) {
+      if (auto checked = check_batch_dimension(*tensors, role); !checked) {
+        return checked;
+      }
+    }
+  }
+  if (auto joined = join(*config.mutable_input(), has_batch, "input", graph.inputs); !joined) {
+    return joined;
+  }
+  if (auto joined = join(*config.mutable_output(), has_batch, "output", graph.outputs); !joined) {
+    return joined;
+  }
+  model.inputs = std::move(graph.inputs);
+  model.outputs = std::move(graph.outputs);
+  model.backends = default_backends;
+  if (auto applied = apply_parameters(config, model); !applied) {
+    return applied;
+  }
+  config.set_name(model.name);
+  config.set_platform(model.platform);
+  config.set_backend("onnxruntime");
+  config.set_max_batch_size(static_cast<int>(model.max_batch_size));
+  model.config = std::move(parsed.config);
+  return {};
+}
+
+}  // namespace shoal::models

@@ -1,0 +1,136 @@
+#include "server/models/model_parameters.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+
+#include "inference/model_config.pb.h"
+#include "server/models/model_config.hpp"
+
+namespace shoal::models {
+namespace {
+
+constexpr std::int64_t kMaxBucket = 1 << 20;
+constexpr std::size_t kMaxBuckets = 32;
+constexpr std::string_view kEmbeddingKey = "shoal_embedding";
+
+std::unexpected<Error> bad(std::string message) { return fail(Code::kInvalidArgument, std::move(message)); }
+
+std::string_view trimmed(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t");
+  const std::size_t last = text.find_last_not_of(" \t");
+  return first == std::string_view::npos ? std::string_view() : text.substr(first, last - first + 1);
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  while (true) {
+    const std::size_t at = text.find(separator);
+    parts.push_back(trimmed(text.substr(0, at)));
+    if (at == std::string_view::npos) {
+      return parts;
+    }
+    text.remove_prefix(at + 1);
+  }
+}
+
+Result<std::vector<std::int64_t>> parse_sizes(std::string_view text) {
+  std::vector<std::int64_t> sizes;
+  for (const std::string_view part : split(text, ',')) {
+    std::int64_t size = 0;
+    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), size);
+    const bool is_number = error == std::errc() && end == part.data() + part.size() && !part.empty();
+    if (!is_number || size < 1 || size > kMaxBucket || (!sizes.empty() && size <= sizes.back()) ||
+        sizes.size() >= kMaxBuckets) {
+      return bad(fmt::format("'{}' must be ascending numbers from 1 to {}, at most {} of them", text, kMaxBucket,
+                             kMaxBuckets));
+    }
+    sizes.push_back(size);
+  }
+  return sizes;
+}
+
+Status check_symbols(const ModelVersion& model) {
+  std::set<std::string> symbols;
+  for (const TensorSignature& input : model.inputs) {
+    symbols.insert(input.dim_names.begin(), input.dim_names.end());
+  }
+  symbols.erase("");
+  for (const auto& [symbol, sizes] : model.webnn_buckets) {
+    if (!symbols.contains(symbol)) {
+      return bad(fmt::format("shoal_buckets: no input has a dimension '{}'; the open ones are: {}", symbol,
+                             fmt::join(symbols, ", ")));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Buckets> parse_buckets(std::string_view text) {
+  Buckets buckets;
+  for (const std::string_view part : split(text, ';')) {
+    const std::size_t equals = part.rfind('=');
+    if (equals == std::string_view::npos || trimmed(part.substr(0, equals)).empty()) {
+      return bad(fmt::format("shoal_buckets: '{}' is not of the form dimension=size,size", part));
+    }
+    auto sizes = parse_sizes(part.substr(equals + 1));
+    if (!sizes) {
+      return fail(std::move(sizes.error()).with("shoal_buckets"));
+    }
+    const std::string symbol(trimmed(part.substr(0, equals)));
+    if (!buckets.emplace(symbol, std::move(*sizes)).second) {
+      return bad(fmt::format("shoal_buckets: dimension '{}' is named twice", symbol));
+    }
+  }
+  return buckets;
+}
+
+Result<std::vector<Backend>> parse_backends(std::string_view text) {
+  std::vector<Backend> backends;
+  for (const std::string_view name : split(text, ',')) {
+    const auto backend = backend_from(name);
+    if (!backend || std::ranges::find(backends, *backend) != backends.end()) {
+      return bad(fmt::format("shoal_backend: '{}' must be names out of wasm, webgpu, webnn, each once", text));
+    }
+    backends.push_back(*backend);
+  }
+  return backends;
+}
+
+Status apply_parameters(const inference::ModelConfig& config, ModelVersion& model) {
+  for (const auto& [key, parameter] : config.parameters()) {
+    const std::string& value = parameter.string_value();
+    if (key == "shoal_backend") {
+      auto backends = parse_backends(value);
+      if (!backends) {
+        return fail(std::move(backends.error()));
+      }
+      model.backends = std::move(*backends);
+    } else if (key == "shoal_buckets") {
+      auto buckets = parse_buckets(value);
+      if (!buckets) {
+        return fail(std::move(buckets.error()));
+      }
+      model.webnn_buckets = std::move(*buckets);
+    } else if (key == kEmbeddingKey) {
+      if (value != "auto" && value != "off") {
+        return bad(fmt::format("{} is '{}', it must be 'auto' or 'off'", key, value));
+      }
+    } else if (key.starts_with("shoal_")) {
+      return bad(fmt::format("parameters: unknown key '{}'; Shoal's are shoal_backend, shoal_buckets, shoal_embedding",
+                             key));
+    }
+  }
+  return check_symbols(model);
+}
+
+bool is_embedding_off(const inference::ModelConfig& config) {
+  const auto found = config.parameters().find(std::string(kEmbeddingKey));
+  return found != config.parameters().end() && found->second.string_value() == "off";
+}
+
+}  // namespace shoal::models

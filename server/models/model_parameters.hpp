@@ -1,0 +1,16 @@
+// Shoal's keys in the `parameters` of a model configuration: shoal_backend, shoal_buckets, shoal_embedding. Pure.
+#pragma once
+
+#include "engine/core/result.hpp"
+#include "server/models/model.hpp"
+
+namespace shoal::models {
+
+// Reads them into `model` (backends, webnn_buckets). An unknown key that starts with "shoal_" is an error.
+// Requires: model.inputs are set.
+Status apply_parameters(const inference::ModelConfig& config, ModelVersion& model);
+
+// Whether shoal_embedding says "off".
+bool is_embedding_off(const inference::ModelConfig& config);
+
+}  // namespace shoal::models

@@ -1,0 +1,15 @@
+// Small files, whole, with a bound.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+
+#include "engine/core/result.hpp"
+
+namespace shoal::models {
+
+// kNotFound when there is no such file, kResourceLimit above `limit` bytes, kInternal when it cannot be read.
+Result<std::string> read_file(const std::filesystem::path& file, std::size_t limit);
+
+}  // namespace shoal::models

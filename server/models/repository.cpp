@@ -1,0 +1,236 @@
+#include "server/models/repository.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <functional>
+#include <set>
+#include <system_error>
+
+#include "inference/model_config.pb.h"
+#include "server/models/embedding_config.hpp"
+#include "server/models/model_config.hpp"
+#include "server/models/model_parameters.hpp"
+#include "server/models/onnx_signature.hpp"
+#include "server/models/read_file.hpp"
+
+namespace shoal::models {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kMaxModels = 10'000;
+constexpr std::size_t kMaxVersions = 1'000;
+
+// Names of the sub-folders, ascending; a folder that cannot be listed has none.
+std::vector<std::string> folders_in(const fs::path& root, std::size_t limit) {
+  std::vector<std::string> names;
+  std::error_code error;
+  fs::directory_iterator entry(root, fs::directory_options::skip_permission_denied, error);
+  for (; !error && entry != fs::directory_iterator() && names.size() < limit; entry.increment(error)) {
+    std::error_code ignored;
+    if (entry->is_directory(ignored)) {
+      names.push_back(entry->path().filename().string());
+    }
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+std::vector<std::int64_t> versions_in(const fs::path& folder) {
+  std::vector<std::int64_t> versions;
+  for (const std::string& name : folders_in(folder, kMaxVersions)) {
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+    // Other folders (documentation, "01") are not versions, as in Triton.
+    if (error == std::errc() && end == name.data() + name.size() && number > 0 && name.front() != '0') {
+      versions.push_back(number);
+    }
+  }
+  std::ranges::sort(versions, std::greater());
+  return versions;
+}
+
+// Which of the versions (descending) are served.
+std::vector<std::int64_t> chosen(std::vector<std::int64_t> versions, const inference::ModelVersionPolicy& policy) {
+  if (policy.has_all()) {
+    return versions;
+  }
+  if (policy.has_specific()) {
+    const auto& wanted = policy.specific().versions();
+    std::erase_if(versions, [&](std::int64_t version) { return std::ranges::find(wanted, version) == wanted.end(); });
+    return versions;
+  }
+  const std::size_t count = policy.has_latest() ? std::max(policy.latest().num_versions(), 1U) : 1;
+  versions.resize(std::min(versions.size(), count));
+  return versions;
+}
+
+Result<ParsedConfig> read_config(const fs::path& folder, const std::string& name) {
+  const fs::path file = folder / "config.pbtxt";
+  const auto text = read_file(file, kMaxConfigBytes);
+  if (!text && text.error().code != Code::kNotFound) {
+    return fail(text.error());
+  }
+  auto parsed = parse_model_config(text ? std::string_view(*text) : std::string_view(), file.string());
+  if (parsed && !parsed->config->name().empty() && parsed->config->name() != name) {
+    return fail(Code::kInvalidArgument, fmt::format("{}: name is '{}', its folder is '{}'", file.string(),
+                                                    parsed->config->name(), name));
+  }
+  return parsed;
+}
+
+// External data is named by the graph, which may come from anywhere: it must stay inside the graph's folder.
+bool is_inside(std::string_view location) {
+  const fs::path path(location);
+  return !location.empty() && path.is_relative() && location.find('\\') == std::string_view::npos &&
+         location.find('\0') == std::string_view::npos &&
+         std::ranges::none_of(path, [](const fs::path& part) { return part == ".."; });
+}
+
+Status read_files(const fs::path& folder, const std::string& file_name, const std::set<std::string>& external,
+                  Digests& digests, ModelVersion& model) {
+  auto graph = digests.digest(folder / file_name);
+  if (!graph) {
+    return fail(std::move(graph.error()));
+  }
+  model.graph = std::move(*graph);
+  for (const std::string& location : external) {
+    if (!is_inside(location)) {
+      return fail(Code::kInvalidArgument,
+                  fmt::format("the graph names the external data '{}', which is outside its folder", location));
+    }
+    auto blob = digests.digest(folder / location);
+    if (!blob) {
+      return fail(std::move(blob.error()).with("external data of the graph"));
+    }
+    model.external.push_back({.location = location, .blob = std::move(*blob)});
+  }
+  return {};
+}
+
+void read_embedding(const fs::path& folder, const Log& log, ModelVersion& model) {
+  if (is_embedding_off(*model.config)) {
+    model.no_embedding_reason = "shoal_embedding is off";
+    return;
+  }
+  auto embedding = read_embedding_config(folder, model);
+  if (!embedding) {
+    model.no_embedding_reason = embedding.error().message;
+    if (embedding.error().code != Code::kNotFound) {
+      log.warn("embedding_unusable",
+               {{"model", model.name}, {"version", model.version}, {"reason", embedding.error().message}});
+    }
+    return;
+  }
+  model.embedding = std::move(*embedding);
+  if (model.webnn_buckets.empty()) {
+    model.webnn_buckets = default_embedding_buckets(model, *model.embedding);
+  }
+}
+
+Status read_version(const fs::path& folder, ParsedConfig parsed, const RepositoryOptions& options, const Log& log,
+                    Digests& digests, ModelVersion& model) {
+  const std::string file_name =
+      parsed.config->default_model_filename().empty() ? "model.onnx" : parsed.config->default_model_filename();
+  if (fs::path(file_name).filename() != file_name) {
+    return fail(Code::kInvalidArgument, fmt::format("default_model_filename '{}' is not a plain file name", file_name));
+  }
+  auto signature = read_onnx_signature(folder / file_name);
+  if (!signature) {
+    return fail(std::move(signature.error()));
+  }
+  const std::set<std::string> external = std::move(signature->external);
+  // Versions are completed one by one and must not see each other's.
+  parsed.config = std::make_shared<inference::ModelConfig>(*parsed.config);
+  if (auto applied = apply_model_config(std::move(parsed), std::move(*signature), options.default_backends, model);
+      !applied) {
+    return applied;
+  }
+  if (auto files = read_files(folder, file_name, external, digests, model); !files) {
+    return files;
+  }
+  read_embedding(folder, log, model);
+  model.state = ModelState::kReady;
+  return {};
+}
+
+ModelPtr unavailable(const std::string& name, std::int64_t version, Error error) {
+  auto model = std::make_shared<ModelVersion>();
+  model->name = name;
+  model->version = version;
+  model->platform = "onnxruntime_onnx";
+  model->load_error = std::move(error);
+  return model;
+}
+
+void publish(const ModelPtr& model, Snapshot& snapshot) {
+  snapshot.models[model->name][model->version] = model;
+  if (!model->is_ready()) {
+    return;
+  }
+  snapshot.blobs.emplace(model->graph.sha256, model->graph);
+  for (const ExternalBlob& external : model->external) {
+    snapshot.blobs.emplace(external.blob.sha256, external.blob);
+  }
+}
+
+}  // namespace
+
+Repository::Repository(RepositoryOptions options, Log log)
+    : options_(std::move(options)), log_(std::move(log)), digests_(options_.store) {}
+
+Result<SnapshotPtr> Repository::scan() {
+  std::error_code error;
+  if (!fs::is_directory(options_.root, error)) {
+    return fail(Code::kNotFound, fmt::format("the model repository {} is not a folder", options_.root.string()));
+  }
+  auto snapshot = std::make_shared<Snapshot>();
+  for (const std::string& name : folders_in(options_.root, kMaxModels)) {
+    if (const auto fitting = check_model_name(name); !fitting) {
+      log_.warn("model_folder_ignored", {{"folder", name}, {"reason", fitting.error().message}});
+      continue;
+    }
+    for (const ModelPtr& model : read_model(name)) {
+      publish(model, *snapshot);
+    }
+  }
+  if (const auto saved = digests_.save(); !saved) {
+    log_.warn("digests_not_saved", {{"reason", saved.error().message}});
+  }
+  return snapshot;
+}
+
+std::vector<ModelPtr> Repository::read_model(const std::string& name) {
+  const fs::path folder = options_.root / name;
+  const auto config = read_config(folder, name);
+  const auto policy = config ? config->config->version_policy() : inference::ModelVersionPolicy();
+  const auto versions = chosen(versions_in(folder), policy);
+  std::vector<ModelPtr> models;
+  for (const std::int64_t version : versions) {
+    auto model = std::make_shared<ModelVersion>();
+    model->name = name;
+    model->version = version;
+    const fs::path version_folder = folder / std::to_string(version);
+    const Status read = config ? read_version(version_folder, *config, options_, log_, digests_, *model)
+                               : Status(fail(config.error()));
+    models.push_back(read ? ModelPtr(model) : unavailable(name, version, read.error()));
+    if (!read) {
+      log_.error("model_unavailable", {{"model", name}, {"version", version}, {"reason", read.error().message}});
+    }
+  }
+  if (models.empty()) {
+    Error reason = config ? Error{Code::kUnavailable,
+                                  fmt::format("at least one version must be available under the version policy of "
+                                              "model '{}'",
+                                              name),
+                                  "model"}
+                          : config.error();
+    log_.error("model_unavailable", {{"model", name}, {"reason", reason.message}});
+    models.push_back(unavailable(name, 0, std::move(reason)));
+  }
+  return models;
+}
+
+}  // namespace shoal::models
