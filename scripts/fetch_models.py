@@ -125,8 +125,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("models", nargs="*", help="which ones (default: all of the lock file)")
     parser.add_argument("--home", type=Path, default=os.environ.get("SHOAL_HOME") or SOURCE / ".shoal")
-    parser.add_argument("--archives", type=Path, default=os.environ.get("SHOAL_MODEL_ARCHIVES"),
-                        help="a folder with the archives, used instead of a download")
+    parser.add_argument("--archives", type=Path, help="a folder with the archives, used instead of a download")
     parser.add_argument("--shoal", help="the shoal binary; models that it has to import are left out without it")
     parser.add_argument("--check", action="store_true", help="only say by the exit status whether all are there")
     args = parser.parse_args()

@@ -1,0 +1,20 @@
+// Planted: a coroutine lambda that captures, and a reference parameter of a coroutine. clang-tidy must refuse this file.
+#include <coroutine>
+#include <exception>
+
+struct Task {
+  struct promise_type {
+    Task get_return_object() { return {}; }
+    std::suspend_never initial_suspend() noexcept { return {}; }
+    std::suspend_never final_suspend() noexcept { return {}; }
+    void return_void() {}
+    void unhandled_exception() { std::terminate(); }
+  };
+};
+
+Task planted(const int& number) { co_await std::suspend_always{}, (void)number; }
+
+void planted_lambda(int number) {
+  auto task = [number]() -> Task { co_await std::suspend_always{}, (void)number; };
+  task();
+}
