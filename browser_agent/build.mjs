@@ -1,0 +1,73 @@
+// Builds dist/: the protocol's code from ../proto, the three bundles, onnxruntime-web's own files and build.json.
+// The build hash names the sources, so that a page can say which agent it is without hashing its own bundle.
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = dirname(here);
+const dist = join(here, 'dist');
+
+export function generateProtocol() {
+  const out = join(here, 'src/generated');
+  rmSync(out, { recursive: true, force: true });
+  mkdirSync(out, { recursive: true });
+  execFileSync(process.env.PROTOC ?? 'protoc', [
+    `--plugin=protoc-gen-es=${join(here, 'node_modules/.bin/protoc-gen-es')}`,
+    `--es_out=${out}`, '--es_opt=target=ts', `--proto_path=${join(root, 'proto')}`,
+    'shoal/core/v1/code.proto', 'shoal/agent/v1/agent.proto',
+  ], { stdio: 'inherit' });
+}
+
+function filesBelow(folder) {
+  return readdirSync(folder, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+    .sort();
+}
+
+function sourceHash() {
+  const hash = createHash('sha256');
+  const files = [
+    ...filesBelow(join(here, 'src')), ...filesBelow(join(root, 'shaders')), ...filesBelow(join(root, 'proto/shoal/agent')),
+    join(here, 'package-lock.json'), join(here, 'build.mjs'),
+  ];
+  for (const file of files) hash.update(relative(root, file)).update('\0').update(readFileSync(file)).update('\0');
+  return hash.digest('hex').slice(0, 16);
+}
+
+// Plain wasm for the wasm backend; jspi where the browser suspends wasm, else asyncify, for webgpu and webnn.
+const ortFiles = ['', '.jspi', '.asyncify'].flatMap((kind) => [`ort-wasm-simd-threaded${kind}.mjs`, `ort-wasm-simd-threaded${kind}.wasm`]);
+
+export async function buildAgent() {
+  generateProtocol();
+  const hash = sourceHash();
+  rmSync(dist, { recursive: true, force: true });
+  mkdirSync(join(dist, 'ort'), { recursive: true });
+  await build({
+    absWorkingDir: here,
+    entryPoints: { page: 'src/page/page.ts', link: 'src/link/link.ts', engine: 'src/engine/worker.ts' },
+    outdir: dist,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    target: 'es2022',
+    minify: true,
+    legalComments: 'eof',
+    conditions: ['onnxruntime-web-use-extern-wasm'],
+    define: { __SHOAL_BUILD__: JSON.stringify(hash) },
+    loader: { '.wgsl': 'text' },
+    chunkNames: 'chunk-[hash]',
+    logLevel: 'warning',
+  });
+  copyFileSync(join(here, 'src/page/index.html'), join(dist, 'index.html'));
+  copyFileSync(join(here, 'src/page/page.css'), join(dist, 'page.css'));
+  for (const file of ortFiles) copyFileSync(join(here, 'node_modules/onnxruntime-web/dist', file), join(dist, 'ort', file));
+  writeFileSync(join(dist, 'build.json'), JSON.stringify({ build: hash }) + '\n');
+  return hash;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) console.log(`browser agent ${await buildAgent()} in ${relative(process.cwd(), dist) || dist}`);

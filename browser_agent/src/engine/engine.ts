@@ -1,0 +1,17 @@
+// One inference engine on one backend, inside an engine worker. Calls come one at a time. Failures are thrown as
+// AgentError and turned into values where the worker answers.
+import type { Load, Loaded, Run, Tensor } from '../generated/shoal/agent/v1/agent_pb';
+
+export interface RunResult {
+  readonly tensors: readonly Tensor[];
+  readonly payload: Uint8Array<ArrayBuffer>;
+  readonly computeUs: number;
+}
+
+export interface Engine {
+  // Fetches and compiles what the first load will need.
+  preload(): Promise<void>;
+  load(load: Load): Promise<Loaded>;
+  unload(instance: string): Promise<void>;
+  run(run: Run, payload: Uint8Array<ArrayBuffer>): Promise<RunResult>;
+}

@@ -1,0 +1,36 @@
+// What the link worker and an engine worker say to each other by postMessage. Tensor bytes are transferred, not copied.
+import type { Benchmark, Load, Loaded, Run, Tensor, WebGpu, WebNn } from '../generated/shoal/agent/v1/agent_pb';
+import type { PlainError } from '../protocol/outcome';
+
+export const BACKENDS = ['wasm', 'webgpu', 'webnn'] as const;
+export type Backend = (typeof BACKENDS)[number];
+
+export interface MemoryUse {
+  readonly wasmBytes: number;
+  readonly gpuBytes: number;
+  readonly cacheBytes: number;
+}
+
+export interface Probe {
+  readonly benchmark: Benchmark;
+  readonly webgpu?: WebGpu;
+  readonly webnn?: readonly WebNn[];
+}
+
+export type ToEngine =
+  | { readonly kind: 'probe' }
+  | { readonly kind: 'configure'; readonly threads: number; readonly preload: boolean }
+  | { readonly kind: 'load'; readonly workId: bigint; readonly load: Load }
+  | { readonly kind: 'unload'; readonly workId: bigint; readonly instance: string }
+  | { readonly kind: 'run'; readonly workId: bigint; readonly run: Run; readonly payload: Uint8Array<ArrayBuffer> };
+
+export type WorkMessage = Extract<ToEngine, { readonly workId: bigint }>;
+
+export type FromEngine =
+  | { readonly kind: 'beat'; readonly memory: MemoryUse }
+  | { readonly kind: 'probed'; readonly probe: Probe }
+  | { readonly kind: 'output'; readonly workId: bigint; readonly tensors: readonly Tensor[]; readonly payload: Uint8Array<ArrayBuffer> }
+  | { readonly kind: 'end'; readonly workId: bigint; readonly computeUs: number; readonly loaded?: Loaded }
+  | { readonly kind: 'error'; readonly workId: bigint; readonly error: PlainError }
+  // The engine cannot go on (device lost, wasm aborted): the link fails its works with this error and starts a new worker.
+  | { readonly kind: 'fatal'; readonly error: PlainError };

@@ -1,0 +1,33 @@
+// What the hello says of this browser: its own answers, and each demanded engine's probe, one after the other so that
+// the micro-benchmarks do not disturb each other. Bounded: an engine that does not answer in time is reported as such.
+import { create } from '@bufbuild/protobuf';
+import { type Capabilities, CapabilitiesSchema } from '../generated/shoal/agent/v1/agent_pb';
+import { unrated } from '../backend/benchmark';
+import { wasmFeatures } from '../backend/wasm/features';
+import type { Backend, Probe } from '../engine/messages';
+import type { EngineHandle } from './engineHandle';
+
+const PROBE_MS = 2500;
+
+export async function capabilitiesOf(engines: ReadonlyMap<Backend, EngineHandle>): Promise<Capabilities> {
+  const wasm = wasmFeatures();
+  const capabilities = create(CapabilitiesSchema, {
+    cores: navigator.hardwareConcurrency,
+    deviceMemoryGib: (navigator as { deviceMemory?: number }).deviceMemory ?? 0,
+    crossOriginIsolated: globalThis.crossOriginIsolated,
+    wasmSimd: wasm.simd,
+    wasmRelaxedSimd: wasm.relaxedSimd,
+    wasmThreads: wasm.threads,
+    jspi: wasm.jspi,
+  });
+  for (const [backend, engine] of engines) {
+    const probe = await Promise.race([engine.probe(), late(backend)]);
+    capabilities.benchmarks.push(probe.benchmark);
+    if (probe.webgpu !== undefined) capabilities.webgpu = probe.webgpu;
+    if (probe.webnn !== undefined) capabilities.webnn.push(...probe.webnn);
+  }
+  return capabilities;
+}
+
+const late = (backend: Backend): Promise<Probe> =>
+  new Promise((resolve) => setTimeout(() => resolve({ benchmark: unrated(backend, `the probe did not end within ${PROBE_MS} ms`) }), PROBE_MS));

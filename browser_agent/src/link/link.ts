@@ -1,0 +1,173 @@
+// The link worker: the WebSocket, the hello, the heartbeat and the routing of works to engines. It never computes, so a
+// heartbeat is late only when the browser itself is in trouble. When the socket closes it says so to the page, which
+// starts afresh; nothing here survives a connection.
+import { create } from '@bufbuild/protobuf';
+import { EndSchema, type Envelope, EnvelopeSchema, ErrorSchema, HeartbeatSchema, HelloSchema, LeavingSchema, OutputSchema } from '../generated/shoal/agent/v1/agent_pb';
+import { type Backend, BACKENDS } from '../engine/messages';
+import { type Assembled, Assembler, MAX_PENDING_BYTES } from '../protocol/assembler';
+import { decodeFrame, encodeFrame, framesOf, PROTOCOL_VERSION } from '../protocol/frame';
+import { AgentError, Code, type Outcome, type PlainError } from '../protocol/outcome';
+import { capabilitiesOf } from './capabilities';
+import { type Answers, EngineHandle } from './engineHandle';
+import type { FromLink, Start, Status, ToLink } from './messages';
+import { Outbox } from './outbox';
+
+const SUBPROTOCOL = 'shoal.agent.v1';
+const HEARTBEAT_MS = 1000;
+const MALFORMED = 4002;
+
+const scope = self as unknown as DedicatedWorkerGlobalScope;
+let pageBeatAt = performance.now();
+let status: Status = { kind: 'status', state: 'probing', workerId: '', works: 0 };
+
+const tellPage = (message: FromLink): void => scope.postMessage(message);
+
+function setStatus(change: Partial<Status>): void {
+  status = { ...status, ...change };
+  tellPage(status);
+}
+
+class Link implements Answers {
+  readonly #assembler = new Assembler();
+  readonly #backendOf = new Map<string, Backend>();
+  readonly #engines: ReadonlyMap<Backend, EngineHandle>;
+  readonly #socket: WebSocket;
+  readonly #outbox: Outbox;
+  #sequence = 0n;
+
+  constructor(private readonly start: Start) {
+    this.#engines = new Map(start.backends.map((backend) => [backend, new EngineHandle(backend, this)]));
+    this.#socket = new WebSocket(new URL('ws', location.href).href.replace(/^http/, 'ws'), SUBPROTOCOL);
+    this.#socket.binaryType = 'arraybuffer';
+    this.#outbox = new Outbox(this.#socket);
+    this.#socket.onmessage = (event: MessageEvent<ArrayBuffer | string>) => this.#receive(event.data);
+    this.#socket.onclose = (event) => tellPage({ kind: 'closed', code: event.code, reason: event.reason });
+    const opened = new Promise<void>((resolve) => (this.#socket.onopen = () => resolve()));
+    void Promise.all([capabilitiesOf(this.#engines), opened]).then(([capabilities]) => {
+      setStatus({ state: 'connecting' });
+      const { slot, token } = start;
+      this.#send({ case: 'hello', value: create(HelloSchema, { protocol: PROTOCOL_VERSION, build: __SHOAL_BUILD__, slot, token, userAgent: navigator.userAgent, capabilities }) });
+    });
+  }
+
+  leave(reason: string): void {
+    this.#send({ case: 'leaving', value: create(LeavingSchema, { reason }) });
+  }
+
+  // Answers
+
+  get isFull(): boolean {
+    return this.#outbox.waitingBytes > MAX_PENDING_BYTES;
+  }
+
+  output(workId: bigint, tensors: Parameters<Answers['output']>[1], payload: Uint8Array<ArrayBuffer>): void {
+    const envelope = create(EnvelopeSchema, { workId, body: { case: 'output', value: create(OutputSchema, { tensors: [...tensors] }) } });
+    this.#outbox.answer(workId, framesOf(envelope, payload), payload.byteLength);
+  }
+
+  end(workId: bigint, computeUs: number, queueUs: number, loaded: Parameters<Answers['end']>[3]): void {
+    const value = create(EndSchema, { computeUs: BigInt(computeUs), queueUs: BigInt(queueUs), ...(loaded !== undefined && { loaded }) });
+    this.#last(workId, { case: 'end', value });
+  }
+
+  error(workId: bigint, error: PlainError): void {
+    this.#last(workId, { case: 'error', value: create(ErrorSchema, error) });
+  }
+
+  // After everything else of the same work.
+  #last(workId: bigint, body: Envelope['body']): void {
+    this.#outbox.answer(workId, [encodeFrame(create(EnvelopeSchema, { workId, body }))], 0);
+  }
+
+  #send(body: Envelope['body']): void {
+    if (this.#socket.readyState === WebSocket.OPEN) this.#outbox.control(encodeFrame(create(EnvelopeSchema, { body })));
+  }
+
+  #receive(data: ArrayBuffer | string): void {
+    if (typeof data === 'string') return this.#socket.close(MALFORMED, 'text frames are not part of the protocol');
+    const frame = decodeFrame(new Uint8Array(data));
+    if (!frame.ok) return this.#socket.close(MALFORMED, frame.error.message.slice(0, 100));
+    const { envelope, raw } = frame.value;
+    const { workId, body } = envelope;
+    switch (body.case) {
+      case 'welcome':
+        return this.#welcome(body.value.workerId, body.value.heartbeatMs, body.value.wasmThreads);
+      case 'load': {
+        const backend = BACKENDS.find((name) => name === body.value.backend);
+        const engine = backend === undefined ? undefined : this.#engines.get(backend);
+        if (backend === undefined || engine === undefined) {
+          return this.error(workId, new AgentError(Code.BACKEND_UNAVAILABLE, `no '${body.value.backend}' engine here, this browser may use ${this.start.backends.join(', ')}`).toPlain());
+        }
+        this.#backendOf.set(body.value.instance, backend);
+        return engine.submit({ kind: 'load', workId, load: body.value }, 0);
+      }
+      case 'unload':
+        return this.#engineOf(workId, body.value.instance)?.submit({ kind: 'unload', workId, instance: body.value.instance }, 0);
+      case 'run':
+        return this.#arrived(workId, this.#assembler.begin(workId, body.value, raw));
+      case 'chunk':
+        return this.#arrived(workId, this.#assembler.chunk(workId, raw));
+      case 'cancel':
+        return this.#cancel(workId);
+      default:
+        return this.#socket.close(MALFORMED, `'${String(body.case)}' is not for the agent`);
+    }
+  }
+
+  #arrived(workId: bigint, outcome: Outcome<Assembled | undefined>): void {
+    if (!outcome.ok) return this.error(workId, outcome.error.toPlain());
+    if (outcome.value === undefined) return;
+    const { run, payload } = outcome.value;
+    this.#engineOf(workId, run.instance)?.submit({ kind: 'run', workId, run, payload }, Number(run.timeoutMs));
+  }
+
+  #engineOf(workId: bigint, instance: string): EngineHandle | undefined {
+    const backend = this.#backendOf.get(instance);
+    const engine = backend === undefined ? undefined : this.#engines.get(backend);
+    if (engine === undefined) this.error(workId, new AgentError(Code.NOT_FOUND, `instance '${instance}' is not loaded`).toPlain());
+    return engine;
+  }
+
+  #cancel(workId: bigint): void {
+    if (this.#assembler.forget(workId)) return this.error(workId, new AgentError(Code.CANCELLED, 'cancelled by the server').toPlain());
+    // A cancel that crosses the work's end finds nothing; the end has answered.
+    for (const engine of this.#engines.values()) if (engine.cancel(workId)) return;
+  }
+
+  #welcome(workerId: string, heartbeatMs: number, threads: number): void {
+    setStatus({ state: 'connected', workerId });
+    // The first backend of the list is the default one: what it needs is fetched before the first load asks.
+    let isFirst = true;
+    for (const engine of this.#engines.values()) {
+      engine.configure(threads || Math.min(4, navigator.hardwareConcurrency), isFirst);
+      isFirst = false;
+    }
+    this.#beat();
+    setInterval(() => this.#beat(), heartbeatMs || HEARTBEAT_MS);
+  }
+
+  #beat(): void {
+    const engines = [...this.#engines.values()];
+    const sum = (of: (engine: EngineHandle) => number): bigint => BigInt(engines.reduce((total, engine) => total + of(engine), 0));
+    const running = engines.flatMap((engine) => engine.workIds);
+    const value = create(HeartbeatSchema, {
+      sequence: ++this.#sequence,
+      pageAgeMs: Math.round(performance.now() - pageBeatAt),
+      engineAgeMs: Object.fromEntries(engines.map((engine) => [engine.backend, engine.ageMs])),
+      running,
+      wasmBytes: sum((engine) => engine.memory.wasmBytes),
+      gpuBytes: sum((engine) => Math.max(0, engine.memory.gpuBytes)),
+      // One store for all engines of the origin.
+      cacheBytes: BigInt(Math.max(0, ...engines.map((engine) => engine.memory.cacheBytes))),
+    });
+    this.#send({ case: 'heartbeat', value });
+    if (status.works !== running.length) setStatus({ works: running.length });
+  }
+}
+
+let link: Link | undefined;
+scope.onmessage = (event: MessageEvent<ToLink>) => {
+  pageBeatAt = performance.now();
+  if (event.data.kind === 'start') link ??= new Link(event.data);
+  else if (event.data.kind === 'leave') link?.leave(event.data.reason);
+};

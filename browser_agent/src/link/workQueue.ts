@@ -1,0 +1,74 @@
+// The works of one engine: at most one runs, at most `limit` wait. Pure; the caller passes the time.
+// Every work that entered leaves exactly once: taken and finished, dropped by a cancel, expired, or drained.
+export interface Waiting<T> {
+  readonly workId: bigint;
+  readonly item: T;
+  readonly queuedAt: number;
+  readonly deadline: number;
+}
+
+export class WorkQueue<T> {
+  #waiting: Waiting<T>[] = [];
+  #running: (Waiting<T> & { cancelled: boolean }) | undefined;
+
+  constructor(private readonly limit: number) {}
+
+  // False when full. `timeoutMs` 0 = no deadline.
+  push(workId: bigint, item: T, now: number, timeoutMs: number): boolean {
+    if (this.#waiting.length >= this.limit) return false;
+    this.#waiting.push({ workId, item, queuedAt: now, deadline: timeoutMs > 0 ? now + timeoutMs : Infinity });
+    return true;
+  }
+
+  // What ran out of time while it waited.
+  expire(now: number): Waiting<T>[] {
+    const expired = this.#waiting.filter((work) => work.deadline <= now);
+    if (expired.length > 0) this.#waiting = this.#waiting.filter((work) => work.deadline > now);
+    return expired;
+  }
+
+  take(): Waiting<T> | undefined {
+    if (this.#running !== undefined) return undefined;
+    const next = this.#waiting.shift();
+    if (next !== undefined) this.#running = { ...next, cancelled: false };
+    return next;
+  }
+
+  cancel(workId: bigint): 'dropped' | 'running' | 'unknown' {
+    if (this.#running?.workId === workId) {
+      this.#running.cancelled = true;
+      return 'running';
+    }
+    const before = this.#waiting.length;
+    this.#waiting = this.#waiting.filter((work) => work.workId !== workId);
+    return this.#waiting.length < before ? 'dropped' : 'unknown';
+  }
+
+  // Undefined when `workId` is not what runs: a late answer of an engine that was restarted.
+  finish(workId: bigint): { readonly cancelled: boolean; readonly item: T } | undefined {
+    if (this.#running?.workId !== workId) return undefined;
+    const { cancelled, item } = this.#running;
+    this.#running = undefined;
+    return { cancelled, item };
+  }
+
+  // Everything, running first; the queue is empty afterwards.
+  drain(): Waiting<T>[] {
+    const all = this.#running === undefined ? this.#waiting : [this.#running, ...this.#waiting];
+    this.#running = undefined;
+    this.#waiting = [];
+    return all;
+  }
+
+  get running(): Waiting<T> | undefined {
+    return this.#running;
+  }
+
+  get isCancelled(): boolean {
+    return this.#running?.cancelled ?? false;
+  }
+
+  get workIds(): bigint[] {
+    return [...(this.#running === undefined ? [] : [this.#running.workId]), ...this.#waiting.map((work) => work.workId)];
+  }
+}

@@ -1,0 +1,139 @@
+// Weights by their sha256, kept across reloads in the Cache API. Cache.put commits whole entries or nothing, and what comes
+// out is hashed again, so a damaged entry is fetched anew. When the browser gives no room, old entries go first, then the
+// blob lives in memory only. Bytes that do not hash to their name never leave this class.
+import { AgentError, Code, describe } from '../protocol/outcome';
+
+const CACHE = 'shoal-blobs-v1';
+const FETCHED_AT = 'x-shoal-fetched-at';
+
+export interface BlobName {
+  readonly url: string;
+  readonly sha256: string;
+  readonly byteSize: bigint;
+}
+
+export interface Blob {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly fromCache: boolean;
+}
+
+export class BlobStore {
+  #cacheBytes: Promise<number> | undefined;
+  #lastKnownBytes = 0;
+
+  // The size of the store as of the last change; 0 until it was asked for once.
+  get cacheBytes(): number {
+    this.#cacheBytes ??= this.#measure();
+    return this.#lastKnownBytes;
+  }
+
+  async get(blob: BlobName): Promise<Blob> {
+    const url = new URL(blob.url, location.href);
+    if (url.origin !== location.origin) throw new AgentError(Code.INVALID_ARGUMENT, `weights come from the page's own origin, not from ${url.origin}`);
+    if (!/^[0-9a-f]{64}$/.test(blob.sha256)) throw new AgentError(Code.INVALID_ARGUMENT, 'sha256 must be 64 lower-case hex digits');
+    const kept = await this.#kept(blob.sha256);
+    if (kept !== undefined) return { bytes: kept, fromCache: true };
+    const bytes = await this.#fetch(url, blob);
+    await this.#keep(blob.sha256, bytes);
+    return { bytes, fromCache: false };
+  }
+
+  async #fetch(url: URL, blob: BlobName): Promise<Uint8Array<ArrayBuffer>> {
+    let bytes: Uint8Array<ArrayBuffer>;
+    try {
+      // The store below is the cache: the HTTP cache would keep a second copy.
+      const response = await fetch(url, { cache: 'no-store' });
+      if (!response.ok) throw new AgentError(response.status === 404 ? Code.NOT_FOUND : Code.UNAVAILABLE, `GET ${url.pathname}: status ${response.status}`);
+      bytes = await bodyOf(response, Number(blob.byteSize));
+    } catch (error) {
+      if (error instanceof AgentError) throw error;
+      if (error instanceof RangeError) throw new AgentError(Code.RESOURCE_LIMIT, `no memory for ${blob.byteSize} bytes of weights`, describe(error));
+      throw new AgentError(Code.UNAVAILABLE, `GET ${url.pathname} failed`, describe(error));
+    }
+    const hash = await sha256(bytes);
+    if (hash !== blob.sha256) throw new AgentError(Code.INTERNAL, `weights from ${url.pathname} have sha256 ${hash}, not ${blob.sha256}`);
+    return bytes;
+  }
+
+  async #kept(hash: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    try {
+      const cache = await caches.open(CACHE);
+      const response = await cache.match(key(hash));
+      if (response === undefined) return undefined;
+      const bytes = new Uint8Array(await response.arrayBuffer());
+      if ((await sha256(bytes)) === hash) return bytes;
+      await cache.delete(key(hash));
+    } catch (error) {
+      console.warn(`the store cannot be read: ${String(error)}`);
+    }
+    return undefined;
+  }
+
+  async #keep(hash: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        const cache = await caches.open(CACHE);
+        const headers = { 'content-length': String(bytes.byteLength), [FETCHED_AT]: String(Date.now()) };
+        await cache.put(key(hash), new Response(bytes, { headers }));
+        this.#cacheBytes = this.#measure();
+        return;
+      } catch (error) {
+        const isFull = error instanceof DOMException && error.name === 'QuotaExceededError';
+        if (!isFull || attempt > 8 || !(await this.#dropOldest())) {
+          console.warn(`the store did not keep ${hash}: ${String(error)}`);
+          return;
+        }
+      }
+    }
+  }
+
+  async #dropOldest(): Promise<boolean> {
+    const cache = await caches.open(CACHE);
+    let oldest: { readonly request: Request; readonly at: number } | undefined;
+    for (const request of await cache.keys()) {
+      const at = Number((await cache.match(request))?.headers.get(FETCHED_AT) ?? 0);
+      if (oldest === undefined || at < oldest.at) oldest = { request, at };
+    }
+    return oldest !== undefined && cache.delete(oldest.request);
+  }
+
+  async #measure(): Promise<number> {
+    try {
+      const cache = await caches.open(CACHE);
+      let sum = 0;
+      for (const response of await cache.matchAll()) sum += Number(response.headers.get('content-length') ?? 0);
+      this.#lastKnownBytes = sum;
+    } catch {
+      this.#lastKnownBytes = 0; // no store here (private mode): nothing is kept
+    }
+    return this.#lastKnownBytes;
+  }
+}
+
+const key = (hash: string): string => new URL(`/agent/store/${hash}`, location.href).href;
+
+// Into one buffer of the promised size, so that the peak is the size of the weights and not twice that.
+async function bodyOf(response: Response, byteSize: number): Promise<Uint8Array<ArrayBuffer>> {
+  const wrong = (got: string): AgentError => new AgentError(Code.INTERNAL, `weights of ${got} bytes, promised were ${byteSize}`);
+  if (response.body === null) throw wrong('0');
+  const bytes = new Uint8Array(byteSize);
+  let filled = 0;
+  const reader = response.body.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    if (filled + value.byteLength > byteSize) {
+      await reader.cancel();
+      throw wrong(`more than ${byteSize}`);
+    }
+    bytes.set(value, filled);
+    filled += value.byteLength;
+  }
+  if (filled !== byteSize) throw wrong(String(filled));
+  return bytes;
+}
+
+export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
