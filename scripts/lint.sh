@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Formatters and linters in one command. Usage: lint.sh [--all] [--fix] [PART...], parts format tidy python shell (default: all four).
-# --fix rewrites what the formatters can. tidy reads build/release, which must be built. It leaves out the files that take longest (Beast and gRPC front ends without
-# coroutines, tests) unless --all is given, and a file that passed is not read again until it or a header of it changes.
+# Formatters and linters in one command. Usage: lint.sh [--all] [--fix] [PART...], parts format tidy python shell.
+# --fix rewrites what the formatters can. tidy reads build/release, which must be built; without --all it leaves out the
+# slowest files (tests, and Beast and gRPC front ends without coroutines), and it does not read a file again that passed
+# until that file or a header of it changes.
 # shellcheck disable=SC2317  # the parts are called by name
 set -euo pipefail
 # shellcheck source=scripts/lib.sh

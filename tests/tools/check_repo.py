@@ -15,7 +15,8 @@ SOURCES = {".cpp", ".hpp", ".ts", ".mjs", ".py", ".sh", ".wgsl", ".rs"}
 # Spelt in pieces, so that this file passes its own check.
 LATER = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK"]) + r")\b")
 MACHINE = re.compile(r"(?<![\w.])/(" + "|".join(["ho" + "me/[a-z]", "ro" + "ot/", "wo" + "rk/", "Us" + "ers/"]) + ")")
-REGISTRY = re.compile(r'"reso' r'lved"|https?://[^\s"]*(' + "|".join(["regi" + "stry\\.", "py" + "pi", "pytho" + "nhosted", "crates\\." + "io", "mav" + "en"]) + ")")
+REGISTRY = re.compile(r'"reso' r'lved"|https?://[^\s"]*('
+                      + "|".join(["regi" + "stry\\.", "py" + "pi", "pytho" + "nhosted", "crates\\." + "io", "mav" + "en"]) + ")")
 # Cargo writes the name of its default registry into every lock file; it is a constant, not the address that is asked.
 CARGO_SOURCE = "registry+https://github.com/rust-lang/crates." + "io-index"
 
