@@ -29,7 +29,8 @@ struct ServerOptions {
   std::uint16_t port = 8000;              // 0: any free one
   std::vector<std::string> public_hosts;  // "host[:port]" that browsers may use beside loopback
   Limits limits;
-  Upgrade upgrade;  // empty: there is no /agent/ws
+  Upgrade upgrade;                       // empty: there is no /agent/ws
+  metrics::Families* metrics = nullptr;  // counts the answers; null: nobody does
 };
 
 class Server {

@@ -1,0 +1,396 @@
+#include "server/api/http/session.hpp"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/error.hpp>
+#include <boost/beast/http/message.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/serializer.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/write.hpp>
+#include <boost/beast/websocket/rfc6455.hpp>
+#include <fstream>
+
+#include "server/api/http/offload.hpp"
+#include "server/core/ids.hpp"
+
+namespace shoal::api::http {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+using beast::http::field;
+
+namespace {
+
+constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
+constexpr std::size_t kFileBlock = std::size_t{256} << 10;
+constexpr std::string_view kAgentSocket = "/agent/ws";
+
+std::string_view as_view(beast::string_view text) { return {text.data(), text.size()}; }
+
+std::string lower(beast::string_view text) {
+  std::string out(text.data(), text.size());
+  for (char& character : out) {
+    character = character >= 'A' && character <= 'Z' ? static_cast<char>(character - 'A' + 'a') : character;
+  }
+  return out;
+}
+
+std::string_view route_class(std::string_view path) {
+  return path.starts_with("/v2")      ? "kserve"
+         : path.starts_with("/v1")    ? "openai"
+         : path.starts_with("/agent") ? "agent"
+                                      : "other";
+}
+
+Error argument(std::string message, std::string param = {}) {
+  return {Code::kInvalidArgument, std::move(message), std::move(param)};
+}
+
+}  // namespace
+
+struct Session::Incoming {
+  beast::http::request_parser<beast::http::string_body> parser;
+  Router::Match match;
+  Exchange exchange;
+  std::size_t chunk_count = 0;
+  bool keep_alive = false;
+
+  [[nodiscard]] const auto& header() const { return parser.get(); }
+  [[nodiscard]] bool is_head() const { return header().method() == beast::http::verb::head; }
+};
+
+Session::Session(asio::ip::tcp::socket socket, SessionContext& context)
+    : stream_(std::move(socket)), context_(context) {}
+
+void Session::cut() {
+  client_gone();
+  beast::error_code ignored;
+  stream_.socket().close(ignored);
+}
+
+void Session::finish() {
+  if (is_idle_) {
+    cut();
+  }
+}
+
+void Session::client_gone() {
+  is_gone_ = true;
+  if (running_ != nullptr && running_->on_disconnect) {
+    const auto tell = std::exchange(running_->on_disconnect, nullptr);
+    tell();
+  }
+}
+
+// A client that goes away makes the socket readable with nothing to read. Bytes that are there are the next request:
+// then the watch ends, and a disconnect is noticed when the answer is written.
+void Session::watch(std::uint64_t generation) {
+  stream_.socket().async_wait(
+      asio::ip::tcp::socket::wait_read, [self = shared_from_this(), generation](beast::error_code error) {
+        if (error || generation != self->generation_ || self->running_ == nullptr) {
+          return;
+        }
+        char byte = 0;
+        const auto count = ::recv(self->stream_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+        if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR)) {
+          self->client_gone();
+        }
+      });
+}
+
+asio::awaitable<void> Session::run() {
+  beast::error_code ignored;
+  stream_.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
+  while (!is_gone_ && co_await serve_one()) {
+  }
+  stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_both, ignored);
+  stream_.socket().close(ignored);
+}
+
+// Until the first byte of a request is there.
+asio::awaitable<bool> Session::wait_for_request() {
+  if (buffer_.size() > 0) {
+    co_return true;
+  }
+  if (context_.draining && !is_first_) {
+    co_return false;
+  }
+  const Limits& limits = context_.options.limits;
+  stream_.expires_after(is_first_ ? limits.header_timeout : limits.idle_timeout);
+  is_idle_ = true;
+  const auto [error, count] = co_await stream_.async_read_some(buffer_.prepare(8192), kNoThrow);
+  is_idle_ = false;
+  buffer_.commit(count);
+  co_return !error;
+}
+
+asio::awaitable<bool> Session::serve_one() {
+  if (!co_await wait_for_request()) {
+    co_return false;
+  }
+  is_first_ = false;
+  const Limits& limits = context_.options.limits;
+  Incoming incoming;
+  incoming.exchange.request.received = Clock::now();
+  incoming.exchange.request.request_id = uuid_v7();
+  incoming.parser.header_limit(static_cast<std::uint32_t>(limits.header_bytes));
+  incoming.parser.body_limit(boost::none);
+  stream_.expires_after(limits.header_timeout);
+  const auto [error, count] = co_await beast::http::async_read_header(stream_, buffer_, incoming.parser, kNoThrow);
+  if (error) {
+    // A category of Beast's: the bytes are at fault and there is somebody to tell. Everything else: they have gone.
+    if (error.category() == beast::http::make_error_code(beast::http::error::bad_method).category() &&
+        error != beast::http::error::end_of_stream && error != beast::http::error::partial_message) {
+      const bool is_long = error == beast::http::error::header_limit || error == beast::http::error::buffer_overflow;
+      Response response =
+          error_response(ErrorStyle::kKserve, is_long ? 431 : 400,
+                         argument(is_long ? fmt::format("the header is longer than {} bytes", limits.header_bytes)
+                                          : fmt::format("the request is not HTTP: {}", error.message())));
+      response.close = true;
+      co_await write(incoming, std::move(response));
+    }
+    co_return false;
+  }
+  Request& request = incoming.exchange.request;
+  const std::string_view target = as_view(incoming.header().target());
+  request.method = std::string(as_view(incoming.header().method_string()));
+  request.path = target.substr(0, target.find('?'));
+  request.query = target.size() > request.path.size() ? target.substr(request.path.size() + 1) : std::string_view{};
+  incoming.keep_alive = incoming.header().keep_alive();
+  incoming.match = context_.router.match(request.method, request.path);
+  request.captures = std::move(incoming.match.captures);
+
+  Response response;
+  if (refuse_early(incoming, response)) {
+    // An unread body would be taken for the next request.
+    response.close = !incoming.parser.is_done();
+    co_return co_await write(incoming, std::move(response));
+  }
+  if (request.path == kAgentSocket) {
+    net::UpgradeRequest upgrade(std::move(incoming.parser.release().base()));
+    stream_.expires_never();
+    is_gone_ = true;
+    context_.options.upgrade(stream_.release_socket(), std::move(upgrade));
+    co_return false;
+  }
+  if (!co_await read_body(incoming, response)) {
+    if (response.status != 0) {
+      response.close = true;
+      co_await write(incoming, std::move(response));
+    }
+    co_return false;
+  }
+  response = co_await handle(incoming);
+  if (is_gone_) {
+    co_return false;
+  }
+  co_return co_await write(incoming, std::move(response));
+}
+
+// Everything that the header alone decides.
+bool Session::refuse_early(Incoming& incoming, Response& refusal) const {
+  const auto& header = incoming.header();
+  const Request& request = incoming.exchange.request;
+  const Router::Match& match = incoming.match;
+  const ErrorStyle style = match.errors;
+  const bool is_agent_socket = request.path == kAgentSocket && context_.options.upgrade;
+  if (header.version() >= 11 && header.count(field::host) != 1) {
+    refusal = error_response(style, 400, argument("the request needs exactly one Host header", "Host"));
+    return true;
+  }
+  const bool guarded = is_agent_socket || (match.route != nullptr && match.route->guarded);
+  if (const Status status = context_.sites.check(as_view(header[field::host]), as_view(header[field::origin]),
+                                                 as_view(header["Sec-Fetch-Site"]), guarded);
+      !status) {
+    refusal = error_response(style, 403, status.error());
+    return true;
+  }
+  if (is_agent_socket) {
+    if (!beast::websocket::is_upgrade(header)) {
+      refusal = error_response(style, 426, argument("this is a WebSocket: an upgrade is required"));
+      refusal.headers.emplace_back("Upgrade", "websocket");
+      return true;
+    }
+    return false;
+  }
+  if (match.route == nullptr) {
+    const bool is_method = !match.allowed.empty();
+    refusal = error_response(
+        style, is_method ? 405 : 404,
+        {is_method ? Code::kInvalidArgument : Code::kNotFound, is_method ? "Method Not Allowed" : "Not Found", {}});
+    if (is_method) {
+      refusal.headers.emplace_back("Allow", match.allowed);
+    }
+    return true;
+  }
+  const beast::string_view encoding = header[field::content_encoding];
+  if (!encoding.empty() && !beast::iequals(encoding, "identity")) {
+    refusal = error_response(
+        style, 501,
+        argument(fmt::format("Content-Encoding '{:.40}' is not supported", as_view(encoding)), "Content-Encoding"));
+    refusal.headers.emplace_back("Accept-Encoding", "identity");
+    return true;
+  }
+  const auto length = incoming.parser.content_length();
+  if (length && *length > match.route->body_limit) {
+    refusal =
+        error_response(style, style == ErrorStyle::kOpenai ? 413 : 400,
+                       argument(fmt::format("the body of {} bytes exceeds the maximum allowed input size of {} bytes",
+                                            *length, match.route->body_limit)));
+    return true;
+  }
+  return false;
+}
+
+// False with a refusal, or with status 0 when there is nobody left to refuse.
+asio::awaitable<bool> Session::read_body(Incoming& incoming, Response& refusal) {
+  const Limits& limits = context_.options.limits;
+  const std::size_t body_limit = incoming.match.route->body_limit;
+  const auto& header = incoming.header();
+  refusal.status = 0;
+  if (!incoming.parser.is_done()) {
+    incoming.parser.body_limit(body_limit);
+    auto count_chunk = [&](std::uint64_t size, beast::string_view, beast::error_code& error) {
+      error = {};
+      incoming.chunk_count += size > 0 ? 1 : 0;
+      if (incoming.chunk_count > limits.body_chunks) {
+        error = beast::http::error::bad_chunk;
+      }
+    };
+    incoming.parser.on_chunk_header(count_chunk);
+    stream_.expires_after(limits.body_timeout);
+    if (beast::iequals(header[field::expect], "100-continue") && buffer_.size() == 0) {
+      constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+      const auto [error, count] = co_await asio::async_write(stream_, asio::buffer(kContinue), kNoThrow);
+      if (error) {
+        co_return false;
+      }
+    }
+    const auto [error, count] = co_await beast::http::async_read(stream_, buffer_, incoming.parser, kNoThrow);
+    if (error) {
+      const ErrorStyle style = incoming.match.errors;
+      if (error == beast::http::error::body_limit) {
+        refusal = error_response(
+            style, style == ErrorStyle::kOpenai ? 413 : 400,
+            argument(fmt::format("the body exceeds the maximum allowed input size of {} bytes", body_limit)));
+      } else if (incoming.chunk_count > limits.body_chunks) {
+        refusal =
+            error_response(style, 400, argument(fmt::format("the body has more than {} chunks", limits.body_chunks)));
+      } else if (error == beast::error::timeout) {
+        refusal = error_response(style, 408, argument("the body did not arrive in time"));
+      } else if (error.category() == beast::http::make_error_code(beast::http::error::bad_method).category() &&
+                 error != beast::http::error::partial_message && error != beast::http::error::end_of_stream) {
+        refusal = error_response(style, 400, argument(fmt::format("the body is not HTTP: {}", error.message())));
+      }
+      co_return false;
+    }
+  }
+  Request& request = incoming.exchange.request;
+  request.headers.reserve(8);
+  for (const auto& header_field : header) {
+    request.headers.emplace_back(lower(header_field.name_string()), std::string(as_view(header_field.value())));
+  }
+  request.body = std::move(incoming.parser.get().body());
+  co_return true;
+}
+
+asio::awaitable<Response> Session::handle(Incoming& incoming) {
+  stream_.expires_never();
+  Exchange& exchange = incoming.exchange;
+  running_ = &exchange;
+  ++generation_;
+  const bool can_wait = incoming.header().method() == beast::http::verb::post;
+  if (can_wait) {
+    watch(generation_);
+  }
+  Response response;
+  // The one place where a handler's exception ends: what it throws is a bug or bad_alloc.
+  try {
+    response = co_await incoming.match.route->handler(exchange);
+  } catch (const std::exception& failure) {
+    context_.log.error(
+        "http_handler_failed",
+        {{"path", exchange.request.path}, {"request_id", exchange.request.request_id}, {"what", failure.what()}});
+    response = error_response(incoming.match.errors, {Code::kInternal, "internal error", {}});
+  }
+  running_ = nullptr;
+  if (can_wait && !is_gone_) {
+    beast::error_code ignored;
+    stream_.socket().cancel(ignored);
+  }
+  co_return response;
+}
+
+asio::awaitable<bool> Session::write(Incoming& incoming, Response response) {
+  const Request& request = incoming.exchange.request;
+  const bool keep_alive = incoming.keep_alive && !response.close && !context_.draining;
+  beast::http::response<beast::http::string_body> message;
+  message.version(incoming.header().version() == 10 ? 10 : 11);
+  message.result(response.status);
+  message.keep_alive(keep_alive);
+  message.set(field::server, "shoal");
+  message.set("x-request-id", request.request_id);
+  message.set("X-Content-Type-Options", "nosniff");
+  if (!response.content_type.empty()) {
+    message.set(field::content_type, response.content_type);
+  }
+  for (const auto& [name, value] : response.headers) {
+    message.set(name, value);
+  }
+  message.content_length(response.file ? response.file->length : response.body.size());
+  if (context_.options.metrics != nullptr) {
+    context_.options.metrics->http_answered(route_class(request.path), response.status);
+  }
+  if (context_.log.enabled(LogLevel::kDebug)) {
+    context_.log.debug("http", {{"method", request.method},
+                                {"path", request.path},
+                                {"status", response.status},
+                                {"us", microseconds_between(request.received, Clock::now())},
+                                {"request_id", request.request_id}});
+  }
+  stream_.expires_after(context_.options.limits.write_timeout);
+  if (response.file || incoming.is_head()) {
+    beast::http::response<beast::http::empty_body> head(std::move(message.base()));
+    beast::http::response_serializer<beast::http::empty_body> serializer(head);
+    const auto [error, count] = co_await beast::http::async_write_header(stream_, serializer, kNoThrow);
+    if (error || (response.file && !incoming.is_head() && !co_await write_file(std::move(*response.file)))) {
+      co_return false;
+    }
+    co_return keep_alive;
+  }
+  message.body() = std::move(response.body);
+  const auto [error, count] = co_await beast::http::async_write(stream_, message, kNoThrow);
+  co_return !error && keep_alive;
+}
+
+asio::awaitable<bool> Session::write_file(FileSlice slice) {
+  std::ifstream file(slice.path, std::ios::binary);
+  file.seekg(static_cast<std::streamoff>(slice.offset));
+  std::string block(std::min<std::uint64_t>(kFileBlock, slice.length), '\0');
+  while (slice.length > 0) {
+    const std::uint64_t wanted = std::min<std::uint64_t>(block.size(), slice.length);
+    const bool is_read = co_await offload(
+        context_.cpu, [&] { return static_cast<bool>(file.read(block.data(), static_cast<std::streamsize>(wanted))); });
+    if (!is_read || is_gone_) {
+      // The length is promised already: only a cut connection tells the client.
+      co_return false;
+    }
+    stream_.expires_after(context_.options.limits.write_timeout);
+    const auto [error, count] = co_await asio::async_write(stream_, asio::buffer(block.data(), wanted), kNoThrow);
+    if (error) {
+      co_return false;
+    }
+    slice.length -= wanted;
+  }
+  co_return true;
+}
+
+}  // namespace shoal::api::http

@@ -1,0 +1,66 @@
+// One HTTP connection: reads a request, has the router's handler answer it, writes the answer, and again while the
+// client keeps the connection. Bounds header, body, chunks and every wait. While a handler runs the socket is watched:
+// a client that goes away cancels its request. Nothing that a client sends makes run() throw. Main lane; the server
+// owns it by shared_ptr until run() has ended.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "server/api/http/router.hpp"
+#include "server/api/http/server.hpp"
+#include "server/api/http/site_policy.hpp"
+#include "server/core/log.hpp"
+
+namespace shoal::api::http {
+
+// What all sessions of a server share; outlives them.
+struct SessionContext {
+  Router router;
+  ServerOptions options;
+  SitePolicy sites;
+  boost::asio::thread_pool& cpu;
+  Log log;
+  bool draining = false;
+};
+
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  Session(boost::asio::ip::tcp::socket socket, SessionContext& context);
+
+  boost::asio::awaitable<void> run();
+  // Ends after the answer that is being made, or at once when there is none.
+  void finish();
+  // Ends now; a running handler is told that its client has gone.
+  void cut();
+
+ private:
+  struct Incoming;  // a request whose header has been read
+
+  boost::asio::awaitable<bool> wait_for_request();
+  boost::asio::awaitable<bool> serve_one();
+  boost::asio::awaitable<bool> read_body(Incoming& incoming, Response& refusal);
+  boost::asio::awaitable<Response> handle(Incoming& incoming);
+  boost::asio::awaitable<bool> write(Incoming& incoming, Response response);
+  boost::asio::awaitable<bool> write_file(FileSlice slice);
+  bool refuse_early(Incoming& incoming, Response& refusal) const;
+  void watch(std::uint64_t generation);
+  void client_gone();
+
+  boost::beast::tcp_stream stream_;
+  boost::beast::flat_buffer buffer_;
+  SessionContext& context_;
+  Exchange* running_ = nullptr;  // while a handler runs
+  std::uint64_t generation_ = 0;
+  bool is_first_ = true;
+  bool is_idle_ = false;
+  bool is_gone_ = false;
+};
+
+}  // namespace shoal::api::http
