@@ -42,6 +42,35 @@ function sourceHash() {
 // Plain wasm for the wasm backend; jspi where the browser suspends wasm, else asyncify, for webgpu and webnn.
 const ortFiles = ['', '.jspi', '.asyncify'].flatMap((kind) => [`ort-wasm-simd-threaded${kind}.mjs`, `ort-wasm-simd-threaded${kind}.wasm`]);
 
+// embind writes its method callers as source text, which a page without 'unsafe-eval' refuses (WebNN then aborts). The same
+// caller as a closure: `fields` holds the argument readers in order and what the text would have named.
+const invoker = `
+function shoalInvoker(fields, kind) {
+  const readers = Object.keys(fields).filter((name) => name.startsWith('argFromPtr')).map((name) => fields[name]);
+  const call = [
+    (handle, name, values) => { const target = fields.toValue(handle); return target(...values); },
+    (handle, name, values) => fields.toValue(handle)[fields.getStringOrSymbol(name)](...values),
+    (handle, name, values) => new (fields.toValue(handle))(...values),
+    (handle, name, values) => values.at(-1),
+  ][kind];
+  return (handle, name, destructors, args) => {
+    const result = call(handle, name, readers.map((read, index) => read(args + 8 * index)));
+    return fields.toReturnWire === undefined ? undefined : fields.emval_returnValue(fields.toReturnWire, destructors, result);
+  };
+}
+`;
+const evaluated = '(new Function(Object.keys(k),h))(...Object.values(k))';
+
+function copyOrtFile(file) {
+  const from = join(here, 'node_modules/onnxruntime-web/dist', file);
+  const to = join(dist, 'ort', file);
+  if (!file.endsWith('.mjs')) return copyFileSync(from, to);
+  let text = readFileSync(from, 'utf8');
+  if (text.includes(evaluated)) text = text.replace(evaluated, 'shoalInvoker(k,c)') + invoker;
+  if (/new Function\(|\beval\(/.test(text)) throw new Error(`${file} evaluates text in a way that build.mjs does not know`);
+  writeFileSync(to, text);
+}
+
 export async function buildAgent() {
   generateProtocol();
   const hash = sourceHash();
@@ -65,7 +94,7 @@ export async function buildAgent() {
   });
   copyFileSync(join(here, 'src/page/index.html'), join(dist, 'index.html'));
   copyFileSync(join(here, 'src/page/page.css'), join(dist, 'page.css'));
-  for (const file of ortFiles) copyFileSync(join(here, 'node_modules/onnxruntime-web/dist', file), join(dist, 'ort', file));
+  for (const file of ortFiles) copyOrtFile(file);
   writeFileSync(join(dist, 'build.json'), JSON.stringify({ build: hash }) + '\n');
   return hash;
 }

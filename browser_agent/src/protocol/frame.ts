@@ -7,7 +7,9 @@ import { AgentError, Code, failure, type Outcome, success } from './outcome';
 
 export const PROTOCOL_VERSION = 1;
 export const MAX_CHUNK_BYTES = 262144;
-export const MAX_HEADER_BYTES = 262144;
+export const MAX_HEADER_BYTES = 262144 - 4;
+
+const WITH_RAW_BYTES: ReadonlySet<Envelope['body']['case']> = new Set(['run', 'output', 'chunk'] as const);
 
 export interface Frame {
   readonly envelope: Envelope;
@@ -27,13 +29,15 @@ export function decodeFrame(bytes: Uint8Array): Outcome<Frame> {
   const malformed = (why: string) => failure(new AgentError(Code.INVALID_ARGUMENT, `malformed frame: ${why}`));
   if (bytes.byteLength < 4) return malformed(`${bytes.byteLength} bytes, a header length needs 4`);
   const headerBytes = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
-  if (headerBytes > MAX_HEADER_BYTES) return malformed(`header of ${headerBytes} bytes, the bound is ${MAX_HEADER_BYTES}`);
+  if (headerBytes === 0 || headerBytes > MAX_HEADER_BYTES) return malformed(`header of ${headerBytes} bytes, 1 to ${MAX_HEADER_BYTES} are allowed`);
   if (bytes.byteLength < 4 + headerBytes) return malformed(`header of ${headerBytes} bytes in a frame of ${bytes.byteLength}`);
   const raw = bytes.subarray(4 + headerBytes);
   if (raw.byteLength > MAX_CHUNK_BYTES) return malformed(`${raw.byteLength} raw bytes, the bound is ${MAX_CHUNK_BYTES}`);
   try {
     const envelope = fromBinary(EnvelopeSchema, bytes.subarray(4, 4 + headerBytes));
-    if (envelope.body.case === undefined) return malformed('no body that this version knows');
+    const body = envelope.body.case;
+    if (body === undefined) return malformed('no body that this version knows');
+    if (raw.byteLength > 0 && !WITH_RAW_BYTES.has(body)) return malformed(`${raw.byteLength} raw bytes after '${body}', which has none`);
     return success({ envelope, raw });
   } catch (error) {
     return malformed(String(error));

@@ -1,0 +1,79 @@
+import { WorkQueue } from '../../../browser_agent/src/link/workQueue';
+
+test('one runs, the others wait in order', () => {
+  const queue = new WorkQueue<string>(4);
+  queue.push(1n, 'a', 0, 0);
+  queue.push(2n, 'b', 5, 0);
+  expect(queue.take()).toMatchObject({ workId: 1n, item: 'a', queuedAt: 0 });
+  expect(queue.take()).toBeUndefined();
+  expect(queue.workIds).toEqual([1n, 2n]);
+  expect(queue.finish(2n)).toBeUndefined();
+  expect(queue.finish(1n)).toEqual({ cancelled: false, item: 'a' });
+  expect(queue.take()).toMatchObject({ workId: 2n });
+});
+
+test('full is said at once', () => {
+  const queue = new WorkQueue<string>(1);
+  expect(queue.push(1n, 'a', 0, 0)).toBe(true);
+  expect(queue.push(2n, 'b', 0, 0)).toBe(false);
+});
+
+test('cancel drops what waits and marks what runs', () => {
+  const queue = new WorkQueue<string>(4);
+  queue.push(1n, 'a', 0, 0);
+  queue.push(2n, 'b', 0, 0);
+  queue.take();
+  expect(queue.cancel(2n)).toBe('dropped');
+  expect(queue.cancel(2n)).toBe('unknown');
+  expect(queue.cancel(1n)).toBe('running');
+  expect(queue.isCancelled).toBe(true);
+  expect(queue.finish(1n)).toEqual({ cancelled: true, item: 'a' });
+});
+
+test('deadlines end waiting works only', () => {
+  const queue = new WorkQueue<string>(4);
+  queue.push(1n, 'a', 0, 10);
+  queue.push(2n, 'b', 0, 10);
+  queue.push(3n, 'c', 0, 0);
+  queue.take();
+  expect(queue.expire(9)).toEqual([]);
+  expect(queue.expire(10).map((work) => work.workId)).toEqual([2n]);
+  expect(queue.workIds).toEqual([1n, 3n]);
+});
+
+test('random schedules: every work leaves exactly once', () => {
+  const seed = Date.now() % 1e9;
+  let state = seed;
+  const random = (below: number): number => (state = (state * 1103515245 + 12345) % 2147483648) % below;
+  const queue = new WorkQueue<number>(8);
+  const entered = new Set<bigint>();
+  const left: bigint[] = [];
+  for (let step = 0, next = 1n; step < 20_000; step++) {
+    switch (random(6)) {
+      case 0:
+      case 1:
+        if (queue.push(next, step, step, random(40))) entered.add(next);
+        next++;
+        break;
+      case 2:
+        queue.take();
+        break;
+      case 3: {
+        const running = queue.running;
+        if (running !== undefined && queue.finish(running.workId) !== undefined) left.push(running.workId);
+        break;
+      }
+      case 4: {
+        const victim = BigInt(random(Number(next)) + 1);
+        if (queue.cancel(victim) === 'dropped') left.push(victim);
+        break;
+      }
+      case 5:
+        left.push(...queue.expire(step).map((work) => work.workId));
+        if (random(50) === 0) left.push(...queue.drain().map((work) => work.workId));
+        break;
+    }
+  }
+  left.push(...queue.drain().map((work) => work.workId));
+  expect([...left].sort(), `seed ${seed}`).toEqual([...entered].sort());
+});
