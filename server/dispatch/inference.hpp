@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,10 +23,10 @@ namespace shoal::dispatch {
 
 // What the client insists on; refused with a typed error when it cannot be met, never replaced silently.
 struct Demand {
-  std::optional<Backend> backend;     // shoal_backend
-  std::optional<std::string> worker;  // shoal_worker: "<kind>/<n>"
-  std::optional<std::uint32_t> bits;  // shoal_bits
-  std::optional<std::string> variant; // shoal_variant
+  std::optional<Backend> backend;      // shoal_backend
+  std::optional<std::string> worker;   // shoal_worker: "<kind>/<n>"
+  std::optional<std::uint32_t> bits;   // shoal_bits
+  std::optional<std::string> variant;  // shoal_variant
 };
 
 struct InferenceRequest {
@@ -50,13 +51,14 @@ struct Timing {
 
 struct InferenceResponse {
   std::vector<Tensor> outputs;
-  std::string backend;        // "wasm" "webgpu" "webnn": where it really ran
-  std::string worker;         // slot
+  // "wasm" "webgpu" "webnn": where every matmul, convolution, attention and norm really ran; "mixed" when they were split.
+  std::string backend;        std::string worker;         // slot
   std::string adapter;        // "hardware" "software" "cpu"
   std::string variant;        // name of the model's variant
   std::uint32_t bits = 0;     // of its weights; 0 = as the graph has them
   std::string fallback_from;  // backends preferred before this one that were not there; empty = none
   std::uint32_t attempts = 1;
+  std::map<std::string, std::uint32_t> nodes;  // graph nodes by where they really run
   Timing timing;
 };
 
@@ -70,7 +72,8 @@ class InferenceService {
   InferenceService& operator=(const InferenceService&) = delete;
   virtual ~InferenceService() = default;
 
-  // Takes the request. `done` is called exactly once, on the main lane, never from inside submit. Returns a ticket (> 0).
+  // Takes the request. `done` is called exactly once, on the main lane, never from inside submit. Returns a ticket (>
+  // 0).
   virtual std::uint64_t submit(InferenceRequest request, Completion done) = 0;
   // The client has gone or cancelled: frees the queue slot or the worker; `done` is called with kCancelled.
   virtual void cancel(std::uint64_t ticket) = 0;

@@ -14,7 +14,8 @@ namespace shoal::schedule {
 
 using JobId = std::uint64_t;
 
-// One way to run a job. `instance` names the loaded graph: model, version, backend and, where shapes are static, the shape.
+// One way to run a job. `instance` names the loaded graph: model, version, backend and, where shapes are static, the
+// shape.
 struct Candidate {
   Backend backend = Backend::kWasm;
   std::string instance;
@@ -49,11 +50,12 @@ struct Action {
 struct SchedulerLimits {
   std::size_t max_queued = 1024;
   std::uint64_t max_queued_bytes = std::uint64_t{512} << 20;
-  // Runs under way per (slot, backend): one computing and one already there, so that the engine never waits for the wire.
+  // Runs under way per (slot, backend): one computing and one already there, so that the engine never waits for the
+  // wire.
   std::uint32_t max_in_flight = 2;
   std::uint32_t max_attempts = 3;  // a job that loses this many workers is answered kWorkerLost and not tried again
-  // Backends with room for one instance in a browser: another one needs a fresh browser.
-  std::vector<Backend> exclusive = {};
+  // Graphs resident per (slot, backend); the least recently used idle one makes room for the next.
+  std::size_t max_instances = 8;
   Duration load_timeout = std::chrono::seconds(120);
 };
 

@@ -14,6 +14,7 @@ struct InstanceState {
   Kind kind = Kind::kLoading;
   TimePoint since;
   TimePoint last_used;
+  std::uint32_t in_flight = 0;
   Error error;  // of kFailed: kept for the life of the connection, so that a bad graph is not built again and again
 };
 
@@ -34,14 +35,14 @@ using Slots = std::map<std::string, Slot>;
 struct Placement {
   enum class Kind : std::uint8_t {
     kRun,         // now, on `slot`
-    kLoad,        // load on `slot` first
-    kFreshBrowser,  // `slot` must be recycled first: its one place is taken by another, idle instance
+    kLoad,        // load on `slot` first, after dropping `evicted` when it is not empty
     kWait,        // something that will change (a load, a busy engine, a browser on its way)
     kImpossible,  // no slot will ever do: `error`
   };
   Kind kind = Kind::kWait;
   std::string slot;
   Candidate candidate;
+  std::string evicted;
   std::string fallback_from;
   Error error;
 };

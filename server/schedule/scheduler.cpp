@@ -42,15 +42,17 @@ void Scheduler::slot_down(const std::string& slot) {
 }
 
 void Scheduler::instance_loading(const std::string& slot, const Candidate& candidate, TimePoint now) {
-  slots_[slot].engines[candidate.backend].instances[candidate.instance] = {InstanceState::Kind::kLoading, now, now, {}};
+  slots_[slot].engines[candidate.backend].instances[candidate.instance] = {
+      InstanceState::Kind::kLoading, now, now, 0, {}};
 }
 
 void Scheduler::instance_ready(const std::string& slot, const Candidate& candidate, TimePoint now) {
-  slots_[slot].engines[candidate.backend].instances[candidate.instance] = {InstanceState::Kind::kReady, now, now, {}};
+  slots_[slot].engines[candidate.backend].instances[candidate.instance] = {
+      InstanceState::Kind::kReady, now, now, 0, {}};
 }
 
 void Scheduler::instance_failed(const std::string& slot, const Candidate& candidate, Error error, TimePoint now) {
-  slots_[slot].engines[candidate.backend].instances[candidate.instance] = {InstanceState::Kind::kFailed, now, now,
+  slots_[slot].engines[candidate.backend].instances[candidate.instance] = {InstanceState::Kind::kFailed, now, now, 0,
                                                                            std::move(error)};
 }
 
@@ -86,13 +88,12 @@ Status Scheduler::enqueue(Job job, TimePoint now) {
 }
 
 void Scheduler::leave_engine(const Entry& entry) {
-  const auto slot = slots_.find(entry.slot);
-  if (slot == slots_.end()) {
-    return;
-  }
-  const auto engine = slot->second.engines.find(entry.candidate.backend);
-  if (engine != slot->second.engines.end() && engine->second.in_flight > 0) {
-    --engine->second.in_flight;
+  Engine& engine = slots_[entry.slot].engines[entry.candidate.backend];
+  const auto instance = engine.instances.find(entry.candidate.instance);
+  // After slot_down() there is nothing left to count.
+  if (instance != engine.instances.end() && instance->second.in_flight > 0) {
+    --instance->second.in_flight;
+    --engine.in_flight;
   }
 }
 
@@ -121,10 +122,10 @@ Status Scheduler::retry(JobId id, const std::string& reason) {
   }
   Entry& entry = found->second;
   if (entry.attempts >= limits_.max_attempts) {
-    Error error{Code::kWorkerLost,
-                fmt::format("the worker was lost on each of {} attempts; last on '{}': {}", entry.attempts, entry.slot,
-                            reason),
-                {}};
+    Error error{
+        Code::kWorkerLost,
+        fmt::format("the worker was lost on each of {} attempts; last on '{}': {}", entry.attempts, entry.slot, reason),
+        {}};
     remove(id);
     return fail(std::move(error));
   }
@@ -150,7 +151,11 @@ void Scheduler::expire(TimePoint now, std::vector<Action>& actions) {
     const JobId id = deadlines_.begin()->second;
     const Entry& entry = jobs_.at(id);
     const std::string where = entry.slot.empty() ? "while it was queued" : "while it ran on '" + entry.slot + "'";
-    actions.push_back({Action::Kind::kFail, id, entry.slot, entry.candidate, {},
+    actions.push_back({Action::Kind::kFail,
+                       id,
+                       entry.slot,
+                       entry.candidate,
+                       {},
                        Error{Code::kDeadlineExceeded, "Request timeout expired " + where, {}}});
     remove(id);
   }
@@ -163,7 +168,7 @@ void Scheduler::time_out_loads(TimePoint now, std::vector<Action>& actions) {
         if (slot.is_up && state.kind == InstanceState::Kind::kLoading && state.since + limits_.load_timeout <= now) {
           const Error error{Code::kGraphBuildingError, "loading took longer than its limit", {}};
           actions.push_back({Action::Kind::kRecycle, 0, name, {backend, instance}, {}, error});
-          state = {InstanceState::Kind::kFailed, now, now, error};
+          state = {InstanceState::Kind::kFailed, now, now, 0, error};
         }
       }
     }
@@ -194,13 +199,14 @@ std::vector<Action> Scheduler::step(TimePoint now) {
         break;
       case Placement::Kind::kLoad:
         action.kind = Action::Kind::kLoad;
+        if (!placement.evicted.empty()) {
+          slots_[placement.slot].engines[placement.candidate.backend].instances.erase(placement.evicted);
+          Action unload = action;
+          unload.kind = Action::Kind::kUnload;
+          unload.candidate.instance = placement.evicted;
+          actions.push_back(std::move(unload));
+        }
         instance_loading(placement.slot, placement.candidate, now);
-        break;
-      case Placement::Kind::kFreshBrowser:
-        action.kind = Action::Kind::kRecycle;
-        action.error.message = fmt::format("its {} place is needed for another model or shape",
-                                           backend_name(placement.candidate.backend));
-        slot_down(placement.slot);
         break;
       case Placement::Kind::kRun: {
         queue_.erase(rank);
@@ -210,7 +216,9 @@ std::vector<Action> Scheduler::step(TimePoint now) {
         ++entry.attempts;
         Engine& engine = slots_[placement.slot].engines[placement.candidate.backend];
         ++engine.in_flight;
-        engine.instances[placement.candidate.instance].last_used = now;
+        InstanceState& instance = engine.instances[placement.candidate.instance];
+        instance.last_used = now;
+        ++instance.in_flight;
         break;
       }
     }

@@ -23,7 +23,8 @@ class Scheduler {
   // A slot of the configuration and the backends it is allowed to use. Jobs wait for it before its first hello.
   void slot_configured(const std::string& slot, const std::vector<Backend>& allowed);
   // A browser said hello: what is usable, and why the rest is not.
-  void slot_up(const std::string& slot, const std::vector<Backend>& usable, const std::map<Backend, std::string>& why_not);
+  void slot_up(const std::string& slot, const std::vector<Backend>& usable,
+               const std::map<Backend, std::string>& why_not);
   // Its instances are gone. Jobs that ran there must have been given to retry() or finished() before.
   void slot_down(const std::string& slot);
 

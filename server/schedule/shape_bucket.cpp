@@ -3,25 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 
 namespace shoal::schedule {
 namespace {
-
-constexpr std::size_t kMaxBuckets = 32;
-
-std::vector<std::string_view> split(std::string_view text, char separator) {
-  std::vector<std::string_view> parts;
-  while (true) {
-    const std::size_t end = text.find(separator);
-    parts.push_back(text.substr(0, end));
-    if (end == std::string_view::npos) {
-      return parts;
-    }
-    text.remove_prefix(end + 1);
-  }
-}
 
 // Copies the box `extent` from `from` (row-major, sizes `from_shape`) to `to` (sizes `to_shape`), row by row.
 void copy_box(const char* from, const Shape& from_shape, char* to, const Shape& to_shape, const Shape& extent,
@@ -60,32 +45,6 @@ Tensor reshape_box(const Tensor& tensor, const Shape& shape, const Shape& extent
 }
 
 }  // namespace
-
-Result<Buckets> parse_buckets(std::string_view text) {
-  Buckets buckets;
-  for (const std::string_view part : split(text, ';')) {
-    const std::size_t equals = part.find('=');
-    if (equals == std::string_view::npos || equals == 0) {
-      return fail(Code::kInvalidArgument,
-                  fmt::format("shoal_buckets: '{}' is not of the form dimension=size,size,...", part), "shoal_buckets");
-    }
-    auto& sizes = buckets[std::string(part.substr(0, equals))];
-    for (const std::string_view number : split(part.substr(equals + 1), ',')) {
-      std::uint64_t size = 0;
-      const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), size);
-      if (error != std::errc() || end != number.data() + number.size() || size == 0 || size > (1U << 20)) {
-        return fail(Code::kInvalidArgument,
-                    fmt::format("shoal_buckets: '{}' is not a size between 1 and {}", number, 1U << 20), "shoal_buckets");
-      }
-      sizes.push_back(size);
-    }
-    std::ranges::sort(sizes);
-    if (sizes.size() > kMaxBuckets) {
-      return fail(Code::kInvalidArgument, fmt::format("shoal_buckets: more than {} sizes", kMaxBuckets), "shoal_buckets");
-    }
-  }
-  return buckets;
-}
 
 Result<Dimensions> bucket_of(const Buckets& buckets, const Dimensions& actual) {
   Dimensions result = actual;

@@ -14,11 +14,8 @@
 namespace shoal::schedule {
 
 // Symbolic dimension to its allowed sizes, ascending.
-using Buckets = std::map<std::string, std::vector<std::uint64_t>>;
-using Dimensions = std::map<std::string, std::uint64_t>;
-
-// "batch_size=1,8;sequence_length=32,128,512". kInvalidArgument naming the part that is wrong.
-Result<Buckets> parse_buckets(std::string_view text);
+using Buckets = std::map<std::string, std::vector<std::int64_t>>;
+using Dimensions = std::map<std::string, std::int64_t>;
 
 // The smallest bucket that holds each of `actual`; dimensions without buckets stay as they are. kInvalidArgument when
 // one is larger than its largest bucket.

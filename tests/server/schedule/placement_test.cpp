@@ -11,7 +11,7 @@ const Candidate kWebgpu{Backend::kWebgpu, "m@webgpu"};
 Slot slot_of(std::map<Backend, Engine> engines, bool is_up = true) { return {is_up, std::move(engines)}; }
 Engine usable() { return {.usable = true, .why_not = {}, .in_flight = 0, .instances = {}}; }
 Engine ready(const Candidate& candidate, std::uint32_t in_flight = 0) {
-  return {true, {}, in_flight, {{candidate.instance, {InstanceState::Kind::kReady, {}, {}, {}}}}};
+  return {true, {}, in_flight, {{candidate.instance, {InstanceState::Kind::kReady, {}, {}, 0, {}}}}};
 }
 Job job_of(std::vector<Candidate> candidates) { return {.id = 1, .candidates = std::move(candidates), .worker = {}}; }
 
@@ -37,7 +37,8 @@ TEST(Placement, FallsBackOnlyWhenTheBackendIsNowhereAndSaysSo) {
 }
 
 TEST(Placement, DemandedBackendThatIsNotThereIsATypedErrorWithTheReason) {
-  const Slots slots = {{"a/0", slot_of({{Backend::kWebgpu, {false, "no adapter", 0, {}}}, {Backend::kWasm, ready(kWasm)}})}};
+  const Slots slots = {
+      {"a/0", slot_of({{Backend::kWebgpu, {false, "no adapter", 0, {}}}, {Backend::kWasm, ready(kWasm)}})}};
   const Placement placement = place(slots, job_of({kWebgpu}), {});
   EXPECT_EQ(placement.kind, Placement::Kind::kImpossible);
   EXPECT_EQ(placement.error.code, Code::kBackendUnavailable);
@@ -46,7 +47,8 @@ TEST(Placement, DemandedBackendThatIsNotThereIsATypedErrorWithTheReason) {
 }
 
 TEST(Placement, DemandedWorkerIsTheOnlyOneLookedAt) {
-  const Slots slots = {{"a/0", slot_of({{Backend::kWasm, ready(kWasm)}})}, {"a/1", slot_of({{Backend::kWebgpu, usable()}})}};
+  const Slots slots = {{"a/0", slot_of({{Backend::kWasm, ready(kWasm)}})},
+                       {"a/1", slot_of({{Backend::kWebgpu, usable()}})}};
   Job job = job_of({kWasm});
   job.worker = "a/1";
   const Placement placement = place(slots, job, {});
@@ -56,7 +58,8 @@ TEST(Placement, DemandedWorkerIsTheOnlyOneLookedAt) {
 
 TEST(Placement, FailedGraphGivesItsOwnErrorOrTheNextCandidate) {
   Engine failed = usable();
-  failed.instances[kWebgpu.instance] = {InstanceState::Kind::kFailed, {}, {}, Error{Code::kOperatorNotSupported, "Foo", {}}};
+  failed.instances[kWebgpu.instance] = {
+      InstanceState::Kind::kFailed, {}, {}, 0, Error{Code::kOperatorNotSupported, "Foo", {}}};
   const Slots slots = {{"a/0", slot_of({{Backend::kWebgpu, failed}, {Backend::kWasm, ready(kWasm)}})}};
   EXPECT_EQ(place(slots, job_of({kWebgpu}), {}).error.code, Code::kOperatorNotSupported);
   EXPECT_EQ(place(slots, job_of({kWebgpu, kWasm}), {}).fallback_from, "webgpu");

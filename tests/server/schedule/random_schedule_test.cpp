@@ -38,7 +38,9 @@ class World {
   }
 
  private:
-  std::uint32_t pick(std::uint32_t bound) { return std::uniform_int_distribution<std::uint32_t>(0, bound - 1)(random_); }
+  std::uint32_t pick(std::uint32_t bound) {
+    return std::uniform_int_distribution<std::uint32_t>(0, bound - 1)(random_);
+  }
   const std::string& any_slot() { return slots_[pick(static_cast<std::uint32_t>(slots_.size()))]; }
   static Candidate candidate(Backend backend, std::uint32_t model) {
     return {backend, std::to_string(model) + "@" + std::string(backend_name(backend))};
@@ -51,18 +53,31 @@ class World {
 
   void random_event() {
     switch (pick(8)) {
-      case 0: case 1: case 2: {
-        Job job{.id = next_id_++, .candidates = {candidate(pick(2) == 0 ? Backend::kWasm : Backend::kWebnn, pick(3))}, .worker = {},
-                .priority = 1 + pick(3), .deadline = now_ + milliseconds(1 + pick(3000)), .bytes = pick(100)};
+      case 0:
+      case 1:
+      case 2: {
+        Job job{.id = next_id_++,
+                .candidates = {candidate(pick(2) == 0 ? Backend::kWasm : Backend::kWebnn, pick(3))},
+                .worker = {},
+                .priority = 1 + pick(3),
+                .deadline = now_ + milliseconds(1 + pick(3000)),
+                .bytes = pick(100)};
         deadlines_[job.id] = job.deadline;
         if (const JobId id = job.id; scheduler_.enqueue(std::move(job), now_)) {
           open_.insert(id);
         }
         break;
       }
-      case 3: case 4: finish_one(); break;
-      case 5: lose(any_slot()); break;
-      case 6: bring_up_all(); break;
+      case 3:
+      case 4:
+        finish_one();
+        break;
+      case 5:
+        lose(any_slot());
+        break;
+      case 6:
+        bring_up_all();
+        break;
       case 7:
         if (!open_.empty()) {
           const JobId id = *open_.begin();
@@ -121,14 +136,20 @@ class World {
             break;
           case Action::Kind::kLoad:
             if (pick(10) == 0) {
-              scheduler_.instance_failed(action.slot, action.candidate, Error{Code::kGraphBuildingError, "x", {}}, now_);
+              scheduler_.instance_failed(action.slot, action.candidate, Error{Code::kGraphBuildingError, "x", {}},
+                                         now_);
             } else {
               scheduler_.instance_ready(action.slot, action.candidate, now_);
             }
             break;
-          case Action::Kind::kUnload: break;
-          case Action::Kind::kFail: answer(action.job); break;
-          case Action::Kind::kRecycle: lose(action.slot); break;
+          case Action::Kind::kUnload:
+            break;
+          case Action::Kind::kFail:
+            answer(action.job);
+            break;
+          case Action::Kind::kRecycle:
+            lose(action.slot);
+            break;
         }
       }
     }
@@ -146,7 +167,7 @@ class World {
 
   const std::vector<std::string> slots_ = {"a/0", "a/1", "b/0"};
   std::mt19937 random_;
-  Scheduler scheduler_{SchedulerLimits{.max_queued = 20, .exclusive = {Backend::kWebnn}}};
+  Scheduler scheduler_{SchedulerLimits{.max_queued = 20, .max_instances = 2}};
   TimePoint now_{};
   JobId next_id_ = 1;
   std::set<JobId> open_;

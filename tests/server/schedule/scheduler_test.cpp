@@ -12,7 +12,12 @@ constexpr TimePoint kStart{};
 const Candidate kWasm{Backend::kWasm, "m:1@wasm"};
 
 Job job_of(JobId id, std::vector<Candidate> candidates = {kWasm}) {
-  return {.id = id, .candidates = std::move(candidates), .worker = {}, .priority = 2, .deadline = kStart + seconds(30), .bytes = 10};
+  return {.id = id,
+          .candidates = std::move(candidates),
+          .worker = {},
+          .priority = 2,
+          .deadline = kStart + seconds(30),
+          .bytes = 10};
 }
 
 class SchedulerTest : public testing::Test {
@@ -24,7 +29,8 @@ class SchedulerTest : public testing::Test {
   void make_ready(const std::string& slot, const Candidate& candidate = kWasm) {
     scheduler.instance_ready(slot, candidate, kStart);
   }
-  Scheduler scheduler{SchedulerLimits{.max_queued = 4, .max_queued_bytes = 1000, .max_in_flight = 1, .exclusive = {Backend::kWebnn}}};
+  Scheduler scheduler{
+      SchedulerLimits{.max_queued = 4, .max_queued_bytes = 1000, .max_in_flight = 1, .max_instances = 2}};
 };
 
 TEST_F(SchedulerTest, LoadsOnceThenRunsInOrderOfArrival) {
@@ -141,23 +147,23 @@ TEST_F(SchedulerTest, HungLoadRecyclesTheBrowser) {
   EXPECT_EQ(actions[2].error.code, Code::kGraphBuildingError);
 }
 
-TEST_F(SchedulerTest, ExclusiveBackendTakesAFreshBrowserForAnotherShape) {
-  const Candidate small{Backend::kWebnn, "m:1@webnn:T=32"};
-  const Candidate large{Backend::kWebnn, "m:1@webnn:T=128"};
+TEST_F(SchedulerTest, LeastRecentlyUsedIdleInstanceMakesRoom) {
+  scheduler = Scheduler{SchedulerLimits{.max_in_flight = 2, .max_instances = 2}};
+  const auto shape = [](int length) { return Candidate{Backend::kWebnn, "m:1@webnn:T=" + std::to_string(length)}; };
   bring_up("hs/1", {Backend::kWebnn});
-  make_ready("hs/1", small);
-  ASSERT_TRUE(scheduler.enqueue(job_of(1, {small}), kStart));
-  ASSERT_TRUE(scheduler.enqueue(job_of(2, {large}), kStart));
-  auto actions = scheduler.step(kStart);
-  ASSERT_EQ(actions.size(), 1U) << "the browser is busy";
-  EXPECT_EQ(actions[0].job, 1U);
-  scheduler.finished(1);
-  actions = scheduler.step(kStart);
-  ASSERT_EQ(actions.size(), 1U);
-  EXPECT_EQ(actions[0].kind, Action::Kind::kRecycle);
-  EXPECT_TRUE(scheduler.step(kStart).empty());
-  bring_up("hs/1", {Backend::kWebnn});
-  EXPECT_EQ(scheduler.step(kStart).at(0).kind, Action::Kind::kLoad);
+  scheduler.instance_ready("hs/1", shape(32), kStart + seconds(1));
+  scheduler.instance_ready("hs/1", shape(128), kStart);
+  ASSERT_TRUE(scheduler.enqueue(job_of(1, {shape(128)}), kStart));
+  ASSERT_EQ(scheduler.step(kStart + seconds(2)).at(0).kind, Action::Kind::kRun);
+  ASSERT_TRUE(scheduler.enqueue(job_of(2, {shape(512)}), kStart));
+  const auto actions = scheduler.step(kStart + seconds(2));
+  ASSERT_EQ(actions.size(), 2U);
+  EXPECT_EQ(actions[0].kind, Action::Kind::kUnload);
+  EXPECT_EQ(actions[0].candidate.instance, shape(32).instance) << "the other one is running";
+  EXPECT_EQ(actions[1].kind, Action::Kind::kLoad);
+  EXPECT_EQ(actions[1].candidate.instance, shape(512).instance);
+  ASSERT_TRUE(scheduler.enqueue(job_of(3, {shape(64)}), kStart));
+  EXPECT_TRUE(scheduler.step(kStart + seconds(2)).empty()) << "one loads, one runs: nothing can go";
 }
 
 }  // namespace

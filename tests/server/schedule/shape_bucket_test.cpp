@@ -24,19 +24,12 @@ std::vector<std::int32_t> values_of(const Tensor& tensor) {
   return values;
 }
 
-TEST(Buckets, ParsesSortsAndPicksTheNextSize) {
-  const auto buckets = parse_buckets("batch_size=8,1;sequence_length=32,128,512");
-  ASSERT_TRUE(buckets);
-  const auto dims = bucket_of(*buckets, {{"batch_size", 2}, {"sequence_length", 32}, {"other", 7}});
+TEST(Buckets, PicksTheNextSizeOfEachDimension) {
+  const Buckets buckets = {{"batch_size", {1, 8}}, {"sequence_length", {32, 128, 512}}};
+  const auto dims = bucket_of(buckets, {{"batch_size", 2}, {"sequence_length", 32}, {"other", 7}});
   ASSERT_TRUE(dims);
   EXPECT_EQ(*dims, (Dimensions{{"batch_size", 8}, {"sequence_length", 32}, {"other", 7}}));
-  EXPECT_EQ(bucket_of(*buckets, {{"sequence_length", 513}}).error().param, "sequence_length");
-}
-
-TEST(Buckets, RefusesNonsenseByName) {
-  for (const char* text : {"", "a", "=1", "a=", "a=x", "a=0", "a=1,,2", "a=99999999", "a=-1", "a=1;b"}) {
-    EXPECT_EQ(parse_buckets(text).error().param, "shoal_buckets") << text;
-  }
+  EXPECT_EQ(bucket_of(buckets, {{"sequence_length", 513}}).error().param, "sequence_length");
 }
 
 TEST(Pad, PutsZerosBehindEachDimension) {

@@ -1,0 +1,162 @@
+#include "server/dispatch/candidates.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+namespace shoal::dispatch {
+namespace {
+
+// Symbolic dimension to its size in these inputs.
+schedule::Dimensions dimensions_of(const models::ModelVersion& model, std::span<const Tensor> inputs) {
+  schedule::Dimensions dims;
+  for (const Tensor& tensor : inputs) {
+    const models::TensorSignature* signature = model.input(tensor.name);
+    if (signature == nullptr || signature->dim_names.size() != tensor.shape.size()) {
+      continue;
+    }
+    for (std::size_t axis = 0; axis < tensor.shape.size(); ++axis) {
+      if (!signature->dim_names[axis].empty()) {
+        dims.emplace(signature->dim_names[axis], tensor.shape[axis]);
+      }
+    }
+  }
+  return dims;
+}
+
+Shape with_dimensions(const models::TensorSignature& signature, Shape shape, const schedule::Dimensions& dims) {
+  for (std::size_t axis = 0; axis < shape.size() && axis < signature.dim_names.size(); ++axis) {
+    if (const auto found = dims.find(signature.dim_names[axis]); found != dims.end()) {
+      shape[axis] = found->second;
+    }
+  }
+  return shape;
+}
+
+Way make_way(const models::ModelVersion& model, Backend backend, schedule::Dimensions built) {
+  std::string dims;
+  for (const auto& [name, size] : built) {
+    dims += fmt::format("{}{}={}", dims.empty() ? "[" : ",", name, size);
+  }
+  // The hash: a reloaded model with other weights is another instance.
+  std::string instance = fmt::format("{}:{}#{}@{}{}{}", model.name, model.version, model.graph.sha256.substr(0, 12),
+                                     backend_name(backend), dims, dims.empty() ? "" : "]");
+  Way way{.candidate = {backend, instance}, .load = {}, .built = std::move(built)};
+  way.load.instance = std::move(instance);
+  way.load.backend = backend;
+  way.load.graph = {{}, model.graph.sha256, model.graph.size};
+  for (const models::ExternalBlob& external : model.external) {
+    way.load.external.push_back({external.location, external.blob.sha256, external.blob.size});
+  }
+  for (const auto& [name, size] : way.built) {
+    way.load.free_dimensions.emplace(name, static_cast<std::uint64_t>(size));
+  }
+  return way;
+}
+
+bool needs_static_shapes(Backend backend) { return backend == Backend::kWebnn; }
+
+Status check_demand(const models::ModelVersion& model, const Demand& demand) {
+  if (demand.backend && std::ranges::find(model.backends, *demand.backend) == model.backends.end()) {
+    return fail(Code::kBackendUnavailable,
+                fmt::format("model '{}' is not offered on backend '{}'", model.name, backend_name(*demand.backend)),
+                "shoal_backend");
+  }
+  if (demand.variant && *demand.variant != kDefaultVariant) {
+    return fail(Code::kNotFound,
+                fmt::format("model '{}' has no variant '{}'; it has: {}", model.name, *demand.variant, kDefaultVariant),
+                "shoal_variant");
+  }
+  if (demand.bits && *demand.bits != 0) {
+    return fail(Code::kPrecisionNotSupported,
+                fmt::format("model '{}' is served with its graph's own precision; it has no {}-bit variant", model.name,
+                            *demand.bits),
+                "shoal_bits");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<Way>> ways_of(const models::ModelVersion& model, std::span<const Tensor> inputs,
+                                 const Demand& demand) {
+  if (Status status = check_demand(model, demand); !status) {
+    return fail(status.error());
+  }
+  std::vector<Way> ways;
+  std::optional<Error> bucket_error;
+  for (const Backend backend : model.backends) {
+    if (demand.backend && *demand.backend != backend) {
+      continue;
+    }
+    if (!needs_static_shapes(backend)) {
+      ways.push_back(make_way(model, backend, {}));
+      continue;
+    }
+    const schedule::Dimensions actual = dimensions_of(model, inputs);
+    auto built = schedule::bucket_of(model.webnn_buckets, actual);
+    if (!built) {
+      bucket_error = std::move(built.error());
+      continue;
+    }
+    ways.push_back(make_way(model, backend, *std::move(built)));
+    ways.back().is_padded = ways.back().built != actual;
+  }
+  if (ways.empty()) {
+    return fail(bucket_error.value_or(Error{Code::kBackendUnavailable, "the model is offered on no backend", {}}));
+  }
+  return ways;
+}
+
+std::vector<Way> warm_ways_of(const models::ModelVersion& model) {
+  std::vector<Way> ways;
+  for (const Backend backend : model.backends) {
+    schedule::Dimensions smallest;
+    if (needs_static_shapes(backend)) {
+      for (const auto& [name, sizes] : model.webnn_buckets) {
+        if (!sizes.empty()) {
+          smallest.emplace(name, sizes.front());
+        }
+      }
+      const bool is_complete = std::ranges::all_of(model.inputs, [&](const models::TensorSignature& input) {
+        return std::ranges::all_of(input.dim_names,
+                                   [&](const std::string& name) { return name.empty() || smallest.contains(name); });
+      });
+      if (!is_complete) {
+        continue;
+      }
+    }
+    ways.push_back(make_way(model, backend, std::move(smallest)));
+  }
+  return ways;
+}
+
+std::vector<Tensor> padded_inputs(const models::ModelVersion& model, std::span<const Tensor> inputs, const Way& way) {
+  std::vector<Tensor> padded;
+  padded.reserve(inputs.size());
+  for (const Tensor& tensor : inputs) {
+    const models::TensorSignature* signature = model.input(tensor.name);
+    padded.push_back(signature == nullptr || tensor.datatype == DataType::kBytes
+                         ? tensor
+                         : schedule::pad(tensor, with_dimensions(*signature, tensor.shape, way.built)));
+  }
+  return padded;
+}
+
+void crop_outputs(const models::ModelVersion& model, std::span<const Tensor> inputs, std::vector<Tensor>& outputs) {
+  const schedule::Dimensions actual = dimensions_of(model, inputs);
+  for (Tensor& tensor : outputs) {
+    Shape shape = tensor.shape;
+    if (const models::TensorSignature* signature = model.output(tensor.name)) {
+      shape = with_dimensions(*signature, std::move(shape), actual);
+    } else if (!shape.empty() && !inputs.empty() && !inputs.front().shape.empty()) {
+      shape[0] = inputs.front().shape[0];  // the pooled embedding: [batch, width]
+    }
+    if (shape != tensor.shape && tensor.datatype != DataType::kBytes) {
+      tensor = schedule::crop(tensor, shape);
+    }
+  }
+}
+
+}  // namespace shoal::dispatch

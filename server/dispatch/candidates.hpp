@@ -1,0 +1,44 @@
+// The ways to run a request on a model: one per backend that is offered and not excluded by the client's demand, each
+// with the instance to load, the shapes to pad to, and how to cut the outputs back. Pure.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "server/dispatch/inference.hpp"
+#include "server/models/model.hpp"
+#include "server/pool/worker.hpp"
+#include "server/schedule/job.hpp"
+#include "server/schedule/shape_bucket.hpp"
+
+namespace shoal::dispatch {
+
+struct Way {
+  schedule::Candidate candidate;
+  pool::LoadSpec load;
+  // Sizes of the symbolic dimensions: what the graph is built for. Empty where shapes are dynamic.
+  schedule::Dimensions built;
+  bool is_padded = false;  // built differs from what the request has
+};
+
+// In the model's order of preference. kBackendUnavailable when the demanded backend is not offered for this model,
+// kPrecisionNotSupported or kNotFound when demanded bits or variant do not exist, kInvalidArgument when no bucket holds
+// the shapes.
+Result<std::vector<Way>> ways_of(const models::ModelVersion& model, std::span<const Tensor> inputs,
+                                 const Demand& demand);
+
+// The way a model is loaded ahead of requests: static shapes at their smallest bucket; nothing on a backend that needs
+// shapes nobody has declared.
+std::vector<Way> warm_ways_of(const models::ModelVersion& model);
+
+// Inputs at the shapes that `way` is built for.
+std::vector<Tensor> padded_inputs(const models::ModelVersion& model, std::span<const Tensor> inputs, const Way& way);
+
+// Outputs cut back to what the unpadded inputs would have given.
+void crop_outputs(const models::ModelVersion& model, std::span<const Tensor> inputs, std::vector<Tensor>& outputs);
+
+// The variant that a model without variants of its own has.
+inline constexpr std::string_view kDefaultVariant = "default";
+
+}  // namespace shoal::dispatch

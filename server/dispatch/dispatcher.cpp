@@ -1,0 +1,393 @@
+#include "server/dispatch/dispatcher.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "server/metrics/families.hpp"
+#include "server/models/validate.hpp"
+
+namespace shoal::dispatch {
+
+// A request between submit() and its answer.
+struct Dispatcher::Open {
+  std::uint64_t ticket = 0;
+  InferenceRequest request;
+  std::shared_ptr<const std::vector<Tensor>> inputs;  // as the client sent them
+  std::vector<Way> ways;
+  Completion done;
+  std::uint64_t batch_size = 1;
+  // The attempt that is running.
+  std::uint32_t attempt = 0;
+  const Way* way = nullptr;
+  pool::Worker* worker = nullptr;
+  std::uint64_t work_id = 0;
+  std::string fallback_from;
+  TimePoint sent;
+
+  [[nodiscard]] Tally::Key key() const { return {request.model->name, request.model->version}; }
+};
+
+namespace {
+
+// Errors of a browser, not of the request: another browser, or this one after a restart, may do it.
+bool is_worth_retrying(Code code) { return code == Code::kWorkerLost || code == Code::kDeviceLost; }
+
+}  // namespace
+
+Dispatcher::Dispatcher(boost::asio::any_io_executor main, DispatcherOptions options, models::SnapshotPtr models,
+                       metrics::Families& metrics, Log log)
+    : main_(std::move(main)),
+      options_(std::move(options)),
+      models_(std::move(models)),
+      metrics_(metrics),
+      log_(std::move(log)),
+      scheduler_(options_.limits),
+      timer_(main_),
+      alive_(std::make_shared<Dispatcher*>(this)) {
+  for (const auto& [name, versions] : models_->models) {
+    for (const auto& [version, model] : versions) {
+      tally_.declare({name, version});
+    }
+  }
+}
+
+Dispatcher::~Dispatcher() { *alive_ = nullptr; }
+
+void Dispatcher::slot_configured(const std::string& slot, const std::vector<Backend>& allowed) {
+  scheduler_.slot_configured(slot, allowed);
+}
+
+std::uint64_t Dispatcher::submit(InferenceRequest request, Completion done) {
+  const std::uint64_t ticket = next_ticket_++;
+  const auto refuse = [&](Error error) {
+    tally_.failed({request.model->name, request.model->version}, error.code,
+                  microseconds_between(request.received, Clock::now()));
+    boost::asio::post(main_,
+                      [done = std::move(done), error = std::move(error)]() mutable { done(fail(std::move(error))); });
+    return ticket;
+  };
+  if (is_draining_) {
+    return refuse({Code::kUnavailable, "the server is shutting down", {}});
+  }
+  auto ways = ways_of(*request.model, request.inputs, request.demand);
+  if (!ways) {
+    return refuse(std::move(ways.error()));
+  }
+  const TimePoint now = Clock::now();
+  if (request.deadline == kNoDeadline) {
+    request.deadline = now + options_.default_timeout;
+  }
+  auto open = std::make_unique<Open>();
+  open->ticket = ticket;
+  open->batch_size = static_cast<std::uint64_t>(models::batch_size_of(*request.model, request.inputs));
+  schedule::Job job{.id = ticket, .candidates = {}, .worker = request.demand.worker};
+  job.priority = request.priority == 0 ? 2 : request.priority;
+  job.deadline = request.deadline;
+  for (const Tensor& tensor : request.inputs) {
+    job.bytes += tensor.data.size();
+  }
+  for (const Way& way : *ways) {
+    job.candidates.push_back(way.candidate);
+  }
+  if (Status status = scheduler_.enqueue(std::move(job), now); !status) {
+    return refuse(std::move(status.error()));
+  }
+  open->ways = *std::move(ways);
+  open->inputs = std::make_shared<const std::vector<Tensor>>(std::move(request.inputs));
+  open->request = std::move(request);
+  open->done = std::move(done);
+  tally_.accepted(open->key());
+  open_.emplace(ticket, std::move(open));
+  step();
+  return ticket;
+}
+
+void Dispatcher::cancel(std::uint64_t ticket) {
+  const auto found = open_.find(ticket);
+  if (found == open_.end()) {
+    return;
+  }
+  scheduler_.cancel(ticket);
+  answer(ticket, fail(Code::kCancelled, "the client cancelled the request or went away"));
+  step();
+}
+
+Status Dispatcher::model_ready(const models::ModelVersion& model) const {
+  return default_ready(model, scheduler_.slots(), options_.warm_up);
+}
+
+Status Dispatcher::server_ready() const {
+  if (is_draining_) {
+    return fail(Code::kUnavailable, "the server is shutting down");
+  }
+  if (workers_.empty()) {
+    return fail(Code::kUnavailable, "no browser is connected yet");
+  }
+  for (const auto& [name, versions] : models_->models) {
+    for (const auto& [version, model] : versions) {
+      // A model that can never be ready is told by its own readiness, and does not take the others off the air.
+      if (const Status status = model_ready(*model);
+          !status && status.error().code == Code::kUnavailable && model->is_ready()) {
+        return status;
+      }
+    }
+  }
+  return {};
+}
+
+void Dispatcher::worker_ready(pool::Worker& worker) {
+  const pool::WorkerState& state = worker.state();
+  workers_[state.slot] = &worker;
+  scheduler_.slot_up(state.slot, state.backends, state.why_not);
+  warming_[state.slot] =
+      warm_up_of(*models_, scheduler_.slots(), state.slot, options_.warm_up, options_.limits.max_instances);
+  warm_next(state.slot);
+  step();
+}
+
+void Dispatcher::worker_lost(const std::string& slot, const std::string& reason) {
+  log_.warn("worker_lost", {{"worker", slot}, {"reason", reason}});
+  workers_.erase(slot);
+  warming_.erase(slot);
+  scheduler_.slot_down(slot);
+  step();
+}
+
+// One warm-up load at a time per browser, so that a request's own load is never behind a queue of them.
+void Dispatcher::warm_next(const std::string& slot) {
+  const auto found = warming_.find(slot);
+  if (found == warming_.end()) {
+    return;
+  }
+  while (!found->second.empty()) {
+    const Way way = std::move(found->second.front());
+    found->second.erase(found->second.begin());
+    const auto& instances = scheduler_.slots().at(slot).engines.at(way.candidate.backend).instances;
+    if (!instances.contains(way.candidate.instance) && instances.size() < options_.limits.max_instances) {
+      scheduler_.instance_loading(slot, way.candidate, Clock::now());
+      start_load(slot, way);
+      return;
+    }
+  }
+}
+
+void Dispatcher::step() {
+  if (is_stepping_) {
+    return;
+  }
+  is_stepping_ = true;
+  for (auto actions = scheduler_.step(Clock::now()); !actions.empty(); actions = scheduler_.step(Clock::now())) {
+    for (const schedule::Action& action : actions) {
+      carry_out(action);
+    }
+  }
+  is_stepping_ = false;
+  arm_timer();
+}
+
+void Dispatcher::arm_timer() {
+  const auto at = scheduler_.next_wakeup();
+  if (!at) {
+    timer_.cancel();
+    return;
+  }
+  if (timer_.expiry() == *at) {
+    return;
+  }
+  timer_.expires_at(*at);
+  timer_.async_wait([alive = alive_](const boost::system::error_code& error) {
+    if (!error && *alive != nullptr) {
+      (*alive)->step();
+    }
+  });
+}
+
+void Dispatcher::carry_out(const schedule::Action& action) {
+  using Kind = schedule::Action::Kind;
+  const auto open = open_.find(action.job);
+  switch (action.kind) {
+    case Kind::kLoad: {
+      const auto& ways = open->second->ways;
+      start_load(action.slot, *std::ranges::find(ways, action.candidate.instance,
+                                                 [](const Way& way) { return way.candidate.instance; }));
+      break;
+    }
+    case Kind::kUnload:
+      workers_.at(action.slot)->unload(action.candidate.instance);
+      break;
+    case Kind::kRun:
+      start_run(*open->second, action);
+      break;
+    case Kind::kFail:
+      if (open != open_.end()) {
+        answer(action.job, fail(action.error));
+      }
+      break;
+    case Kind::kRecycle:
+      log_.warn("worker_recycled", {{"worker", action.slot}, {"reason", action.error.message}});
+      if (recycle_) {
+        // Not from inside step(): the pool answers by worker_lost.
+        boost::asio::post(main_, [alive = alive_, slot = action.slot, reason = action.error.message] {
+          if (*alive != nullptr) {
+            (*alive)->recycle_(slot, reason);
+          }
+        });
+      }
+      break;
+  }
+}
+
+void Dispatcher::start_load(const std::string& slot, const Way& way) {
+  const TimePoint began = Clock::now();
+  workers_.at(slot)->load(way.load,
+                          [alive = alive_, slot, candidate = way.candidate, began](Result<pool::LoadOutcome> outcome) {
+                            if (*alive == nullptr) {
+                              return;
+                            }
+                            Dispatcher& self = **alive;
+                            const TimePoint now = Clock::now();
+                            const auto milliseconds = microseconds_between(began, now) / 1000;
+                            if (outcome) {
+                              nlohmann::json nodes = outcome->nodes;
+                              self.log_.info("model_loaded", {{"worker", slot},
+                                                              {"instance", candidate.instance},
+                                                              {"ms", milliseconds},
+                                                              {"nodes", std::move(nodes)},
+                                                              {"heavy_elsewhere", outcome->heavy_elsewhere.size()},
+                                                              {"from_cache", outcome->from_cache}});
+                              self.scheduler_.instance_ready(slot, candidate, now);
+                              self.loads_[candidate.instance] = *std::move(outcome);
+                            } else if (outcome.error().code != Code::kWorkerLost) {
+                              self.log_.warn("model_load_failed", {{"worker", slot},
+                                                                   {"instance", candidate.instance},
+                                                                   {"code", code_name(outcome.error().code)},
+                                                                   {"error", outcome.error().message}});
+                              self.scheduler_.instance_failed(slot, candidate, outcome.error(), now);
+                            }
+                            self.warm_next(slot);
+                            self.step();
+                          });
+}
+
+void Dispatcher::start_run(Open& open, const schedule::Action& action) {
+  tally_.left_queue(open.key());
+  tally_.executed(open.key());
+  open.way =
+      &*std::ranges::find(open.ways, action.candidate.instance, [](const Way& way) { return way.candidate.instance; });
+  open.worker = workers_.at(action.slot);
+  open.fallback_from = action.fallback_from;
+  open.sent = Clock::now();
+  ++open.attempt;
+  pool::RunSpec spec{.instance = action.candidate.instance,
+                     .inputs = open.inputs,
+                     .outputs = open.request.outputs,
+                     .pooling = open.request.pooling,
+                     .deadline = open.request.deadline};
+  if (open.way->is_padded) {
+    spec.inputs =
+        std::make_shared<const std::vector<Tensor>>(padded_inputs(*open.request.model, *open.inputs, *open.way));
+  }
+  open.work_id = open.worker->run(std::move(spec), [alive = alive_, ticket = open.ticket,
+                                                    attempt = open.attempt](Result<pool::RunOutcome> outcome) {
+    if (*alive != nullptr) {
+      (*alive)->run_ended(ticket, attempt, std::move(outcome));
+    }
+  });
+}
+
+void Dispatcher::run_ended(std::uint64_t ticket, std::uint32_t attempt, Result<pool::RunOutcome> outcome) {
+  const auto found = open_.find(ticket);
+  if (found == open_.end() || found->second->attempt != attempt) {
+    return;  // answered already: cancelled or past its deadline
+  }
+  Open& open = *found->second;
+  if (outcome) {
+    scheduler_.finished(ticket);
+    answer(ticket, respond(open, *std::move(outcome), Clock::now()));
+  } else if (is_worth_retrying(outcome.error().code)) {
+    const std::string slot = open.worker->state().slot;
+    open.worker = nullptr;
+    metrics_.request_redispatched(open.request.model->name);
+    if (Status status = scheduler_.retry(ticket, outcome.error().message); !status) {
+      answer(ticket, fail(std::move(status.error())));
+    } else {
+      tally_.requeued(open.key());
+      log_.info("request_redispatched",
+                {{"request_id", open.request.request_id}, {"worker", slot}, {"reason", outcome.error().message}});
+    }
+    if (outcome.error().code == Code::kDeviceLost && recycle_) {
+      recycle_(slot, outcome.error().message);
+    }
+  } else {
+    scheduler_.finished(ticket);
+    answer(ticket, fail(std::move(outcome.error())));
+  }
+  step();
+}
+
+InferenceResponse Dispatcher::respond(const Open& open, pool::RunOutcome outcome, TimePoint now) const {
+  InferenceResponse response;
+  response.outputs = std::move(outcome.outputs);
+  if (open.way->is_padded) {
+    crop_outputs(*open.request.model, *open.inputs, response.outputs);
+  }
+  const pool::WorkerState& worker = open.worker->state();
+  response.backend = backend_name(open.way->candidate.backend);
+  if (const auto load = loads_.find(open.way->candidate.instance); load != loads_.end()) {
+    response.nodes = load->second.nodes;
+    if (!load->second.heavy_elsewhere.empty()) {
+      response.backend = "mixed";
+    }
+  }
+  response.worker = worker.slot;
+  response.adapter = open.way->candidate.backend == Backend::kWebgpu ? worker.adapter : "cpu";
+  response.variant = kDefaultVariant;
+  response.fallback_from = open.fallback_from;
+  response.attempts = open.attempt;
+  const std::uint64_t round_trip = microseconds_between(open.sent, now);
+  const std::uint64_t inside = outcome.compute_us + outcome.agent_queue_us;
+  response.timing = {.queue_us = microseconds_between(open.request.received, open.sent),
+                     .input_us = outcome.agent_queue_us,
+                     .compute_us = outcome.compute_us,
+                     .output_us = round_trip > inside ? round_trip - inside : 0,
+                     .total_us = microseconds_between(open.request.received, now)};
+  return response;
+}
+
+void Dispatcher::answer(std::uint64_t ticket, Result<InferenceResponse> result) {
+  const auto found = open_.find(ticket);
+  const std::unique_ptr<Open> open = std::move(found->second);
+  open_.erase(found);
+  if (open->worker == nullptr) {
+    tally_.left_queue(open->key());
+  } else if (!result) {
+    open->worker->cancel(open->work_id);
+  }
+  if (result) {
+    tally_.succeeded(open->key(), open->batch_size, result->timing);
+    metrics_.request_answered(open->request.model->name, result->backend,
+                              {result->timing.total_us, result->timing.queue_us, result->timing.compute_us});
+  } else {
+    tally_.failed(open->key(), result.error().code, microseconds_between(open->request.received, Clock::now()));
+  }
+  // Not from inside submit(), cancel() or step(): the receiver may call back into this.
+  boost::asio::post(main_,
+                    [done = std::move(open->done), result = std::move(result)]() mutable { done(std::move(result)); });
+  if (is_draining_ && open_.empty() && idle_) {
+    boost::asio::post(main_, std::exchange(idle_, nullptr));
+  }
+}
+
+void Dispatcher::drain(std::function<void()> idle) {
+  is_draining_ = true;
+  if (open_.empty()) {
+    idle();
+  } else {
+    idle_ = std::move(idle);
+  }
+}
+
+}  // namespace shoal::dispatch

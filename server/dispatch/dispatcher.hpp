@@ -1,0 +1,98 @@
+// Joins the scheduler to the pool: the only place that moves requests. It carries out the scheduler's actions on the
+// workers, answers each accepted request exactly once, sends work of a lost worker again, and warms new browsers up.
+// Lives on the main lane; owned by the app.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/core/log.hpp"
+#include "server/dispatch/candidates.hpp"
+#include "server/dispatch/inference.hpp"
+#include "server/dispatch/tally.hpp"
+#include "server/dispatch/warm_up.hpp"
+#include "server/models/model.hpp"
+#include "server/pool/worker.hpp"
+#include "server/schedule/scheduler.hpp"
+
+namespace shoal::metrics {
+class Families;
+}
+
+namespace shoal::dispatch {
+
+struct DispatcherOptions {
+  schedule::SchedulerLimits limits;
+  Duration default_timeout = std::chrono::seconds(30);  // of requests that name none
+  WarmUp warm_up = WarmUp::kAll;
+};
+
+class Dispatcher final : public InferenceService, public pool::WorkerListener {
+ public:
+  // Restarts a browser; set before the first worker is ready.
+  using Recycle = std::function<void(const std::string& slot, const std::string& reason)>;
+
+  Dispatcher(boost::asio::any_io_executor main, DispatcherOptions options, models::SnapshotPtr models,
+             metrics::Families& metrics, Log log);
+  ~Dispatcher() override;
+
+  void set_recycle(Recycle recycle) { recycle_ = std::move(recycle); }
+  // A slot that the pool is going to fill, and the backends it is allowed.
+  void slot_configured(const std::string& slot, const std::vector<Backend>& allowed);
+
+  std::uint64_t submit(InferenceRequest request, Completion done) override;
+  void cancel(std::uint64_t ticket) override;
+  [[nodiscard]] Status model_ready(const models::ModelVersion& model) const override;
+  [[nodiscard]] Status server_ready() const override;
+
+  void worker_ready(pool::Worker& worker) override;
+  void worker_lost(const std::string& slot, const std::string& reason) override;
+
+  // From now on submit() answers kUnavailable and server_ready() says so; what was accepted goes on. `idle` is called
+  // once nothing is left, on the main lane, possibly from inside this call.
+  void drain(std::function<void()> idle);
+  [[nodiscard]] std::size_t open_requests() const { return open_.size(); }
+  [[nodiscard]] const Statistics& statistics() const { return tally_.statistics(); }
+  // How the last load of each instance went, by instance: node placement, times.
+  [[nodiscard]] const std::map<std::string, pool::LoadOutcome>& loads() const { return loads_; }
+
+ private:
+  struct Open;
+
+  void step();
+  void arm_timer();
+  void carry_out(const schedule::Action& action);
+  void start_load(const std::string& slot, const Way& way);
+  void start_run(Open& open, const schedule::Action& action);
+  void run_ended(std::uint64_t ticket, std::uint32_t attempt, Result<pool::RunOutcome> outcome);
+  void answer(std::uint64_t ticket, Result<InferenceResponse> result);
+  InferenceResponse respond(const Open& open, pool::RunOutcome outcome, TimePoint now) const;
+  void warm_next(const std::string& slot);
+
+  boost::asio::any_io_executor main_;
+  DispatcherOptions options_;
+  models::SnapshotPtr models_;
+  metrics::Families& metrics_;
+  Log log_;
+  schedule::Scheduler scheduler_;
+  Tally tally_;
+  Recycle recycle_;
+  std::map<std::string, pool::Worker*> workers_;
+  std::map<std::string, std::vector<Way>> warming_;  // by slot: still to load
+  std::map<std::string, pool::LoadOutcome> loads_;
+  std::map<std::uint64_t, std::unique_ptr<Open>> open_;
+  std::uint64_t next_ticket_ = 1;
+  std::function<void()> idle_;
+  bool is_draining_ = false;
+  bool is_stepping_ = false;
+  boost::asio::steady_timer timer_;
+  // Completions posted to the lane or held by workers look here before they touch this.
+  std::shared_ptr<Dispatcher*> alive_;
+};
+
+}  // namespace shoal::dispatch

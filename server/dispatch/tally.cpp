@@ -1,0 +1,32 @@
+#include "server/dispatch/tally.hpp"
+
+#include <chrono>
+
+#include "server/core/error_table.hpp"
+
+namespace shoal::dispatch {
+
+void Tally::succeeded(const Key& key, std::uint64_t batch_size, const Timing& timing) {
+  ModelStatistics& model = statistics_[key];
+  model.last_inference_ms = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count());
+  model.inference_count += batch_size;
+  model.success.add(timing.total_us);
+  model.queue.add(timing.queue_us);
+  model.compute_input.add(timing.input_us);
+  model.compute_infer.add(timing.compute_us);
+  model.compute_output.add(timing.output_us);
+  ModelStatistics::Batch& batch = model.batches[batch_size];
+  batch.compute_input.add(timing.input_us);
+  batch.compute_infer.add(timing.compute_us);
+  batch.compute_output.add(timing.output_us);
+}
+
+void Tally::failed(const Key& key, Code code, std::uint64_t total_us) {
+  ModelStatistics& model = statistics_[key];
+  model.fail.add(total_us);
+  ++model.failures[std::string(error_row(code).label)];
+}
+
+}  // namespace shoal::dispatch

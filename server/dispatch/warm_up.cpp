@@ -1,0 +1,94 @@
+#include "server/dispatch/warm_up.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+namespace shoal::dispatch {
+namespace {
+
+bool is_usable_anywhere(const schedule::Slots& slots, Backend backend) {
+  return std::ranges::any_of(slots, [&](const auto& slot) {
+    const auto engine = slot.second.engines.find(backend);
+    return engine != slot.second.engines.end() && engine->second.usable;
+  });
+}
+
+// The first preference that the pool has, or nullptr.
+const Way* default_of(const std::vector<Way>& ways, const schedule::Slots& slots) {
+  const auto found =
+      std::ranges::find_if(ways, [&](const Way& way) { return is_usable_anywhere(slots, way.candidate.backend); });
+  return found == ways.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+std::vector<Way> warm_up_of(const models::Snapshot& models, const schedule::Slots& slots, const std::string& slot,
+                            WarmUp policy, std::size_t max_instances) {
+  std::vector<Way> defaults;
+  std::vector<Way> others;
+  if (policy == WarmUp::kNone) {
+    return defaults;
+  }
+  const schedule::Slot& here = slots.at(slot);
+  std::map<Backend, std::size_t> taken;
+  for (const auto& [name, versions] : models.models) {
+    for (const auto& [version, model] : versions) {
+      if (!model->is_ready()) {
+        continue;
+      }
+      const std::vector<Way> ways = warm_ways_of(*model);
+      const Way* first = default_of(ways, slots);
+      for (const Way& way : ways) {
+        const auto engine = here.engines.find(way.candidate.backend);
+        const bool is_default = &way == first;
+        if (engine == here.engines.end() || !engine->second.usable || (!is_default && policy != WarmUp::kAll) ||
+            taken[way.candidate.backend] >= max_instances) {
+          continue;
+        }
+        ++taken[way.candidate.backend];
+        (is_default ? defaults : others).push_back(way);
+      }
+    }
+  }
+  defaults.insert(defaults.end(), others.begin(), others.end());
+  return defaults;
+}
+
+Status default_ready(const models::ModelVersion& model, const schedule::Slots& slots, WarmUp policy) {
+  if (!model.is_ready()) {
+    return fail(model.load_error);
+  }
+  const bool is_any_up = std::ranges::any_of(slots, [](const auto& slot) { return slot.second.is_up; });
+  if (!is_any_up) {
+    return fail(Code::kUnavailable, "no browser is connected yet");
+  }
+  const std::vector<Way> ways = warm_ways_of(model);
+  const Way* first = default_of(ways, slots);
+  if (policy == WarmUp::kNone || first == nullptr) {
+    return {};
+  }
+  Error error{Code::kUnavailable,
+              fmt::format("model '{}' is still loading on {}", model.name, backend_name(first->candidate.backend)),
+              {}};
+  for (const auto& [name, slot] : slots) {
+    const auto engine = slot.engines.find(first->candidate.backend);
+    if (engine == slot.engines.end()) {
+      continue;
+    }
+    const auto instance = engine->second.instances.find(first->candidate.instance);
+    if (instance == engine->second.instances.end()) {
+      continue;
+    }
+    if (instance->second.kind == schedule::InstanceState::Kind::kReady) {
+      return {};
+    }
+    if (instance->second.kind == schedule::InstanceState::Kind::kFailed) {
+      error = instance->second.error;
+    }
+  }
+  return fail(std::move(error));
+}
+
+}  // namespace shoal::dispatch
