@@ -27,6 +27,16 @@ build() {
 
 is_built() { [[ $(ninja -C "$1" -n "${@:2}" 2>/dev/null) == *"no work to do"* ]]; }
 
+# agent: browser_agent/dist, made anew when a source of it has changed.
+agent() {
+  local want stamp=$root/build/agent.stamp
+  want=$(cd "$root" && find browser_agent/src browser_agent/build.mjs browser_agent/package-lock.json proto shaders \
+    -type f -not -path '*/generated/*' -print0 | sort -z | xargs -0 sha256sum | sha256sum)
+  [[ -f $root/browser_agent/dist/build.json && $(cat "$stamp" 2>/dev/null) == "$want" ]] && return
+  step agent "bundling the agent" npm --prefix "$root/browser_agent" run --silent build || return
+  echo "$want" >"$stamp"
+}
+
 headless_shell() {
   # The script's own check, without its start-up: one hash and one file.
   local source=$root/scripts/headless_shell target=$SHOAL_HOME/tools/headless_shell
