@@ -60,6 +60,7 @@ struct Response {
 struct Exchange {
   Request request;
   std::function<void()> on_disconnect;
+  bool is_gone = false;  // the client went away
 };
 
 using Handler = std::function<boost::asio::awaitable<Response>(Exchange&)>;

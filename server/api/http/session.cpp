@@ -84,8 +84,11 @@ void Session::finish() {
 
 void Session::client_gone() {
   is_gone_ = true;
-  if (running_ != nullptr && running_->on_disconnect) {
-    const auto tell = std::exchange(running_->on_disconnect, nullptr);
+  if (running_ == nullptr) {
+    return;
+  }
+  running_->is_gone = true;
+  if (const auto tell = std::exchange(running_->on_disconnect, nullptr)) {
     tell();
   }
 }

@@ -1,0 +1,200 @@
+#include "server/api/kserve/infer_call.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+
+#include "inference/model_config.pb.h"
+#include "server/models/validate.hpp"
+
+namespace shoal::api::kserve {
+namespace {
+
+constexpr std::int64_t kMaxTimeoutUs = std::int64_t{24} * 3600 * 1'000'000;
+
+std::unexpected<Error> wrong(std::string_view name, std::string_view expected) {
+  return fail(Code::kInvalidArgument, fmt::format("parameter '{}' must be {}", name, expected), std::string(name));
+}
+
+std::optional<std::uint64_t> natural(const wire::Parameter& value) {
+  if (const auto* number = std::get_if<std::uint64_t>(&value)) {
+    return *number;
+  }
+  const auto* number = std::get_if<std::int64_t>(&value);
+  return number != nullptr && *number >= 0 ? std::optional(static_cast<std::uint64_t>(*number)) : std::nullopt;
+}
+
+std::uint64_t priority_levels(const models::ModelVersion& model) {
+  const std::uint64_t levels = model.config->dynamic_batching().priority_levels();
+  return levels == 0 ? kDefaultPriorityLevels : levels;
+}
+
+Status apply_demand(const std::string& name, const wire::Parameter& value, dispatch::Demand& demand) {
+  const auto* text = std::get_if<std::string>(&value);
+  if (name == "shoal_backend") {
+    demand.backend = text == nullptr ? std::nullopt : backend_from(*text);
+    if (!demand.backend) {
+      return wrong(name, "'wasm', 'webgpu' or 'webnn'");
+    }
+  } else if (name == "shoal_bits") {
+    const auto bits = natural(value);
+    if (!bits || *bits == 0 || *bits > 64) {
+      return wrong(name, "an integer from 1 to 64");
+    }
+    demand.bits = static_cast<std::uint32_t>(*bits);
+  } else if (name == "shoal_worker" || name == "shoal_variant") {
+    if (text == nullptr || text->empty()) {
+      return wrong(name, "a string");
+    }
+    (name == "shoal_worker" ? demand.worker : demand.variant) = *text;
+  } else {
+    return fail(Code::kInvalidArgument,
+                fmt::format("parameter '{:.100}' is not known; there are shoal_backend, shoal_bits, shoal_variant and "
+                            "shoal_worker",
+                            name),
+                name);
+  }
+  return {};
+}
+
+Status apply_parameter(const std::string& name, const wire::Parameter& value, dispatch::InferenceRequest& request) {
+  if (name.starts_with("shoal_")) {
+    return apply_demand(name, value, request.demand);
+  }
+  if (name == "priority") {
+    const auto priority = natural(value);
+    if (!priority) {
+      return wrong(name, "an integer >= 0");
+    }
+    const std::uint64_t levels = priority_levels(*request.model);
+    if (*priority > levels) {
+      return wrong(name, fmt::format("at most {}, the levels of model '{}'", levels, request.model->name));
+    }
+    request.priority = static_cast<std::uint32_t>(*priority);
+    return {};
+  }
+  if (name == "timeout") {
+    const auto* timeout = std::get_if<std::int64_t>(&value);
+    if (timeout == nullptr || *timeout < 0) {
+      return wrong(name, "an integer >= 0 of microseconds");
+    }
+    if (*timeout > 0) {
+      request.deadline =
+          std::min(request.deadline, request.received + std::chrono::microseconds(std::min(*timeout, kMaxTimeoutUs)));
+    }
+    return {};
+  }
+  if (name.starts_with("sequence_")) {
+    return fail(
+        Code::kInvalidArgument,
+        fmt::format("parameter '{:.100}' is for stateful models, and model '{}' is not one", name, request.model->name),
+        name);
+  }
+  if (name.starts_with("triton_") || name == "headers" || name == "binary_data_output") {
+    return fail(Code::kInvalidArgument, fmt::format("parameter '{:.100}' is reserved and cannot be specified", name),
+                name);
+  }
+  return {};
+}
+
+}  // namespace
+
+Status apply_parameters(const wire::Parameters& parameters, dispatch::InferenceRequest& request) {
+  for (const auto& [name, value] : parameters) {
+    if (Status status = apply_parameter(name, value, request); !status) {
+      return status;
+    }
+  }
+  return {};
+}
+
+Result<dispatch::InferenceRequest> make_request(models::ModelPtr model, InferCall call, std::string request_id,
+                                                TimePoint received) {
+  if (Status status = models::validate(*model, call.inputs, call.outputs); !status) {
+    return fail(std::move(status.error()));
+  }
+  dispatch::InferenceRequest request;
+  request.request_id = std::move(request_id);
+  request.model = std::move(model);
+  request.inputs = std::move(call.inputs);
+  request.outputs = std::move(call.outputs);
+  request.received = received;
+  if (Status status = apply_parameters(call.parameters, request); !status) {
+    return fail(std::move(status.error()));
+  }
+  return request;
+}
+
+wire::Parameters answer_parameters(const dispatch::InferenceResponse& response) {
+  wire::Parameters parameters;
+  const auto text = [&](const char* name, const std::string& value) {
+    if (!value.empty()) {
+      parameters.emplace(name, value);
+    }
+  };
+  const auto number = [&](const char* name, std::uint64_t value) {
+    parameters.emplace(name, static_cast<std::int64_t>(value));
+  };
+  text("shoal_backend", response.backend);
+  text("shoal_worker", response.worker);
+  text("shoal_adapter", response.adapter);
+  text("shoal_variant", response.variant);
+  text("shoal_fallback_from", response.fallback_from);
+  if (response.bits > 0) {
+    number("shoal_bits", response.bits);
+  }
+  if (response.attempts > 1) {
+    number("shoal_attempts", response.attempts);
+  }
+  number("shoal_queue_us", response.timing.queue_us);
+  number("shoal_compute_us", response.timing.compute_us);
+  return parameters;
+}
+
+Result<Tensor> raw_input(const models::ModelVersion& model, std::string_view body) {
+  const auto unfit = [&](std::string_view why) {
+    return fail(Code::kInvalidArgument,
+                fmt::format("a raw binary request cannot be made to model '{}': {}", model.name, why));
+  };
+  if (model.inputs.size() != 1) {
+    return unfit(fmt::format("it has {} inputs, not one", model.inputs.size()));
+  }
+  const models::TensorSignature& signature = model.inputs.front();
+  Tensor tensor{.name = signature.name, .datatype = signature.datatype, .shape = signature.dims, .data = {}};
+  if (model.max_batch_size > 0 && !tensor.shape.empty()) {
+    tensor.shape.front() = 1;
+  }
+  const auto variable = std::ranges::find(tensor.shape, -1);
+  if (!signature.has_rank || std::ranges::count(tensor.shape, -1) > 1) {
+    return unfit("its input has more than one variable dimension");
+  }
+  if (tensor.datatype == DataType::kBytes) {
+    if (variable != tensor.shape.end()) {
+      *variable = 1;
+    }
+    if (std::ranges::any_of(tensor.shape, [](std::int64_t dim) { return dim != 1; })) {
+      return unfit("its input is of BYTES and takes more than one element");
+    }
+    const auto size = static_cast<std::uint32_t>(body.size());
+    tensor.data.assign(reinterpret_cast<const char*>(&size), sizeof(size));
+    tensor.data += body;
+    return tensor;
+  }
+  if (variable != tensor.shape.end()) {
+    std::uint64_t row = datatype_size(tensor.datatype);
+    for (const std::int64_t dim : tensor.shape) {
+      row *= dim >= 0 ? static_cast<std::uint64_t>(dim) : 1;
+    }
+    if (row == 0 || body.size() % row != 0) {
+      return unfit(fmt::format("{} bytes are no multiple of {}", body.size(), row));
+    }
+    *variable = static_cast<std::int64_t>(body.size() / row);
+  }
+  tensor.data = body;
+  return tensor;
+}
+
+}  // namespace shoal::api::kserve

@@ -1,0 +1,42 @@
+// A KServe inference call without its protocol: what HTTP and gRPC both make, and both turn into a request for the
+// dispatcher. Pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/core/result.hpp"
+#include "server/core/tensor.hpp"
+#include "server/dispatch/inference.hpp"
+#include "server/models/model.hpp"
+#include "server/wire/parameters.hpp"
+
+namespace shoal::api::kserve {
+
+inline constexpr std::uint32_t kDefaultPriorityLevels = 3;  // high, medium, low, where the model's config names none
+
+struct InferCall {
+  wire::Parameters parameters;
+  std::vector<Tensor> inputs;
+  std::vector<std::string> outputs;  // none = all
+};
+
+// A request that fits the model, with demand, priority and deadline as the parameters say. Everything wrong is
+// kInvalidArgument naming the tensor or the parameter.
+Result<dispatch::InferenceRequest> make_request(models::ModelPtr model, InferCall call, std::string request_id,
+                                                TimePoint received);
+
+// Only the parameters: shoal_backend, shoal_worker, shoal_bits, shoal_variant, priority, timeout (microseconds). Names
+// that are reserved for what this server does not do are refused; names that are not known are the client's own.
+Status apply_parameters(const wire::Parameters& parameters, dispatch::InferenceRequest& request);
+
+// shoal_backend, shoal_worker, shoal_adapter, shoal_variant, shoal_bits, shoal_queue_us, shoal_compute_us, ...
+wire::Parameters answer_parameters(const dispatch::InferenceResponse& response);
+
+// The one input of a body without JSON: shape [1] for BYTES, else the model's with its one variable dimension taken
+// from the size. kInvalidArgument when the model is not of that kind.
+Result<Tensor> raw_input(const models::ModelVersion& model, std::string_view body);
+
+}  // namespace shoal::api::kserve
