@@ -37,24 +37,29 @@ bool is_worth_retrying(Code code) { return code == Code::kWorkerLost || code == 
 
 }  // namespace
 
-Dispatcher::Dispatcher(boost::asio::any_io_executor main, DispatcherOptions options, models::SnapshotPtr models,
-                       metrics::Families& metrics, Log log)
+Dispatcher::Dispatcher(boost::asio::any_io_executor main, DispatcherOptions options, metrics::Families& metrics,
+                       Log log)
     : main_(std::move(main)),
       options_(std::move(options)),
-      models_(std::move(models)),
       metrics_(metrics),
       log_(std::move(log)),
       scheduler_(options_.limits),
       timer_(main_),
-      alive_(std::make_shared<Dispatcher*>(this)) {
+      alive_(std::make_shared<Dispatcher*>(this)) {}
+
+Dispatcher::~Dispatcher() { *alive_ = nullptr; }
+
+void Dispatcher::set_models(models::SnapshotPtr models) {
+  models_ = std::move(models);
   for (const auto& [name, versions] : models_->models) {
     for (const auto& [version, model] : versions) {
       tally_.declare({name, version});
     }
   }
+  for (const auto& [slot, worker] : workers_) {
+    warm_up(slot);
+  }
 }
-
-Dispatcher::~Dispatcher() { *alive_ = nullptr; }
 
 void Dispatcher::slot_configured(const std::string& slot, const std::vector<Backend>& allowed) {
   scheduler_.slot_configured(slot, allowed);
@@ -123,6 +128,9 @@ Status Dispatcher::server_ready() const {
   if (is_draining_) {
     return fail(Code::kUnavailable, "the server is shutting down");
   }
+  if (models_ == nullptr) {
+    return fail(Code::kUnavailable, "the model repository is being read");
+  }
   if (workers_.empty()) {
     return fail(Code::kUnavailable, "no browser is connected yet");
   }
@@ -142,9 +150,7 @@ void Dispatcher::worker_ready(pool::Worker& worker) {
   const pool::WorkerState& state = worker.state();
   workers_[state.slot] = &worker;
   scheduler_.slot_up(state.slot, state.backends, state.why_not);
-  warming_[state.slot] =
-      warm_up_of(*models_, scheduler_.slots(), state.slot, options_.warm_up, options_.limits.max_instances);
-  warm_next(state.slot);
+  warm_up(state.slot);
   step();
 }
 
@@ -154,6 +160,14 @@ void Dispatcher::worker_lost(const std::string& slot, const std::string& reason)
   warming_.erase(slot);
   scheduler_.slot_down(slot);
   step();
+}
+
+void Dispatcher::warm_up(const std::string& slot) {
+  if (models_ == nullptr) {
+    return;
+  }
+  warming_[slot] = warm_up_of(*models_, scheduler_.slots(), slot, options_.warm_up, options_.limits.max_instances);
+  warm_next(slot);
 }
 
 // One warm-up load at a time per browser, so that a request's own load is never behind a queue of them.
@@ -310,6 +324,8 @@ void Dispatcher::run_ended(std::uint64_t ticket, std::uint32_t attempt, Result<p
   } else if (is_worth_retrying(outcome.error().code)) {
     const std::string slot = open.worker->state().slot;
     open.worker = nullptr;
+    // The pool's word comes after this one; until then nothing more may be sent there.
+    scheduler_.slot_down(slot);
     metrics_.request_redispatched(open.request.model->name);
     if (Status status = scheduler_.retry(ticket, outcome.error().message); !status) {
       answer(ticket, fail(std::move(status.error())));
@@ -387,6 +403,14 @@ void Dispatcher::drain(std::function<void()> idle) {
     idle();
   } else {
     idle_ = std::move(idle);
+  }
+}
+
+void Dispatcher::abandon(const Error& error) {
+  while (!open_.empty()) {
+    const std::uint64_t ticket = open_.begin()->first;
+    scheduler_.cancel(ticket);
+    answer(ticket, fail(error));
   }
 }
 

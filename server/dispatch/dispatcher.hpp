@@ -37,11 +37,12 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   // Restarts a browser; set before the first worker is ready.
   using Recycle = std::function<void(const std::string& slot, const std::string& reason)>;
 
-  Dispatcher(boost::asio::any_io_executor main, DispatcherOptions options, models::SnapshotPtr models,
-             metrics::Families& metrics, Log log);
+  Dispatcher(boost::asio::any_io_executor main, DispatcherOptions options, metrics::Families& metrics, Log log);
   ~Dispatcher() override;
 
   void set_recycle(Recycle recycle) { recycle_ = std::move(recycle); }
+  // The repository has been read: browsers warm up. Until the first call server_ready() is kUnavailable.
+  void set_models(models::SnapshotPtr models);
   // A slot that the pool is going to fill, and the backends it is allowed.
   void slot_configured(const std::string& slot, const std::vector<Backend>& allowed);
 
@@ -56,6 +57,8 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   // From now on submit() answers kUnavailable and server_ready() says so; what was accepted goes on. `idle` is called
   // once nothing is left, on the main lane, possibly from inside this call.
   void drain(std::function<void()> idle);
+  // Answers everything that is open with `error`, now.
+  void abandon(const Error& error);
   [[nodiscard]] std::size_t open_requests() const { return open_.size(); }
   [[nodiscard]] const Statistics& statistics() const { return tally_.statistics(); }
   // How the last load of each instance went, by instance: node placement, times.
@@ -72,11 +75,12 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   void run_ended(std::uint64_t ticket, std::uint32_t attempt, Result<pool::RunOutcome> outcome);
   void answer(std::uint64_t ticket, Result<InferenceResponse> result);
   InferenceResponse respond(const Open& open, pool::RunOutcome outcome, TimePoint now) const;
+  void warm_up(const std::string& slot);
   void warm_next(const std::string& slot);
 
   boost::asio::any_io_executor main_;
   DispatcherOptions options_;
-  models::SnapshotPtr models_;
+  models::SnapshotPtr models_;  // null: not read yet
   metrics::Families& metrics_;
   Log log_;
   schedule::Scheduler scheduler_;

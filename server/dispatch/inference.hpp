@@ -51,8 +51,10 @@ struct Timing {
 
 struct InferenceResponse {
   std::vector<Tensor> outputs;
-  // "wasm" "webgpu" "webnn": where every matmul, convolution, attention and norm really ran; "mixed" when they were split.
-  std::string backend;        std::string worker;         // slot
+  // "wasm" "webgpu" "webnn": where every matmul, convolution, attention and norm really ran; "mixed" when they were
+  // split.
+  std::string backend;
+  std::string worker;         // slot
   std::string adapter;        // "hardware" "software" "cpu"
   std::string variant;        // name of the model's variant
   std::uint32_t bits = 0;     // of its weights; 0 = as the graph has them

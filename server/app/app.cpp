@@ -1,0 +1,305 @@
+#include "server/app/app.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+
+#include "server/api/grpc/server.hpp"
+#include "server/api/http/routes.hpp"
+#include "server/api/http/server.hpp"
+#include "server/api/openai/routes.hpp"
+#include "server/api/services.hpp"
+#include "server/app/browser_list.hpp"
+#include "server/dispatch/dispatcher.hpp"
+#include "server/metrics/families.hpp"
+#include "server/models/repository.hpp"
+#include "server/pool/pool.hpp"
+
+namespace shoal::app {
+namespace {
+
+namespace asio = boost::asio;
+
+// The agent bundle: where the settings say, installed beside the binary, or in the source tree that the binary was
+// built in.
+std::filesystem::path find_agent(const Settings& settings) {
+  if (!settings.agent_dir.empty()) {
+    return settings.agent_dir;
+  }
+  std::error_code error;
+  const std::filesystem::path binary = std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
+  for (const char* place : {"../share/shoal/agent", "../../browser_agent/dist"}) {
+    if (std::filesystem::exists(binary / place / "build.json")) {
+      return std::filesystem::weakly_canonical(binary / place);
+    }
+  }
+  return "browser_agent/dist";
+}
+
+Result<std::string> agent_build(const std::filesystem::path& folder) {
+  std::ifstream file(folder / "build.json");
+  const nlohmann::json json = nlohmann::json::parse(file, nullptr, false);
+  if (!json.is_object() || !json.contains("build") || !json["build"].is_string()) {
+    return fail(Code::kNotFound,
+                fmt::format("agent.dir: no agent bundle in '{}' (build.json is missing or damaged)", folder.string()),
+                "agent.dir");
+  }
+  return json["build"].get<std::string>();
+}
+
+std::vector<std::string> split_hosts(const std::string& text) {
+  std::vector<std::string> hosts;
+  std::size_t begin = 0;
+  while (begin < text.size()) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    hosts.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return hosts;
+}
+
+// Something that happens once and can be awaited by one coroutine of the same lane.
+class Event {
+ public:
+  explicit Event(const asio::any_io_executor& executor) : timer_(executor, TimePoint::max()) {}
+  void set() {
+    is_set_ = true;
+    timer_.cancel();
+  }
+  // True when it happened before the deadline.
+  asio::awaitable<bool> wait_until(TimePoint deadline) {
+    if (!is_set_) {
+      timer_.expires_at(deadline);
+      boost::system::error_code ignored;
+      co_await timer_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    }
+    co_return is_set_;
+  }
+
+ private:
+  asio::steady_timer timer_;
+  bool is_set_ = false;
+};
+
+}  // namespace
+
+struct App::Parts {
+  Parts(Settings the_settings, Log the_log)
+      : settings(std::move(the_settings)),
+        log(std::move(the_log)),
+        cpu(settings.cpu_threads),
+        signals(main),
+        models(std::make_shared<models::Snapshot>()),
+        dispatcher(main.get_executor(), dispatcher_options_of(settings), metrics, log),
+        services{.inference = dispatcher,
+                 .models = [this] { return models; },
+                 .statistics = [this] { return dispatcher.statistics(); },
+                 .fleet = [this] { return fleet(); },
+                 .metrics = metrics,
+                 .log = log,
+                 .main = main.get_executor(),
+                 .cpu = cpu,
+                 .limits = {},
+                 .version = SHOAL_VERSION} {
+    services.limits.infer_body_bytes = settings.max_request_bytes;
+    services.limits.connections = settings.max_connections;
+  }
+
+  Status start();
+  void start_pool(const std::string& build);
+  void read_models();
+  void watch_signals();
+  asio::awaitable<void> shut_down();
+  metrics::FleetState fleet() const;
+
+  Settings settings;
+  Log log;
+  asio::io_context main{1};
+  asio::thread_pool cpu;
+  asio::signal_set signals;
+  metrics::Families metrics;
+  models::SnapshotPtr models;
+  dispatch::Dispatcher dispatcher;
+  api::Services services;
+  std::optional<api::http::Server> http;
+  std::optional<api::http::Server> metrics_page;
+  std::optional<api::grpc::Server> grpc;
+  std::optional<pool::Pool> pool;
+  bool is_stopping = false;
+  int exit_status = 0;
+};
+
+metrics::FleetState App::Parts::fleet() const {
+  metrics::FleetState state;
+  if (!pool) {
+    return state;
+  }
+  for (const pool::SlotView& view : pool->snapshot()) {
+    metrics::FleetState::Worker worker{
+        .slot = view.slot, .state = std::string(pool::slot_state_name(view.state)), .backends = {}};
+    if (view.worker) {
+      worker.memory_bytes = view.worker->memory_bytes;
+      for (const Backend backend : view.worker->backends) {
+        worker.backends.emplace_back(backend_name(backend));
+      }
+    }
+    state.workers.push_back(std::move(worker));
+  }
+  return state;
+}
+
+Status App::Parts::start() {
+  const std::filesystem::path agent = find_agent(settings);
+  const auto build = agent_build(agent);
+  if (!build) {
+    return fail(build.error());
+  }
+  api::http::Router router;
+  api::http::add_kserve_routes(router, services);
+  api::openai::add_openai_routes(router, services);
+  api::http::add_agent_routes(router, services, agent);
+  api::http::ServerOptions options{.address = settings.host,
+                                   .port = settings.http_port,
+                                   .public_hosts = split_hosts(settings.public_hosts),
+                                   .limits = services.limits,
+                                   .upgrade = [this](asio::ip::tcp::socket socket, net::UpgradeRequest request) {
+                                     if (pool) {
+                                       pool->accept(std::move(socket), std::move(request));
+                                     }
+                                   }};
+  http.emplace(main.get_executor(), cpu, std::move(router), options, log);
+  api::http::Router metrics_router;
+  api::http::add_metrics_route(metrics_router, services);
+  options.port = settings.metrics_port;
+  options.upgrade = nullptr;
+  metrics_page.emplace(main.get_executor(), cpu, std::move(metrics_router), options, log);
+  grpc.emplace(services, api::grpc::ServerOptions{.address = settings.host, .port = settings.grpc_port});
+  for (const auto& listen : {std::function<Status()>([this] { return http->listen(); }),
+                             std::function<Status()>([this] { return metrics_page->listen(); }),
+                             std::function<Status()>([this] { return grpc->start(); })}) {
+    if (Status status = listen(); !status) {
+      return status;
+    }
+  }
+  log.info("listening", {{"host", settings.host},
+                         {"http", http->port()},
+                         {"grpc", grpc->port()},
+                         {"metrics", metrics_page->port()},
+                         {"version", services.version}});
+  read_models();
+  auto config = pool_config_of(settings);
+  if (!config) {
+    return fail(std::move(config.error()));
+  }
+  config->agent_build = *build;
+  for (const auto& [slot, backends] : slots_of(config->groups)) {
+    dispatcher.slot_configured(slot, backends);
+  }
+  dispatcher.set_recycle([this](const std::string& slot, const std::string& reason) {
+    if (Status status = pool->recycle(slot, reason); !status) {
+      log.warn("recycle_failed", {{"worker", slot}, {"error", status.error().message}});
+    }
+  });
+  pool.emplace(main.get_executor(), cpu, *std::move(config), log, dispatcher);
+  // Browsers run on this machine: they come in by loopback whatever address clients use.
+  return pool->start(fmt::format("http://127.0.0.1:{}/agent/", http->port()));
+}
+
+// Off the lane: hashing a large repository takes seconds, and live is answered meanwhile.
+void App::Parts::read_models() {
+  asio::post(cpu, [this] {
+    const std::filesystem::path root = settings.repository.empty() ? std::filesystem::path(settings.home) / "models"
+                                                                   : std::filesystem::path(settings.repository);
+    models::Repository repository({.root = root, .store = std::filesystem::path(settings.home) / "store"}, log);
+    auto snapshot = repository.scan();
+    asio::post(main, [this, snapshot = std::move(snapshot)]() mutable {
+      if (!snapshot) {
+        log.error("repository_unreadable", {{"error", snapshot.error().message}});
+        return;
+      }
+      models = *std::move(snapshot);
+      dispatcher.set_models(models);
+    });
+  });
+}
+
+void App::Parts::watch_signals() {
+  signals.async_wait([this](const boost::system::error_code& error, int signal) {
+    if (error) {
+      return;
+    }
+    if (is_stopping) {
+      log.warn("stopping_now", {{"signal", signal}});
+      _exit(1);  // supervisors see their pipes close and take the browsers down
+    }
+    is_stopping = true;
+    log.info("draining", {{"signal", signal}, {"requests", dispatcher.open_requests()}});
+    asio::co_spawn(main, shut_down(), [](const std::exception_ptr& failure) {
+      if (failure) {
+        std::rethrow_exception(failure);
+      }
+    });
+    watch_signals();
+  });
+}
+
+asio::awaitable<void> App::Parts::shut_down() {
+  const TimePoint deadline = Clock::now() + settings.drain_timeout;
+  Event idle(main.get_executor());
+  dispatcher.drain([&idle] { idle.set(); });
+  if (!co_await idle.wait_until(deadline)) {
+    log.warn("drain_timeout", {{"unanswered", dispatcher.open_requests()}});
+    exit_status = 1;
+    dispatcher.abandon({Code::kUnavailable, "the server shut down before the request was answered", {}});
+  }
+  // Answers are on their way to the sockets; idle connections are closed at once.
+  const TimePoint flush = Clock::now() + std::chrono::seconds(2);
+  Event http_done(main.get_executor());
+  Event metrics_done(main.get_executor());
+  Event grpc_done(main.get_executor());
+  grpc->drain(flush, [&grpc_done] { grpc_done.set(); });
+  http->drain(flush, [&http_done] { http_done.set(); });
+  metrics_page->drain(flush, [&metrics_done] { metrics_done.set(); });
+  const TimePoint never = TimePoint::max();
+  co_await pool->close();
+  co_await http_done.wait_until(never);
+  co_await metrics_done.wait_until(never);
+  co_await grpc_done.wait_until(never);
+  signals.cancel();
+  log.info("stopped");
+  main.stop();
+}
+
+App::App(Settings settings, Log log) : parts_(std::make_unique<Parts>(std::move(settings), std::move(log))) {}
+App::~App() = default;
+
+int App::run() {
+  Parts& parts = *parts_;
+  parts.signals.add(SIGINT);
+  parts.signals.add(SIGTERM);
+  parts.watch_signals();
+  if (Status status = parts.start(); !status) {
+    parts.log.error("start_failed", {{"error", status.error().message}});
+    fmt::print(stderr, "shoal: {}\n", status.error().message);
+    std::fflush(stderr);
+    _exit(1);  // nothing was accepted yet, and supervisors take down what was launched
+  }
+  const auto keep = asio::make_work_guard(parts.main);
+  parts.main.run();
+  parts.cpu.join();
+  return parts.exit_status;
+}
+
+}  // namespace shoal::app

@@ -1,0 +1,165 @@
+#include "server/app/commands.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <fstream>
+#include <optional>
+#include <sstream>
+
+#include "server/app/app.hpp"
+#include "server/models/bert_graph.hpp"
+#include "server/models/model.hpp"
+
+extern char** environ;
+
+namespace shoal::app {
+namespace {
+
+constexpr int kUsage = 2;
+
+int report(const Error& error, int status) {
+  fmt::print(stderr, "shoal: {}\n", error.message);
+  return status;
+}
+
+std::map<std::string, std::string> environment() {
+  std::map<std::string, std::string> variables;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    const std::size_t equals = text.find('=');
+    if (equals != std::string_view::npos) {
+      variables.emplace(text.substr(0, equals), text.substr(equals + 1));
+    }
+  }
+  return variables;
+}
+
+std::string home() {
+  const char* value = std::getenv("SHOAL_HOME");
+  return value != nullptr && *value != '\0' ? value : ".shoal";
+}
+
+Result<std::string> read_text(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  if (!file || !(text << file.rdbuf())) {
+    return fail(Code::kNotFound, fmt::format("cannot read '{}'", path));
+  }
+  return std::move(text).str();
+}
+
+int serve(Settings& settings, const config::Schema& schema, const std::string& file,
+          std::vector<std::pair<std::string, std::string>> flags) {
+  config::Sources sources{{}, {}, environment(), std::move(flags)};
+  std::optional<std::string> name;
+  if (!file.empty()) {
+    name = file;
+  } else if (const auto variable = sources.environment.find("SHOAL_CONFIG"); variable != sources.environment.end()) {
+    name = variable->second;
+  } else if (std::ifstream("shoal.yaml")) {
+    name = "shoal.yaml";
+  }
+  if (name) {
+    auto text = read_text(*name);
+    if (!text) {
+      return report(text.error(), kUsage);
+    }
+    sources.file_name = *name;
+    sources.file_text = *std::move(text);
+  }
+  Status status = config::read(schema, sources);
+  if (status) {
+    status = check(settings);
+  }
+  if (!status) {
+    return report(status.error(), kUsage);
+  }
+  const Log::Format format = settings.log_format == "json" ? Log::Format::kJson : Log::Format::kText;
+  return App(settings, Log::to_stderr(*log_level_from(settings.log_level), format)).run();
+}
+
+int import(const std::string& source, const std::string& into, const std::string& name, const std::string& version,
+           std::string repository) {
+  if (!into.empty()) {
+    const Status status = models::import_sentence_encoder(source, into);
+    return status ? 0 : report(status.error(), 1);
+  }
+  if (Status status = models::check_model_name(name); !status) {
+    return report(status.error(), kUsage);
+  }
+  if (const auto number = models::parse_version(version); !number || !*number) {
+    return report(Error{Code::kInvalidArgument, "--version: expected a number above 0", {}}, kUsage);
+  }
+  if (repository.empty()) {
+    repository = home() + "/models";
+  }
+  const std::filesystem::path folder = std::filesystem::path(repository) / name / version;
+  if (Status status = models::import_sentence_encoder(source, folder); !status) {
+    return report(status.error(), 1);
+  }
+  fmt::print("{}\n", folder.string());
+  return 0;
+}
+
+}  // namespace
+
+int run_command(int argc, char** argv) {
+  CLI::App command("Shoal: an inference server whose workers are web browsers", "shoal");
+  command.set_version_flag("--version", SHOAL_VERSION);
+  command.require_subcommand(1);
+
+  Settings settings;
+  settings.home = home();
+  const config::Schema schema = schema_of(settings);
+
+  CLI::App* serve_command = command.add_subcommand("serve", "Run the server and its browsers");
+  std::string file;
+  serve_command->add_option("--config", file,
+                            "Configuration file; default ./shoal.yaml where it exists (SHOAL_CONFIG)");
+  std::vector<std::pair<std::string, std::string>> flags;
+  for (const config::Setting& setting : schema.settings()) {
+    serve_command
+        ->add_option_function<std::string>(
+            config::flag_of(setting),
+            [&flags, &setting](const std::string& text) { flags.emplace_back(setting.name, text); },
+            fmt::format("{} ({}) [{}] env {}", setting.help, setting.allowed, setting.fallback,
+                        config::environment_of(setting)))
+        ->group(setting.name.substr(0, setting.name.find('.')))
+        ->take_last();
+  }
+
+  CLI::App* import_command =
+      command.add_subcommand("import", "Write a Hugging Face BERT folder as an ONNX model of the repository");
+  std::string source, into, name, repository;
+  std::string version = "1";
+  import_command->add_option("source", source, "Folder with config.json, model.safetensors and tokenizer.json")
+      ->required();
+  CLI::Option* name_option = import_command->add_option("--name", name, "Name of the model in the repository");
+  CLI::Option* into_option = import_command->add_option("--into", into, "Write this version folder instead");
+  name_option->excludes(into_option);
+  import_command->add_option("--version", version, "Version of the model")->capture_default_str();
+  import_command->add_option("--repository", repository, "Model repository; default $SHOAL_HOME/models");
+
+  CLI::App* settings_command = command.add_subcommand("settings", "Print every setting of serve as a Markdown table");
+
+  try {
+    command.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int status = command.exit(error);
+    return status == 0 ? 0 : kUsage;
+  }
+  if (*serve_command) {
+    return serve(settings, schema, file, std::move(flags));
+  }
+  if (*import_command) {
+    return import(source, into, name, version, repository);
+  }
+  if (*settings_command) {
+    fmt::print("{}", config::reference(schema));
+  }
+  return 0;
+}
+
+}  // namespace shoal::app

@@ -1,0 +1,130 @@
+#include "server/app/settings.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "server/app/browser_list.hpp"
+#include "server/config/value.hpp"
+
+namespace shoal::app {
+
+using namespace std::chrono_literals;
+
+config::Schema schema_of(Settings& settings) {
+  config::Schema schema;
+  const auto add = [&schema](std::string name, std::string fallback, std::string allowed, std::string help,
+                             config::Apply apply) {
+    schema.add({std::move(name), std::move(fallback), std::move(allowed), std::move(help), std::move(apply)});
+  };
+  using namespace config;
+  constexpr std::string_view kPorts = "0 to 65535; 0 = any free port";
+  add("server.host", "127.0.0.1", "an IP address", "where HTTP, gRPC and metrics listen", into_text(settings.host));
+  add("server.http_port", "8000", std::string(kPorts), "KServe REST, OpenAI, the agent page",
+      into_port(settings.http_port));
+  add("server.grpc_port", "8001", std::string(kPorts), "KServe gRPC", into_port(settings.grpc_port));
+  add("server.metrics_port", "8002", std::string(kPorts), "Prometheus metrics", into_port(settings.metrics_port));
+  add("server.insecure", "false", "true, false", "allow a host other than loopback although requests carry no keys",
+      into_bool(settings.insecure));
+  add("server.public_hosts", "", "host[:port],...", "Host headers that browsers may use beside loopback",
+      into_text(settings.public_hosts));
+  add("server.drain_timeout", "30s", "1s to 1h", "how long accepted work may still take after SIGTERM",
+      into_duration(settings.drain_timeout, 1s, 1h));
+  add("server.request_timeout", "30s", "10ms to 1h", "deadline of requests that name none",
+      into_duration(settings.request_timeout, 10ms, 1h));
+  add("server.max_request_bytes", "64MiB", "64KiB to 1GiB", "largest inference body, after its header",
+      into_bytes(settings.max_request_bytes, 64U << 10, 1U << 30));
+  add("server.max_connections", "1024", "1 to 65536", "open HTTP connections",
+      into_integer(settings.max_connections, 1, 65536));
+  add("server.cpu_threads", "2", "1 to 64", "threads for tokenising and large JSON",
+      into_integer(settings.cpu_threads, 1, 64));
+  add("log.level", "info", "debug, info, warn, error", "least level that is written",
+      into_choice(settings.log_level, {"debug", "info", "warn", "error"}));
+  add("log.format", "text", "text, json", "one line per event", into_choice(settings.log_format, {"text", "json"}));
+  add("models.repository", "", "a folder; default $SHOAL_HOME/models", "the model repository",
+      into_text(settings.repository));
+  add("models.warm_up", "all", "none, default, all",
+      "what browsers load ahead of requests: nothing, each model's default backend, or its other backends behind it",
+      into_choice(settings.warm_up, {"none", "default", "all"}));
+  add("agent.dir", "", "a folder", "the agent bundle; default: beside the binary or in the source tree",
+      into_text(settings.agent_dir));
+  add("pool.browsers", std::string(kDefaultBrowsers), "kind=...,count=...,backends=a+b,threads=...;...",
+      "the browsers to keep; in the file a list of maps", into_text(settings.browsers));
+  add("pool.adapter", "auto", "auto, hardware, software", "which GPU adapter browsers use",
+      into_choice(settings.adapter, {"auto", "hardware", "software"}));
+  add("pool.headless_shell", "", "a file", "headless_shell; default $SHOAL_HOME/tools/headless_shell",
+      into_text(settings.headless_shell));
+  add("pool.chromium", "", "a file", "Chromium; default: Debian's", into_text(settings.chromium));
+  add("pool.chromedriver", "", "a file", "chromedriver; default: Debian's", into_text(settings.chromedriver));
+  add("pool.connect_timeout", "30s", "1s to 10m", "browser launched to agent connected",
+      into_duration(settings.connect_timeout, 1s, 10min));
+  add("pool.heartbeat_silence", "10s", "2s to 10m", "a connected agent that says nothing for so long is restarted",
+      into_duration(settings.heartbeat_silence, 2s, 10min));
+  add("pool.load_timeout", "3m", "1s to 1h", "one model load in a browser",
+      into_duration(settings.load_timeout, 1s, 1h));
+  add("schedule.max_queue", "1024", "1 to 1000000", "queued requests; more are refused at once",
+      into_integer(settings.max_queue, 1, 1'000'000));
+  add("schedule.max_queue_bytes", "512MiB", "1MiB to 64GiB", "bytes of queued inputs",
+      into_bytes(settings.max_queue_bytes, 1U << 20, std::uint64_t{64} << 30));
+  add("schedule.max_attempts", "3", "1 to 10", "browsers that one request may lose before it is answered with an error",
+      into_integer(settings.max_attempts, 1, 10));
+  add("schedule.max_in_flight", "2", "1 to 16", "runs sent to one engine of a browser at once",
+      into_integer(settings.max_in_flight, 1, 16));
+  add("schedule.max_instances", "8", "1 to 256", "graphs resident in one engine of a browser",
+      into_integer(settings.max_instances, 1, 256));
+  return schema;
+}
+
+Status check(const Settings& settings) {
+  const bool is_loopback = settings.host.starts_with("127.") || settings.host == "::1" || settings.host == "localhost";
+  if (!is_loopback && !settings.insecure) {
+    return fail(Code::kInvalidArgument,
+                fmt::format("server.host: '{}' is reachable from other machines and requests carry no keys; use a "
+                            "loopback address, or set server.insecure to true",
+                            settings.host),
+                "server.host");
+  }
+  if (const auto pool = pool_config_of(settings); !pool) {
+    return fail(pool.error());
+  }
+  return {};
+}
+
+Result<pool::PoolConfig> pool_config_of(const Settings& settings) {
+  pool::PoolConfig pool;
+  auto groups = parse_browsers(settings.browsers);
+  if (!groups) {
+    return fail(std::move(groups.error()));
+  }
+  pool.groups = *std::move(groups);
+  for (pool::BrowserGroup& group : pool.groups) {
+    group.browser_path = group.kind == "chromium" ? settings.chromium : settings.headless_shell;
+    group.driver_path = settings.chromedriver;
+  }
+  pool.home = settings.home;
+  pool.adapter = settings.adapter == "hardware"   ? pool::AdapterPolicy::kHardware
+                 : settings.adapter == "software" ? pool::AdapterPolicy::kSoftware
+                                                  : pool::AdapterPolicy::kAuto;
+  pool.launch_timeout = settings.connect_timeout;
+  pool.connect_timeout = settings.connect_timeout;
+  pool.link_silence = settings.heartbeat_silence;
+  pool.load_timeout = settings.load_timeout;
+  return pool;
+}
+
+dispatch::DispatcherOptions dispatcher_options_of(const Settings& settings) {
+  dispatch::DispatcherOptions options;
+  options.limits.max_queued = settings.max_queue;
+  options.limits.max_queued_bytes = settings.max_queue_bytes;
+  options.limits.max_attempts = static_cast<std::uint32_t>(settings.max_attempts);
+  options.limits.max_in_flight = static_cast<std::uint32_t>(settings.max_in_flight);
+  options.limits.max_instances = settings.max_instances;
+  options.limits.load_timeout = settings.load_timeout;
+  options.default_timeout = settings.request_timeout;
+  options.warm_up = settings.warm_up == "none"      ? dispatch::WarmUp::kNone
+                    : settings.warm_up == "default" ? dispatch::WarmUp::kDefault
+                                                    : dispatch::WarmUp::kAll;
+  return options;
+}
+
+}  // namespace shoal::app

@@ -1,0 +1,65 @@
+// Every setting of `shoal serve`, as the parts take them. Filled once at start by load_settings; plain data afterwards.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/core/result.hpp"
+#include "server/config/reader.hpp"
+#include "server/config/schema.hpp"
+#include "server/dispatch/dispatcher.hpp"
+#include "server/pool/config.hpp"
+
+namespace shoal::app {
+
+struct Settings {
+  std::string home = ".shoal";  // SHOAL_HOME
+
+  std::string host;
+  std::uint16_t http_port = 0;
+  std::uint16_t grpc_port = 0;
+  std::uint16_t metrics_port = 0;
+  bool insecure = false;
+  std::string public_hosts;
+  std::chrono::milliseconds drain_timeout{};
+  std::chrono::milliseconds request_timeout{};
+  std::uint64_t max_request_bytes = 0;
+  std::uint64_t max_connections = 0;
+  std::uint64_t cpu_threads = 0;
+
+  std::string log_level;
+  std::string log_format;
+
+  std::string repository;
+  std::string warm_up;
+
+  std::string agent_dir;
+
+  std::string browsers;
+  std::string adapter;
+  std::string headless_shell;
+  std::string chromium;
+  std::string chromedriver;
+  std::chrono::milliseconds connect_timeout{};
+  std::chrono::milliseconds heartbeat_silence{};
+  std::chrono::milliseconds load_timeout{};
+
+  std::uint64_t max_queue = 0;
+  std::uint64_t max_queue_bytes = 0;
+  std::uint64_t max_attempts = 0;
+  std::uint64_t max_in_flight = 0;
+  std::uint64_t max_instances = 0;
+};
+
+// The settings as a schema that stores into `settings`, which must outlive it.
+config::Schema schema_of(Settings& settings);
+
+// Cross-checks after reading: an open bind without keys, names that must parse.
+Status check(const Settings& settings);
+
+Result<pool::PoolConfig> pool_config_of(const Settings& settings);
+dispatch::DispatcherOptions dispatcher_options_of(const Settings& settings);
+
+}  // namespace shoal::app

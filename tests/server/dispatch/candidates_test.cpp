@@ -1,0 +1,71 @@
+#include "server/dispatch/candidates.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/server/dispatch/test_model.hpp"
+
+namespace shoal::dispatch {
+namespace {
+
+TEST(Ways, FollowTheModelsOrderAndBuildStaticShapesForWebnn) {
+  const auto model = test_model({Backend::kWebnn, Backend::kWasm});
+  const std::vector<Tensor> inputs = {test_input(2, 5)};
+  const auto ways = ways_of(*model, inputs, {});
+  ASSERT_TRUE(ways);
+  ASSERT_EQ(ways->size(), 2U);
+  EXPECT_EQ((*ways)[0].candidate.instance, "m:1#aaaaaaaaaaaa@webnn[batch=4,length=16]");
+  EXPECT_EQ((*ways)[0].load.free_dimensions.at("length"), 16U);
+  EXPECT_TRUE((*ways)[0].is_padded);
+  EXPECT_EQ((*ways)[1].candidate.instance, "m:1#aaaaaaaaaaaa@wasm");
+  EXPECT_FALSE((*ways)[1].is_padded);
+}
+
+TEST(Ways, WithoutBucketsAreExact) {
+  const auto model = test_model({Backend::kWebnn});
+  model->webnn_buckets.clear();
+  const std::vector<Tensor> inputs = {test_input(2, 5)};
+  const auto ways = ways_of(*model, inputs, {});
+  ASSERT_TRUE(ways);
+  EXPECT_EQ(ways->front().built, (schedule::Dimensions{{"batch", 2}, {"length", 5}}));
+  EXPECT_FALSE(ways->front().is_padded);
+}
+
+TEST(Ways, DemandsThatCannotBeMetAreTyped) {
+  const auto model = test_model({Backend::kWasm});
+  const std::vector<Tensor> inputs = {test_input(1, 1)};
+  Demand demand;
+  demand.backend = Backend::kWebgpu;
+  EXPECT_EQ(ways_of(*model, inputs, demand).error().code, Code::kBackendUnavailable);
+  demand = {};
+  demand.bits = 4;
+  EXPECT_EQ(ways_of(*model, inputs, demand).error().code, Code::kPrecisionNotSupported);
+  demand = {};
+  demand.variant = "q3";
+  EXPECT_EQ(ways_of(*model, inputs, demand).error().code, Code::kNotFound);
+}
+
+TEST(Ways, ShapeAboveTheLargestBucketFallsBackOrFails) {
+  const std::vector<Tensor> inputs = {test_input(1, 17)};
+  EXPECT_EQ(ways_of(*test_model({Backend::kWebnn}), inputs, {}).error().code, Code::kInvalidArgument);
+  const auto ways = ways_of(*test_model({Backend::kWebnn, Backend::kWasm}), inputs, {});
+  ASSERT_TRUE(ways);
+  EXPECT_EQ(ways->size(), 1U);
+}
+
+TEST(Padding, CropUndoesItOnOutputsAndEmbeddings) {
+  const auto model = test_model({Backend::kWebnn});
+  const std::vector<Tensor> inputs = {test_input(2, 5)};
+  const auto ways = ways_of(*model, inputs, {});
+  const auto padded = padded_inputs(*model, inputs, ways->front());
+  EXPECT_EQ(padded[0].shape, (Shape{4, 16}));
+  EXPECT_EQ(padded[0].data.substr(0, 20), inputs[0].data.substr(0, 20));
+  std::vector<Tensor> outputs = {{"y", DataType::kFp32, {4, 16, 2}, std::string(4 * 16 * 2 * 4, 'o')},
+                                 {"embedding", DataType::kFp32, {4, 3}, std::string(4 * 3 * 4, 'e')}};
+  crop_outputs(*model, inputs, outputs);
+  EXPECT_EQ(outputs[0].shape, (Shape{2, 5, 2}));
+  EXPECT_EQ(outputs[0].data.size(), 2U * 5 * 2 * 4);
+  EXPECT_EQ(outputs[1].shape, (Shape{2, 3}));
+}
+
+}  // namespace
+}  // namespace shoal::dispatch

@@ -1,0 +1,186 @@
+#include "server/dispatch/dispatcher.hpp"
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/io_context.hpp>
+#include <optional>
+
+#include "server/metrics/families.hpp"
+#include "tests/server/dispatch/test_model.hpp"
+
+namespace shoal::dispatch {
+namespace {
+
+// Records what it is told; the test answers in its place.
+class ScriptedWorker final : public pool::Worker {
+ public:
+  ScriptedWorker(std::string slot, std::vector<Backend> backends) {
+    state_.slot = std::move(slot);
+    state_.backends = std::move(backends);
+    state_.adapter = "software";
+  }
+  const pool::WorkerState& state() const override { return state_; }
+  std::uint64_t load(pool::LoadSpec spec, std::function<void(Result<pool::LoadOutcome>)> done) override {
+    loads.emplace_back(std::move(spec), std::move(done));
+    return ++last_id_;
+  }
+  std::uint64_t run(pool::RunSpec spec, std::function<void(Result<pool::RunOutcome>)> done) override {
+    runs.emplace_back(std::move(spec), std::move(done));
+    return ++last_id_;
+  }
+  void unload(const std::string& instance) override { unloaded.push_back(instance); }
+  void cancel(std::uint64_t work_id) override { cancelled.push_back(work_id); }
+
+  std::vector<std::pair<pool::LoadSpec, std::function<void(Result<pool::LoadOutcome>)>>> loads;
+  std::vector<std::pair<pool::RunSpec, std::function<void(Result<pool::RunOutcome>)>>> runs;
+  std::vector<std::string> unloaded;
+  std::vector<std::uint64_t> cancelled;
+
+ private:
+  pool::WorkerState state_;
+  std::uint64_t last_id_ = 0;
+};
+
+class DispatcherTest : public testing::Test {
+ protected:
+  DispatcherTest() {
+    dispatcher.slot_configured("hs/0", {Backend::kWasm});
+    auto snapshot = std::make_shared<models::Snapshot>();
+    snapshot->models["m"][1] = model;
+    dispatcher.set_models(snapshot);
+  }
+  void settle() {
+    context.restart();
+    context.poll();
+  }
+  void bring_up(ScriptedWorker& worker) {
+    dispatcher.worker_ready(worker);
+    ASSERT_EQ(worker.loads.size(), 1U) << "the default backend warms up";
+    worker.loads[0].second(pool::LoadOutcome{});
+  }
+  std::uint64_t submit(std::optional<Result<InferenceResponse>>& answer, Demand demand = {}) {
+    InferenceRequest request{.request_id = "r",
+                             .model = model,
+                             .inputs = {test_input(2, 3)},
+                             .outputs = {},
+                             .pooling = {},
+                             .demand = std::move(demand),
+                             .received = Clock::now()};
+    return dispatcher.submit(std::move(request), [&answer](Result<InferenceResponse> result) {
+      EXPECT_FALSE(answer) << "answered twice";
+      answer = std::move(result);
+    });
+  }
+
+  boost::asio::io_context context;
+  metrics::Families metrics;
+  std::shared_ptr<models::ModelVersion> model = test_model({Backend::kWasm});
+  Dispatcher dispatcher{context.get_executor(), {}, metrics, Log::discard()};
+  const Statistics::key_type key{"m", 1};
+};
+
+TEST_F(DispatcherTest, RunsAndAnswersWithWhereAndHowLong) {
+  ScriptedWorker worker("hs/0", {Backend::kWasm});
+  EXPECT_EQ(dispatcher.server_ready().error().code, Code::kUnavailable);
+  bring_up(worker);
+  EXPECT_TRUE(dispatcher.server_ready());
+  std::optional<Result<InferenceResponse>> answer;
+  submit(answer);
+  ASSERT_EQ(worker.runs.size(), 1U);
+  worker.runs[0].second(pool::RunOutcome{{test_input(2, 3)}, 700, 50});
+  EXPECT_FALSE(answer) << "never from inside a callback";
+  settle();
+  ASSERT_TRUE(answer && *answer);
+  EXPECT_EQ((*answer)->backend, "wasm");
+  EXPECT_EQ((*answer)->worker, "hs/0");
+  EXPECT_EQ((*answer)->adapter, "cpu");
+  EXPECT_EQ((*answer)->timing.compute_us, 700U);
+  const ModelStatistics& statistics = dispatcher.statistics().at(key);
+  EXPECT_EQ(statistics.inference_count, 2U) << "batch items";
+  EXPECT_EQ(statistics.execution_count, 1U);
+  EXPECT_EQ(statistics.pending, 0U);
+}
+
+TEST_F(DispatcherTest, LostWorkGoesToTheNextBrowserWithTheSameInputs) {
+  ScriptedWorker first("hs/0", {Backend::kWasm});
+  bring_up(first);
+  std::optional<Result<InferenceResponse>> answer;
+  submit(answer);
+  const auto inputs = first.runs.at(0).first.inputs;
+  first.runs[0].second(fail(Code::kWorkerLost, "killed"));
+  dispatcher.worker_lost("hs/0", "killed");
+  EXPECT_EQ(dispatcher.statistics().at(key).pending, 1U);
+  ScriptedWorker second("hs/0", {Backend::kWasm});
+  bring_up(second);
+  ASSERT_EQ(second.runs.size(), 1U);
+  EXPECT_EQ(second.runs[0].first.inputs, inputs);
+  second.runs[0].second(pool::RunOutcome{});
+  settle();
+  ASSERT_TRUE(answer && *answer);
+  EXPECT_EQ((*answer)->attempts, 2U);
+}
+
+TEST_F(DispatcherTest, CancelFreesTheWorkerAndLateAnswersAreDropped) {
+  ScriptedWorker worker("hs/0", {Backend::kWasm});
+  bring_up(worker);
+  std::optional<Result<InferenceResponse>> answer;
+  const std::uint64_t ticket = submit(answer);
+  dispatcher.cancel(ticket);
+  dispatcher.cancel(ticket);
+  settle();
+  EXPECT_EQ(answer->error().code, Code::kCancelled);
+  EXPECT_EQ(worker.cancelled.size(), 1U);
+  worker.runs[0].second(pool::RunOutcome{});
+  settle();
+  EXPECT_EQ(dispatcher.open_requests(), 0U);
+  EXPECT_EQ(dispatcher.statistics().at(key).failures.at("CANCELED"), 1U);
+}
+
+TEST_F(DispatcherTest, DrainRefusesNewWorkAndReportsIdle) {
+  ScriptedWorker worker("hs/0", {Backend::kWasm});
+  bring_up(worker);
+  std::optional<Result<InferenceResponse>> accepted;
+  submit(accepted);
+  bool is_idle = false;
+  dispatcher.drain([&] { is_idle = true; });
+  EXPECT_FALSE(dispatcher.server_ready());
+  std::optional<Result<InferenceResponse>> refused;
+  submit(refused);
+  settle();
+  EXPECT_EQ(refused->error().code, Code::kUnavailable);
+  EXPECT_FALSE(is_idle);
+  worker.runs[0].second(pool::RunOutcome{});
+  settle();
+  EXPECT_TRUE(accepted && *accepted);
+  EXPECT_TRUE(is_idle);
+}
+
+TEST_F(DispatcherTest, FailedGraphIsTheModelsErrorAndDoesNotTakeTheServerOffTheAir) {
+  ScriptedWorker worker("hs/0", {Backend::kWasm});
+  dispatcher.worker_ready(worker);
+  worker.loads.at(0).second(fail(Code::kGraphBuildingError, "bad node"));
+  EXPECT_EQ(dispatcher.model_ready(*model).error().code, Code::kGraphBuildingError);
+  EXPECT_TRUE(dispatcher.server_ready());
+  std::optional<Result<InferenceResponse>> answer;
+  submit(answer);
+  settle();
+  EXPECT_EQ(answer->error().code, Code::kGraphBuildingError);
+}
+
+TEST_F(DispatcherTest, SplitGraphIsReportedAsMixed) {
+  ScriptedWorker worker("hs/0", {Backend::kWasm});
+  dispatcher.worker_ready(worker);
+  pool::LoadOutcome outcome;
+  outcome.nodes = {{"webgpu", 10}, {"wasm", 2}};
+  outcome.heavy_elsewhere = {"MatMul a on wasm"};
+  worker.loads.at(0).second(std::move(outcome));
+  std::optional<Result<InferenceResponse>> answer;
+  submit(answer);
+  worker.runs.at(0).second(pool::RunOutcome{});
+  settle();
+  EXPECT_EQ((*answer)->backend, "mixed");
+  EXPECT_EQ((*answer)->nodes.at("wasm"), 2U);
+}
+
+}  // namespace
+}  // namespace shoal::dispatch
