@@ -15,7 +15,9 @@ namespace shoal::net {
 namespace asio = boost::asio;
 
 TaskGroup::TaskGroup(asio::any_io_executor executor, Log log)
-    : executor_(std::move(executor)), log_(std::move(log)), emptied_(executor_, asio::steady_timer::time_point::max()) {}
+    : executor_(std::move(executor)),
+      log_(std::move(log)),
+      emptied_(executor_, asio::steady_timer::time_point::max()) {}
 
 TaskGroup::~TaskGroup() { SHOAL_CHECK(tasks_.empty(), "a task group is destroyed before close() has returned"); }
 

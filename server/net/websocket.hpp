@@ -1,8 +1,9 @@
 // The server's end of one WebSocket: binary messages only, bounded both ways. Control messages are queued by send() and
 // overtake bulk messages, which are pulled one at a time from a source, so that large payloads are never held twice and
 // never delay a control message by more than one message.
-// Lives on the lane of its socket. read() and write_loop() may run at the same time, one of each; both have ended before
-// the object is destroyed. No deflate and no pings: liveness is the sessions' business (pings do not see a hung page).
+// Lives on the lane of its socket. read() and write_loop() may run at the same time, one of each; both have ended
+// before the object is destroyed. No deflate and no pings: liveness is the sessions' business (pings do not see a hung
+// page).
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -25,8 +26,8 @@ namespace shoal::net {
 class WebSocket {
  public:
   struct Limits {
-    std::size_t max_message_bytes = 512 * 1024;       // read; larger ends the connection
-    std::size_t max_control_bytes = 8 * 1024 * 1024;  // queued by send()
+    std::size_t max_message_bytes = 512 * 1024;         // read; larger ends the connection
+    std::size_t max_control_bytes = 8 * 1024 * 1024;    // queued by send()
     Duration write_timeout = std::chrono::seconds(20);  // of one message: a peer that does not read
     Duration close_timeout = std::chrono::seconds(1);   // of the closing handshake
   };

@@ -18,17 +18,17 @@ struct BrowserGroup {
   std::string kind = "headless_shell";  // a name of webdriver::browser_kinds()
   std::uint32_t count = 1;
   std::vector<Backend> backends = {kBackends.begin(), kBackends.end()};  // allowed here
-  std::uint32_t threads = 0;            // of each wasm engine; 0 = the machine's cores divided by all browsers
-  std::string browser_path;             // empty = the kind's
-  std::string driver_path;              // empty = the kind's
+  std::uint32_t threads = 0;                 // of each wasm engine; 0 = the machine's cores divided by all browsers
+  std::string browser_path;                  // empty = the kind's
+  std::string driver_path;                   // empty = the kind's
   std::vector<std::string> extra_arguments;  // to the browser
 };
 
 struct PoolConfig {
   std::vector<BrowserGroup> groups = {BrowserGroup{}};
-  std::string home = ".shoal";       // profiles/, logs/ and tools/ below it
+  std::string home = ".shoal";                // profiles/, logs/ and tools/ below it
   std::string supervisor = "/proc/self/exe";  // run as `<supervisor> supervise ...`: webdriver/supervise.hpp
-  std::string agent_build;           // hash of the agent bundle that is served; another one in a hello is refused
+  std::string agent_build;  // hash of the agent bundle that is served; another one in a hello is refused
   AdapterPolicy adapter = AdapterPolicy::kAuto;
 
   Duration launch_timeout = std::chrono::seconds(30);   // driver, browser and page

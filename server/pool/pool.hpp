@@ -1,6 +1,6 @@
 // The pool: keeps the configured number of browsers alive, turns each into a Worker, and tells the listener when one
-// comes and goes. What a browser, its driver or its page does (crash, hang, speak another protocol) ends in worker_lost,
-// typed answers for everything it had accepted, and a relaunch; never in an error of the pool itself.
+// comes and goes. What a browser, its driver or its page does (crash, hang, speak another protocol) ends in
+// worker_lost, typed answers for everything it had accepted, and a relaunch; never in an error of the pool itself.
 // Lives on the main lane: every member is called there. Owned by the app, which awaits close() before destroying it.
 #pragma once
 

@@ -16,12 +16,12 @@ struct SlotView {
   std::string slot;  // "<kind>/<n>"
   std::string kind;
   SlotState state = SlotState::kLaunching;
-  std::string reason;                     // of the last loss or failure; empty = none yet
-  std::optional<WorkerState> worker;      // when ready
-  std::uint64_t restarts = 0;             // launches after the first
-  std::optional<TimePoint> last_message;  // from the agent, when ready
+  std::string reason;                          // of the last loss or failure; empty = none yet
+  std::optional<WorkerState> worker = {};      // when ready
+  std::uint64_t restarts = 0;                  // launches after the first
+  std::optional<TimePoint> last_message = {};  // from the agent, when ready
   std::uint64_t pending_work = 0;
-  std::uint64_t wasm_bytes = 0;   // the agent's own accounting, by its last heartbeat
+  std::uint64_t wasm_bytes = 0;  // the agent's own accounting, by its last heartbeat
   std::uint64_t gpu_bytes = 0;
   std::uint64_t cache_bytes = 0;
 };

@@ -69,7 +69,8 @@ std::string either(const std::string& text, std::string_view otherwise) {
 std::optional<std::string> obstacle(const agent::v1::Capabilities& capabilities, Backend backend) {
   switch (backend) {
     case Backend::kWasm:
-      return capabilities.wasm_simd() ? std::nullopt : std::optional<std::string>("the browser has no WebAssembly SIMD");
+      return capabilities.wasm_simd() ? std::nullopt
+                                      : std::optional<std::string>("the browser has no WebAssembly SIMD");
     case Backend::kWebgpu:
       if (capabilities.webgpu().available()) {
         return std::nullopt;

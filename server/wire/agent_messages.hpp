@@ -19,8 +19,8 @@ namespace shoal::wire {
 
 // Everything but the data; byte_size says how much of it follows.
 void tensor_to_wire(const Tensor& tensor, agent::v1::Tensor& out);
-// A tensor with empty data and the number of bytes that belong to it. kInvalidArgument when the datatype is unknown, the
-// shape overflows, or byte_size is not what datatype and shape say (BYTES: any).
+// A tensor with empty data and the number of bytes that belong to it. kInvalidArgument when the datatype is unknown,
+// the shape overflows, or byte_size is not what datatype and shape say (BYTES: any).
 struct TensorHeader {
   Tensor tensor;
   std::uint64_t byte_size = 0;

@@ -1,0 +1,278 @@
+#include "server/pool/agent_session.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "server/wire/agent_messages.hpp"
+
+namespace shoal::pool {
+
+namespace {
+
+using agent::v1::Envelope;
+
+TimePoint later(TimePoint deadline, Duration grace) {
+  return deadline > kNoDeadline - grace ? kNoDeadline : deadline + grace;
+}
+
+std::string blob_url(const BlobRef& blob) { return "/agent/blobs/" + blob.sha256; }
+
+Envelope load_message(std::uint64_t work_id, const LoadSpec& spec) {
+  Envelope envelope;
+  envelope.set_work_id(work_id);
+  agent::v1::Load& load = *envelope.mutable_load();
+  load.set_instance(spec.instance);
+  load.set_backend(std::string(backend_name(spec.backend)));
+  load.set_url(blob_url(spec.graph));
+  load.set_sha256(spec.graph.sha256);
+  load.set_byte_size(spec.graph.byte_size);
+  load.mutable_free_dimensions()->insert(spec.free_dimensions.begin(), spec.free_dimensions.end());
+  for (const BlobRef& blob : spec.external) {
+    agent::v1::Load::External& external = *load.add_external();
+    external.set_path(blob.path);
+    external.set_url(blob_url(blob));
+    external.set_sha256(blob.sha256);
+    external.set_byte_size(blob.byte_size);
+  }
+  return envelope;
+}
+
+Envelope run_message(std::uint64_t work_id, const RunSpec& spec) {
+  Envelope envelope;
+  envelope.set_work_id(work_id);
+  agent::v1::Run& run = *envelope.mutable_run();
+  run.set_instance(spec.instance);
+  for (const Tensor& tensor : *spec.inputs) {
+    wire::tensor_to_wire(tensor, *run.add_inputs());
+  }
+  run.mutable_outputs()->Add(spec.outputs.begin(), spec.outputs.end());
+  if (spec.pooling) {
+    wire::pooling_to_wire(*spec.pooling, *run.mutable_pooling());
+  }
+  if (spec.deadline != kNoDeadline) {
+    // At least 1: 0 would read as no deadline.
+    run.set_timeout_ms(std::max<std::uint64_t>(1, microseconds_between(Clock::now(), spec.deadline) / 1000));
+  }
+  return envelope;
+}
+
+std::uint64_t total_bytes(const std::vector<Tensor>& tensors) {
+  std::uint64_t bytes = 0;
+  for (const Tensor& tensor : tensors) {
+    bytes += tensor.data.size();
+  }
+  return bytes;
+}
+
+}  // namespace
+
+AgentSession::AgentSession(net::WebSocket& socket, boost::asio::any_io_executor executor, const PoolConfig& config,
+                           WorkerState state, Log log)
+    : socket_(socket),
+      executor_(std::move(executor)),
+      config_(config),
+      state_(std::move(state)),
+      log_(std::move(log)),
+      table_(config.max_output_bytes),
+      last_message_(Clock::now()) {
+  socket_.set_bulk_source([this] { return outbox_.next_frame(); });
+}
+
+AgentSession::~AgentSession() { socket_.set_bulk_source({}); }
+
+boost::asio::awaitable<std::string> AgentSession::serve() {
+  for (;;) {
+    const Result<std::string_view> message = co_await socket_.read();
+    if (!message) {
+      co_return message.error().message;
+    }
+    if (lost_) {
+      co_return *lost_;
+    }
+    last_message_ = Clock::now();
+    Status handled;
+    try {
+      handled = handle(*message);
+    } catch (const std::exception& error) {
+      handled = fail(Code::kInternal, error.what());
+    }
+    if (!handled) {
+      log_.warn("agent_protocol_error", {{"what", handled.error().message}});
+      close(kCloseProtocol, handled.error().message);
+      co_return "broke the protocol: " + handled.error().message;
+    }
+  }
+}
+
+Status AgentSession::handle(std::string_view message) {
+  Result<wire::Frame> frame = wire::decode_frame(message);
+  if (!frame) {
+    return fail(std::move(frame.error()));
+  }
+  const Envelope& envelope = frame->envelope;
+  switch (envelope.body_case()) {
+    case Envelope::kHeartbeat:
+      note_heartbeat(envelope.heartbeat());
+      return {};
+    case Envelope::kOutput:
+      return table_.output(envelope.work_id(), envelope.output(), frame->payload);
+    case Envelope::kChunk:
+      return table_.chunk(envelope.work_id(), frame->payload);
+    case Envelope::kEnd:
+      return answer(table_.end(envelope.work_id(), envelope.end()));
+    case Envelope::kError:
+      // Refused before all of it was there: the rest is of no use to the agent.
+      outbox_.remove(envelope.work_id());
+      return answer(table_.error(envelope.work_id(), envelope.error()));
+    case Envelope::kLeaving:
+      return fail(Code::kUnavailable, "the agent leaves: " + envelope.leaving().reason());
+    default:
+      return fail(Code::kInvalidArgument,
+                  fmt::format("a message of kind {} is not an agent's", static_cast<int>(envelope.body_case())));
+  }
+}
+
+Status AgentSession::answer(Result<WorkTable::Answer> completion) {
+  if (!completion) {
+    return fail(std::move(completion.error()));
+  }
+  (*completion)();
+  return {};
+}
+
+void AgentSession::note_heartbeat(const agent::v1::Heartbeat& beat) {
+  Beat last{.arrived = last_message_, .page_age = std::chrono::milliseconds(beat.page_age_ms()), .engine_age = {}};
+  for (const auto& [backend, age_ms] : beat.engine_age_ms()) {
+    last.engine_age.emplace(backend, std::chrono::milliseconds(age_ms));
+  }
+  beat_ = std::move(last);
+  figures_.wasm_bytes = beat.wasm_bytes();
+  figures_.gpu_bytes = beat.gpu_bytes();
+  figures_.cache_bytes = beat.cache_bytes();
+}
+
+template <class Done>
+void AgentSession::refuse(Done done, Error error) {
+  boost::asio::post(executor_, [done = std::move(done), error = std::move(error)] { done(fail(error)); });
+}
+
+template <class Done>
+bool AgentSession::accepts(Done& done) {
+  if (lost_) {
+    refuse(std::move(done), Error{Code::kWorkerLost, fmt::format("worker {} was lost: {}", state_.slot, *lost_), {}});
+    return false;
+  }
+  if (table_.size() >= config_.max_pending_work) {
+    refuse(std::move(done),
+           Error{Code::kOverloaded, fmt::format("worker {} has {} items in hand", state_.slot, table_.size()), {}});
+    return false;
+  }
+  return true;
+}
+
+bool AgentSession::send_control(const Envelope& envelope) {
+  if (envelope.ByteSizeLong() > wire::kMaxHeaderBytes) {
+    return false;
+  }
+  return socket_.send(wire::encode_frame(envelope)).has_value();
+}
+
+std::uint64_t AgentSession::load(LoadSpec spec, std::function<void(Result<LoadOutcome>)> done) {
+  const std::uint64_t work_id = next_work_id_++;
+  if (!accepts(done)) {
+    return work_id;
+  }
+  if (!send_control(load_message(work_id, spec))) {
+    refuse(std::move(done), Error{Code::kOverloaded, fmt::format("worker {} takes no load now", state_.slot), {}});
+    return work_id;
+  }
+  const std::string backend(backend_name(spec.backend));
+  backend_of_[spec.instance] = backend;
+  table_.add_load(work_id, backend, Clock::now() + config_.load_timeout, std::move(done));
+  return work_id;
+}
+
+std::uint64_t AgentSession::run(RunSpec spec, std::function<void(Result<RunOutcome>)> done) {
+  const std::uint64_t work_id = next_work_id_++;
+  if (!accepts(done)) {
+    return work_id;
+  }
+  if (outbox_.waiting_bytes() + total_bytes(*spec.inputs) > config_.max_pending_bytes) {
+    refuse(std::move(done),
+           Error{Code::kOverloaded,
+                 fmt::format("worker {} has {} bytes of inputs waiting", state_.slot, outbox_.waiting_bytes()),
+                 {}});
+    return work_id;
+  }
+  Envelope envelope = run_message(work_id, spec);
+  if (envelope.ByteSizeLong() > wire::kMaxHeaderBytes) {
+    refuse(std::move(done), Error{Code::kInvalidArgument, "the names and shapes of the inputs are too long", {}});
+    return work_id;
+  }
+  const auto instance = backend_of_.find(spec.instance);
+  table_.add_run(work_id, instance == backend_of_.end() ? std::string() : instance->second,
+                 later(spec.deadline, config_.run_grace), std::move(done));
+  outbox_.add(std::move(envelope), std::move(spec.inputs));
+  socket_.wake();
+  return work_id;
+}
+
+void AgentSession::unload(const std::string& instance) {
+  if (lost_) {
+    return;
+  }
+  const std::uint64_t work_id = next_work_id_++;
+  Envelope envelope;
+  envelope.set_work_id(work_id);
+  envelope.mutable_unload()->set_instance(instance);
+  if (send_control(envelope)) {
+    table_.add_unload(work_id, Clock::now() + config_.load_timeout);
+    backend_of_.erase(instance);
+  }
+}
+
+void AgentSession::cancel(std::uint64_t work_id) {
+  if (lost_ || !table_.contains(work_id)) {
+    return;
+  }
+  if (outbox_.remove(work_id) == Outbox::Removed::kUnsent) {
+    boost::asio::post(executor_, table_.fail_one(work_id, Error{Code::kCancelled, "cancelled before it was sent", {}}));
+    return;
+  }
+  Envelope envelope;
+  envelope.set_work_id(work_id);
+  envelope.mutable_cancel();
+  send_control(envelope);
+}
+
+void AgentSession::lose(const std::string& reason) {
+  lost_ = reason;
+  const Error error{Code::kWorkerLost, fmt::format("worker {} was lost: {}", state_.slot, reason), {}};
+  for (const WorkTable::Answer& answer_with_error : table_.fail_all(error)) {
+    answer_with_error();
+  }
+}
+
+std::optional<std::string> AgentSession::verdict(TimePoint now) const {
+  if (socket_.is_stalled(now)) {
+    return "hung: it does not read what it is sent";
+  }
+  const LivenessLimits limits{.link_silence = config_.link_silence,
+                              .page_silence = config_.page_silence,
+                              .engine_silence = config_.engine_silence};
+  return liveness_verdict(limits, last_message_, beat_, table_.in_hand(), now);
+}
+
+void AgentSession::close(std::uint16_t code, const std::string& reason) { socket_.close(code, reason); }
+
+AgentSession::Figures AgentSession::figures() const {
+  Figures figures = figures_;
+  figures.last_message = last_message_;
+  figures.pending_work = table_.size();
+  return figures;
+}
+
+}  // namespace shoal::pool

@@ -1,0 +1,87 @@
+// One accepted agent on its WebSocket, as a Worker: requests become frames, frames become answers. Every completion is
+// called exactly once; when the connection ends, whatever is in hand is answered with kWorkerLost. Bytes of a browser
+// that break the protocol end the connection (code 4002), never the server.
+// Lives on the main lane; owned by the coroutine that serves the connection (pool/reception.cpp).
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "server/core/log.hpp"
+#include "server/net/websocket.hpp"
+#include "server/pool/config.hpp"
+#include "server/pool/liveness.hpp"
+#include "server/pool/outbox.hpp"
+#include "server/pool/work_table.hpp"
+#include "server/pool/worker.hpp"
+#include "server/wire/frame.hpp"
+
+namespace shoal::pool {
+
+inline constexpr std::uint16_t kCloseMismatch = 4001;  // the protocol or the build is not ours
+inline constexpr std::uint16_t kCloseProtocol = 4002;  // a frame that must not be
+inline constexpr std::uint16_t kCloseRefused = 4003;   // no such slot, a used or wrong token
+inline constexpr std::uint16_t kCloseRecycled = 4004;  // the server replaces this browser
+inline constexpr std::uint16_t kCloseGoingAway = 1001;
+
+class AgentSession final : public Worker {
+ public:
+  // `socket` and `config` outlive the session.
+  AgentSession(net::WebSocket& socket, boost::asio::any_io_executor executor, const PoolConfig& config,
+               WorkerState state, Log log);
+  ~AgentSession() override;
+
+  // Reads until the connection ends; returns why. Nothing is answered any more when it returns: call lose() then.
+  boost::asio::awaitable<std::string> serve();
+  // Answers everything in hand, and whatever is asked from now on, with kWorkerLost.
+  void lose(const std::string& reason);
+
+  [[nodiscard]] const WorkerState& state() const override { return state_; }
+  std::uint64_t load(LoadSpec spec, std::function<void(Result<LoadOutcome>)> done) override;
+  std::uint64_t run(RunSpec spec, std::function<void(Result<RunOutcome>)> done) override;
+  void unload(const std::string& instance) override;
+  void cancel(std::uint64_t work_id) override;
+
+  // What is wrong with a connection that is open, or nothing.
+  [[nodiscard]] std::optional<std::string> verdict(TimePoint now) const;
+  void close(std::uint16_t code, const std::string& reason);
+  void set_memory(std::uint64_t bytes) { state_.memory_bytes = bytes; }
+
+  struct Figures {
+    TimePoint last_message;
+    std::uint64_t pending_work = 0, wasm_bytes = 0, gpu_bytes = 0, cache_bytes = 0;
+  };
+  [[nodiscard]] Figures figures() const;
+
+ private:
+  Status handle(std::string_view message);
+  Status answer(Result<WorkTable::Answer> completion);
+  void note_heartbeat(const agent::v1::Heartbeat& beat);
+  // An error for a completion that cannot be given to the agent; called later, not from here.
+  template <class Done>
+  void refuse(Done done, Error error);
+  template <class Done>
+  bool accepts(Done& done);
+  bool send_control(const agent::v1::Envelope& envelope);
+
+  net::WebSocket& socket_;
+  boost::asio::any_io_executor executor_;
+  const PoolConfig& config_;
+  WorkerState state_;
+  Log log_;
+  WorkTable table_;
+  Outbox outbox_;
+  std::map<std::string, std::string> backend_of_;  // instance to backend
+  std::uint64_t next_work_id_ = 1;
+  std::optional<std::string> lost_;
+  TimePoint last_message_;
+  std::optional<Beat> beat_;
+  Figures figures_;
+};
+
+}  // namespace shoal::pool

@@ -1,0 +1,257 @@
+#include "server/pool/pool.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <filesystem>
+#include <thread>
+#include <utility>
+
+#include "server/core/ids.hpp"
+#include "server/net/deadline.hpp"
+#include "server/net/task_group.hpp"
+#include "server/pool/reception.hpp"
+#include "server/pool/slot.hpp"
+#include "server/webdriver/browser_kind.hpp"
+#include "server/webdriver/process_tree.hpp"
+
+namespace shoal::pool {
+
+namespace asio = boost::asio;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr auto kCheckInterval = std::chrono::milliseconds(250);
+// A check that comes later than this was held up with everything else on this machine: it judges nobody.
+constexpr auto kLateCheck = std::chrono::seconds(1);
+constexpr std::size_t kMaxConnections = 256;
+
+asio::awaitable<std::uint64_t> measure_tree(pid_t root) { co_return webdriver::tree_pss_bytes(root); }
+
+// The browser's own temporary files: not in the profile, whose path may be too long for their sockets.
+std::string temporary_folder(const std::string& profile) {
+  return (fs::temp_directory_path() / fmt::format("shoal-{}", sha256_hex(profile.data(), profile.size()).substr(0, 12)))
+      .string();
+}
+
+std::string below(const fs::path& home, std::string_view path) { return (home / path).string(); }
+
+}  // namespace
+
+class Pool::Body {
+ public:
+  Body(asio::any_io_executor main_lane, asio::thread_pool& cpu, PoolConfig config, Log log, WorkerListener& listener)
+      : executor_(std::move(main_lane)),
+        cpu_(cpu),
+        config_(std::move(config)),
+        log_(std::move(log)),
+        listener_(listener),
+        tasks_(executor_, log_),
+        reception_{.config = config_,
+                   .origin = {},
+                   .find = [this](std::string_view name) { return find(name); },
+                   .log = log_} {}
+
+  Status start(std::string agent_url) {
+    agent_url_ = std::move(agent_url);
+    reception_.origin = origin_of(agent_url_);
+    const Status made = make_slots();
+    if (!made) {
+      return fail(made.error());
+    }
+    for (const auto& slot : slots_) {
+      ++running_slots_;
+      tasks_.spawn(slot->spec().name, run_slot(*slot));
+    }
+    tasks_.spawn("pool checks", check_slots());
+    tasks_.spawn("pool memory", measure_memory());
+    return {};
+  }
+
+  void accept(asio::ip::tcp::socket socket, net::UpgradeRequest request) {
+    if (connections_ >= kMaxConnections) {
+      log_.warn("agent_refused", {{"what", "too many connections"}});
+      return;
+    }
+    tasks_.spawn("agent connection", receive(std::move(socket), std::move(request)));
+  }
+
+  Status recycle(std::string_view name, const std::string& reason) {
+    Slot* slot = find(name);
+    if (slot == nullptr) {
+      return fail(Code::kNotFound, fmt::format("no worker slot '{}'", name), "slot");
+    }
+    return slot->recycle(reason) ? Status() : fail(Code::kUnavailable, "the pool closes");
+  }
+
+  [[nodiscard]] std::vector<SlotView> snapshot() const {
+    std::vector<SlotView> views;
+    views.reserve(slots_.size());
+    for (const auto& slot : slots_) {
+      views.push_back(slot->view());
+    }
+    return views;
+  }
+
+  asio::awaitable<void> close() {
+    for (const auto& slot : slots_) {
+      slot->close();
+    }
+    // Slots end by their own machine, each step of which is bounded; cancelling them would leave processes.
+    while (running_slots_ > 0) {
+      asio::steady_timer timer(executor_, std::chrono::milliseconds(5));
+      co_await net::wait(timer);
+    }
+    co_await tasks_.close();
+  }
+
+ private:
+  Status make_slots();
+  Status make_slot(const BrowserGroup& group, std::uint32_t number, std::uint32_t threads,
+                   const webdriver::MachineFacts& machine);
+
+  Slot* find(std::string_view name) {
+    const auto found = std::ranges::find_if(slots_, [name](const auto& slot) { return slot->spec().name == name; });
+    return found == slots_.end() ? nullptr : found->get();
+  }
+
+  asio::awaitable<void> run_slot(Slot& slot) {
+    co_await slot.run();
+    --running_slots_;
+  }
+
+  asio::awaitable<void> receive(asio::ip::tcp::socket socket, net::UpgradeRequest request) {
+    struct Counted {
+      std::size_t& count;
+      explicit Counted(std::size_t& counter) : count(++counter) {}
+      Counted(const Counted&) = delete;
+      Counted& operator=(const Counted&) = delete;
+      ~Counted() { --count; }
+    };
+    const Counted counted(connections_);
+    co_await receive_agent(reception_, std::move(socket), std::move(request));
+  }
+
+  asio::awaitable<void> check_slots() {
+    asio::steady_timer timer(executor_);
+    for (;;) {
+      const TimePoint due = Clock::now() + kCheckInterval;
+      timer.expires_at(due);
+      co_await net::wait(timer);
+      const TimePoint now = Clock::now();
+      if (now - due < kLateCheck) {
+        for (const auto& slot : slots_) {
+          slot->check(now);
+        }
+      }
+    }
+  }
+
+  asio::awaitable<void> measure_memory() {
+    asio::steady_timer timer(executor_);
+    for (;;) {
+      for (const auto& slot : slots_) {
+        if (const pid_t root = slot->root_pid(); root != 0) {
+          // Not cancelled from the lane: it runs on another thread, for milliseconds.
+          const std::uint64_t bytes = co_await asio::co_spawn(
+              cpu_, measure_tree(root), asio::bind_cancellation_slot(asio::cancellation_slot(), asio::use_awaitable));
+          if (slot->root_pid() == root) {
+            slot->set_memory(bytes);
+          }
+        }
+      }
+      timer.expires_after(config_.memory_interval);
+      co_await net::wait(timer);
+    }
+  }
+
+  asio::any_io_executor executor_;
+  asio::thread_pool& cpu_;
+  const PoolConfig config_;
+  Log log_;
+  WorkerListener& listener_;
+  std::string agent_url_;
+  net::TaskGroup tasks_;
+  Reception reception_;
+  std::vector<std::unique_ptr<Slot>> slots_;
+  std::size_t running_slots_ = 0;
+  std::size_t connections_ = 0;
+};
+
+Status Pool::Body::make_slots() {
+  const webdriver::MachineFacts machine = webdriver::read_machine_facts();
+  std::uint32_t total = 0;
+  for (const BrowserGroup& group : config_.groups) {
+    total += group.count;
+  }
+  const std::uint32_t cores = std::max(1U, std::thread::hardware_concurrency());
+  const std::uint32_t share = std::max(1U, cores / std::max(1U, total));
+  std::map<std::string, std::uint32_t> numbers;  // groups of one kind share its numbering
+  for (const BrowserGroup& group : config_.groups) {
+    for (std::uint32_t count = 0; count < group.count; ++count) {
+      const Status made = make_slot(group, numbers[group.kind]++, group.threads == 0 ? share : group.threads, machine);
+      if (!made) {
+        return fail(made.error());
+      }
+    }
+  }
+  return {};
+}
+
+Status Pool::Body::make_slot(const BrowserGroup& group, std::uint32_t number, std::uint32_t threads,
+                             const webdriver::MachineFacts& machine) {
+  const webdriver::BrowserKind* kind = webdriver::find_browser_kind(group.kind);
+  if (kind == nullptr) {
+    return fail(Code::kInvalidArgument,
+                fmt::format("no browser kind '{}'; there are: {}", group.kind, webdriver::browser_kind_names()),
+                "kind");
+  }
+  const fs::path home = fs::absolute(config_.home);
+  SlotSpec spec{.name = fmt::format("{}/{}", group.kind, number),
+                .kind = group.kind,
+                .backends = group.backends,
+                .threads = threads,
+                .browser = {}};
+  webdriver::BrowserSpec& browser = spec.browser;
+  browser.supervisor = config_.supervisor;
+  browser.driver_path = group.driver_path.empty() ? below(home, kind->driver_path) : group.driver_path;
+  browser.browser_path = group.browser_path.empty() ? below(home, kind->browser_path) : group.browser_path;
+  for (const std::string& path : {browser.driver_path, browser.browser_path}) {
+    if (access(path.c_str(), X_OK) != 0) {
+      return fail(Code::kInvalidArgument,
+                  fmt::format("'{}' of browser kind '{}' is not an executable file", path, group.kind), "browser_path");
+    }
+  }
+  const std::string name = fmt::format("{}-{}", group.kind, number);
+  browser.profile = (home / "profiles" / name).string();
+  browser.temporary = temporary_folder(browser.profile);
+  browser.log_path = (home / "logs" / (name + ".driver.log")).string();
+  browser.driver_arguments.assign(kind->driver_arguments.begin(), kind->driver_arguments.end());
+  const bool software =
+      config_.adapter == AdapterPolicy::kSoftware || (config_.adapter == AdapterPolicy::kAuto && !machine.has_gpu);
+  browser.browser_arguments = webdriver::browser_arguments(
+      *kind, machine,
+      {.software_adapter = software, .profile = browser.profile, .extra_arguments = group.extra_arguments});
+  slots_.push_back(std::make_unique<Slot>(executor_, tasks_, config_, std::move(spec), agent_url_, listener_, log_));
+  return {};
+}
+
+Pool::Pool(asio::any_io_executor main_lane, asio::thread_pool& cpu, PoolConfig config, Log log,
+           WorkerListener& listener)
+    : body_(std::make_unique<Body>(std::move(main_lane), cpu, std::move(config), std::move(log), listener)) {}
+Pool::~Pool() = default;
+Status Pool::start(std::string agent_url) { return body_->start(std::move(agent_url)); }
+void Pool::accept(asio::ip::tcp::socket socket, net::UpgradeRequest request) {
+  body_->accept(std::move(socket), std::move(request));
+}
+Status Pool::recycle(std::string_view slot, std::string reason) { return body_->recycle(slot, reason); }
+std::vector<SlotView> Pool::snapshot() const { return body_->snapshot(); }
+asio::awaitable<void> Pool::close() { return body_->close(); }
+
+}  // namespace shoal::pool

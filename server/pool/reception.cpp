@@ -1,0 +1,128 @@
+#include "server/pool/reception.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/http/field.hpp>
+#include <utility>
+
+#include "server/net/deadline.hpp"
+#include "server/net/websocket.hpp"
+#include "server/wire/agent_messages.hpp"
+#include "server/wire/frame.hpp"
+
+namespace shoal::pool {
+
+namespace asio = boost::asio;
+using asio::experimental::awaitable_operators::operator&&;
+
+namespace {
+
+constexpr std::string_view kForbidden =
+    "HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nContent-Length: 27\r\nConnection: close\r\n\r\n"
+    "this Origin is not allowed\n";
+
+asio::awaitable<Result<std::size_t>> write_text(asio::ip::tcp::socket& socket, std::string_view text) {
+  const auto [error, count] =
+      co_await asio::async_write(socket, asio::buffer(text), asio::as_tuple(asio::use_awaitable));
+  co_return error ? Result<std::size_t>(fail(Code::kUnavailable, error.message())) : count;
+}
+
+asio::awaitable<Result<agent::v1::Hello>> read_hello(net::WebSocket& socket) {
+  const Result<std::string_view> message = co_await socket.read();
+  if (!message) {
+    co_return fail(message.error());
+  }
+  Result<wire::Frame> frame = wire::decode_frame(*message);
+  if (!frame) {
+    co_return fail(std::move(frame.error()));
+  }
+  if (!frame->envelope.has_hello()) {
+    co_return fail(Code::kInvalidArgument, "the first message is not a hello");
+  }
+  co_return std::move(*frame->envelope.mutable_hello());
+}
+
+std::string welcome(const Slot& slot, const PoolConfig& config) {
+  agent::v1::Envelope envelope;
+  agent::v1::Welcome& message = *envelope.mutable_welcome();
+  message.set_worker_id(slot.spec().name);
+  const auto interval = std::chrono::duration_cast<std::chrono::milliseconds>(config.heartbeat_interval);
+  message.set_heartbeat_ms(static_cast<std::uint32_t>(interval.count()));
+  message.set_wasm_threads(slot.spec().threads);
+  return wire::encode_frame(envelope);
+}
+
+WorkerState worker_state(const Slot& slot, const agent::v1::Hello& hello) {
+  wire::BackendProbe probe = wire::probe_backends(hello.capabilities(), slot.spec().backends);
+  return {.slot = slot.spec().name,
+          .backends = std::move(probe.usable),
+          .why_not = std::move(probe.why_not),
+          .adapter = std::move(probe.adapter),
+          .browser = hello.user_agent().substr(0, 512)};
+}
+
+// The session of an admitted agent, until its connection has ended.
+asio::awaitable<void> conduct(const Reception& reception, net::WebSocket& socket, Slot& slot,
+                              const agent::v1::Hello& hello) {
+  AgentSession session(socket, co_await asio::this_coro::executor, reception.config, worker_state(slot, hello),
+                       reception.log.with("slot", slot.spec().name));
+  static_cast<void>(socket.send(welcome(slot, reception.config)));
+  if (!slot.attach(session)) {
+    socket.close(kCloseRefused, "the slot does not wait for an agent");
+  }
+  std::string reason = "the server stops";
+  std::exception_ptr thrown;
+  try {
+    reason = co_await (session.serve() && socket.write_loop());
+  } catch (...) {
+    thrown = std::current_exception();  // cancelled, or a bug: the work in hand is answered all the same
+  }
+  slot.detach(session, reason);
+  if (thrown) {
+    std::rethrow_exception(thrown);
+  }
+}
+
+}  // namespace
+
+std::string origin_of(std::string_view url) {
+  const std::size_t scheme = url.find("://");
+  return std::string(url.substr(0, scheme == std::string_view::npos ? 0 : url.find('/', scheme + 3)));
+}
+
+asio::awaitable<void> receive_agent(const Reception& reception, asio::ip::tcp::socket socket,
+                                    net::UpgradeRequest request) {
+  const TimePoint deadline = Clock::now() + reception.config.hello_timeout;
+  const auto origin = request.find(boost::beast::http::field::origin);
+  if (origin == request.end() || origin->value() != reception.origin) {
+    reception.log.warn("agent_refused", {{"what", "Origin"}});
+    static_cast<void>(co_await net::with_deadline(deadline, "the refusal", write_text(socket, kForbidden)));
+    co_return;
+  }
+  net::WebSocket websocket(std::move(socket), {});
+  const Status accepted = co_await net::with_deadline(deadline, "the handshake", websocket.accept(std::move(request)));
+  if (!accepted) {
+    co_return;
+  }
+  const auto hello = co_await net::with_deadline(deadline, "the hello", read_hello(websocket));
+  Slot* slot = hello ? reception.find(hello->slot()) : nullptr;
+  std::optional<Slot::Refusal> refusal;
+  if (!hello) {
+    refusal = {kCloseProtocol, hello.error().message};
+  } else if (slot == nullptr) {
+    refusal = {kCloseRefused, "no such slot"};
+  } else {
+    refusal = slot->examine(*hello);
+  }
+  if (refusal) {
+    reception.log.warn("agent_refused", {{"what", refusal->reason}});
+    websocket.close(refusal->close_code, refusal->reason);
+    co_await websocket.write_loop();
+    co_return;
+  }
+  co_await conduct(reception, websocket, *slot, *hello);
+}
+
+}  // namespace shoal::pool

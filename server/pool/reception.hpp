@@ -1,0 +1,32 @@
+// What happens to a connection on /agent/ws: Origin, handshake, hello, and then the session until it ends. A connection
+// that does not become a session is closed with a code and a reason within hello_timeout.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "server/core/log.hpp"
+#include "server/net/upgrade.hpp"
+#include "server/pool/config.hpp"
+#include "server/pool/slot.hpp"
+
+namespace shoal::pool {
+
+struct Reception {
+  const PoolConfig& config;
+  std::string origin;                           // that the agent page has; anything else is 403
+  std::function<Slot*(std::string_view)> find;  // by slot name
+  Log log;
+};
+
+// `reception` and the slots outlive the coroutine.
+boost::asio::awaitable<void> receive_agent(const Reception& reception, boost::asio::ip::tcp::socket socket,
+                                           net::UpgradeRequest request);
+
+// "http://127.0.0.1:8000" of "http://127.0.0.1:8000/agent/".
+std::string origin_of(std::string_view url);
+
+}  // namespace shoal::pool

@@ -1,0 +1,227 @@
+#include "server/pool/slot.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/asio/this_coro.hpp>
+#include <utility>
+
+#include "server/core/ids.hpp"
+#include "server/net/deadline.hpp"
+#include "server/wire/frame.hpp"
+
+namespace shoal::pool {
+
+namespace asio = boost::asio;
+
+namespace {
+
+std::string query_encoded(std::string_view text) {
+  std::string encoded;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    encoded +=
+        std::isalnum(byte) != 0 || c == '-' || c == '_' || c == '.' ? std::string(1, c) : fmt::format("%{:02X}", byte);
+  }
+  return encoded;
+}
+
+SlotTiming timing_of(const PoolConfig& config) {
+  return {.connect_timeout = config.connect_timeout,
+          .stable_after = config.stable_after,
+          .first_backoff = config.first_backoff,
+          .longest_backoff = config.longest_backoff};
+}
+
+double milliseconds(Duration duration) { return std::chrono::duration<double, std::milli>(duration).count(); }
+
+}  // namespace
+
+Slot::Slot(asio::any_io_executor executor, net::TaskGroup& tasks, const PoolConfig& config, SlotSpec spec,
+           const std::string& agent_url, WorkerListener& listener, Log log)
+    : tasks_(tasks),
+      config_(config),
+      spec_(std::move(spec)),
+      agent_url_(agent_url),
+      listener_(listener),
+      log_(log.with("slot", spec_.name)),
+      fsm_(timing_of(config)),
+      browser_(executor, spec_.browser, log_),
+      wake_(executor) {}
+
+Slot::~Slot() = default;
+
+asio::awaitable<void> Slot::run() {
+  for (;;) {
+    switch (fsm_.next(Clock::now())) {
+      case SlotFsm::Action::kLaunch:
+        co_await launch();
+        break;
+      case SlotFsm::Action::kTearDown:
+        co_await tear_down();
+        fsm_.torn_down(Clock::now());
+        break;
+      case SlotFsm::Action::kWait:
+        wake_.expires_at(fsm_.wake_at());
+        co_await net::wait(wake_);
+        break;
+      case SlotFsm::Action::kStop:
+        co_return;
+    }
+  }
+}
+
+std::string Slot::page_url() const {
+  std::string backends;
+  for (const Backend backend : spec_.backends) {
+    backends += (backends.empty() ? "" : ",") + std::string(backend_name(backend));
+  }
+  return fmt::format("{}?slot={}&token={}&backends={}", agent_url_, query_encoded(spec_.name), token_, backends);
+}
+
+asio::awaitable<void> Slot::launch() {
+  const TimePoint begin = Clock::now();
+  token_ = random_hex(16);
+  const Status opened = co_await browser_.open(page_url(), begin + config_.launch_timeout);
+  if (!opened) {
+    log_.warn("browser_launch_failed", {{"what", opened.error().message}});
+    release(kCloseRecycled, opened.error().message);
+    fsm_.launch_failed(opened.error().message);
+    co_return;
+  }
+  if (std::exchange(watched_driver_, browser_.root_pid()) != browser_.root_pid()) {
+    tasks_.spawn("driver of " + spec_.name, watch_driver());
+  }
+  log_.info("browser_launched", {{"browser", browser_.version()}, {"ms", milliseconds(Clock::now() - begin)}});
+  fsm_.launched(Clock::now());
+}
+
+asio::awaitable<void> Slot::watch_driver() {
+  const pid_t watched = browser_.root_pid();
+  co_await browser_.driver_ended();
+  // A teardown may have ended it, and the next one may run by now.
+  if (browser_.root_pid() == watched && fsm_.state() != SlotState::kLosing) {
+    log_.warn("driver_lost");
+    release(kCloseRecycled, "the driver ended");
+    fsm_.lost(Clock::now(), "the driver ended", Teardown::kAll);
+    wake_.cancel();
+  }
+}
+
+asio::awaitable<void> Slot::tear_down() {
+  const TimePoint deadline = Clock::now() + config_.close_timeout;
+  token_.clear();
+  switch (fsm_.teardown()) {
+    case Teardown::kBrowser: {
+      const Status dropped = co_await browser_.drop(deadline);
+      if (dropped) {
+        break;
+      }
+      log_.warn("driver_dropped", {{"what", dropped.error().message}});
+      [[fallthrough]];
+    }
+    case Teardown::kAll:
+      co_await browser_.end(deadline);
+      break;
+    case Teardown::kProfile:
+      co_await browser_.end_and_forget(deadline);
+      break;
+  }
+}
+
+std::optional<Slot::Refusal> Slot::examine(const agent::v1::Hello& hello) {
+  if (token_.empty() || hello.token() != token_) {
+    return Refusal{kCloseRefused, "the launch token is wrong or used"};
+  }
+  token_.clear();
+  std::string reason;
+  if (hello.protocol() != wire::kAgentProtocol) {
+    reason = fmt::format("protocol {} here, {} in the agent", wire::kAgentProtocol, hello.protocol());
+  } else if (!config_.agent_build.empty() && hello.build() != config_.agent_build) {
+    reason = "the agent's build is not the one that is served";
+  } else {
+    return std::nullopt;
+  }
+  log_.error("agent_mismatch", {{"what", reason}});
+  fsm_.mismatch(reason);
+  wake_.cancel();
+  return Refusal{kCloseMismatch, std::move(reason)};
+}
+
+bool Slot::attach(AgentSession& session) {
+  if (session_ != nullptr || !fsm_.hello(Clock::now())) {
+    return false;
+  }
+  session_ = &session;
+  wake_.cancel();
+  const double outage = lost_at_ == TimePoint{} ? 0 : milliseconds(Clock::now() - lost_at_);
+  log_.info("worker_ready", {{"adapter", session.state().adapter}, {"ms_since_loss", outage}});
+  listener_.worker_ready(session);
+  return true;
+}
+
+void Slot::release(std::uint16_t close_code, const std::string& reason) {
+  AgentSession* session = std::exchange(session_, nullptr);
+  if (session == nullptr) {
+    return;
+  }
+  lost_at_ = Clock::now();
+  log_.warn("worker_lost", {{"what", reason}});
+  session->close(close_code, reason);
+  session->lose(reason);
+  listener_.worker_lost(spec_.name, reason);
+}
+
+void Slot::detach(AgentSession& session, const std::string& reason) {
+  if (session_ != &session) {
+    return;
+  }
+  release(kCloseRecycled, reason);
+  fsm_.lost(Clock::now(), reason, Teardown::kBrowser);
+  wake_.cancel();
+}
+
+void Slot::check(TimePoint now) {
+  if (session_ == nullptr) {
+    return;
+  }
+  if (const std::optional<std::string> wrong = session_->verdict(now)) {
+    detach(*session_, *wrong);
+  }
+}
+
+bool Slot::recycle(const std::string& reason) {
+  release(kCloseRecycled, reason);
+  const bool recycled = fsm_.recycle(reason, Teardown::kAll);
+  wake_.cancel();
+  return recycled;
+}
+
+void Slot::close() {
+  release(kCloseGoingAway, "the server stops");
+  fsm_.close();
+  browser_.stop();  // a launch under way fails at once
+  wake_.cancel();
+}
+
+SlotView Slot::view() const {
+  SlotView view{.slot = spec_.name, .kind = spec_.kind, .state = fsm_.state(), .reason = fsm_.reason()};
+  view.restarts = fsm_.launches() == 0 ? 0 : fsm_.launches() - 1;
+  if (session_ != nullptr) {
+    const AgentSession::Figures figures = session_->figures();
+    view.worker = session_->state();
+    view.last_message = figures.last_message;
+    view.pending_work = figures.pending_work;
+    view.wasm_bytes = figures.wasm_bytes;
+    view.gpu_bytes = figures.gpu_bytes;
+    view.cache_bytes = figures.cache_bytes;
+  }
+  return view;
+}
+
+void Slot::set_memory(std::uint64_t bytes) {
+  if (session_ != nullptr) {
+    session_->set_memory(bytes);
+  }
+}
+
+}  // namespace shoal::pool

@@ -1,0 +1,92 @@
+// One slot: the shell of SlotFsm. It launches, admits the agent that its browser brings, and tears down, as the machine
+// says; whoever notices a loss first (the connection, the watchdog, the driver) reports it here, the rest is ignored.
+// Lives on the main lane; owned by the pool, whose task group runs its coroutines.
+#pragma once
+
+#include <shoal/agent/v1/agent.pb.h>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <memory>
+#include <string>
+
+#include "server/core/log.hpp"
+#include "server/net/task_group.hpp"
+#include "server/pool/agent_session.hpp"
+#include "server/pool/config.hpp"
+#include "server/pool/slot_fsm.hpp"
+#include "server/pool/slot_view.hpp"
+#include "server/pool/worker.hpp"
+#include "server/webdriver/browser.hpp"
+
+namespace shoal::pool {
+
+struct SlotSpec {
+  std::string name;  // "<kind>/<n>"
+  std::string kind;
+  std::vector<Backend> backends;
+  std::uint32_t threads = 1;
+  webdriver::BrowserSpec browser;
+};
+
+class Slot {
+ public:
+  // All references outlive the slot.
+  Slot(boost::asio::any_io_executor executor, net::TaskGroup& tasks, const PoolConfig& config, SlotSpec spec,
+       const std::string& agent_url, WorkerListener& listener, Log log);
+  Slot(const Slot&) = delete;
+  Slot& operator=(const Slot&) = delete;
+  ~Slot();
+
+  // The slot's life, from the first launch to closed.
+  boost::asio::awaitable<void> run();
+
+  // Whether the agent that says this may come in: an Error's message is the close reason. A mismatch of protocol or
+  // build counts against the slot. The token is used up.
+  struct Refusal {
+    std::uint16_t close_code;
+    std::string reason;
+  };
+  std::optional<Refusal> examine(const agent::v1::Hello& hello);
+  // The session of an agent that has been let in; it has sent its Welcome. False: too late.
+  bool attach(AgentSession& session);
+  // The session has ended or must: its work is answered, the listener told, the browser replaced. Idempotent.
+  void detach(AgentSession& session, const std::string& reason);
+
+  // Ends the session when it hangs.
+  void check(TimePoint now);
+  bool recycle(const std::string& reason);
+  void close();
+
+  [[nodiscard]] const SlotSpec& spec() const { return spec_; }
+  [[nodiscard]] SlotView view() const;
+  [[nodiscard]] bool closed() const { return fsm_.state() == SlotState::kClosed; }
+  // Root of the browser's process tree; 0 without one.
+  [[nodiscard]] pid_t root_pid() const { return browser_.root_pid(); }
+  void set_memory(std::uint64_t bytes);
+
+ private:
+  boost::asio::awaitable<void> launch();
+  boost::asio::awaitable<void> tear_down();
+  boost::asio::awaitable<void> watch_driver();
+  // Takes the session away from the dispatcher; the machine is told by the caller.
+  void release(std::uint16_t close_code, const std::string& reason);
+  [[nodiscard]] std::string page_url() const;
+
+  net::TaskGroup& tasks_;
+  const PoolConfig& config_;
+  SlotSpec spec_;
+  const std::string& agent_url_;
+  WorkerListener& listener_;
+  Log log_;
+  SlotFsm fsm_;
+  webdriver::Browser browser_;
+  boost::asio::steady_timer wake_;
+  AgentSession* session_ = nullptr;
+  std::string token_;  // of this launch; empty when used
+  pid_t watched_driver_ = 0;
+  TimePoint lost_at_{};
+};
+
+}  // namespace shoal::pool

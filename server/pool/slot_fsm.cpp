@@ -1,0 +1,151 @@
+#include "server/pool/slot_fsm.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace shoal::pool {
+
+std::string_view slot_state_name(SlotState state) {
+  constexpr std::array<std::string_view, 7> kNames = {"launching",   "connecting",  "ready", "losing",
+                                                      "backing_off", "quarantined", "closed"};
+  return kNames[static_cast<std::size_t>(state)];
+}
+
+SlotFsm::Action SlotFsm::next(TimePoint now) {
+  if (state_ == SlotState::kConnecting && now >= wake_at()) {
+    ++failures_;
+    lose("the page did not say hello in time", Teardown::kAll);
+  }
+  if (state_ == SlotState::kBackingOff && now >= wake_at()) {
+    state_ = SlotState::kLaunching;
+    started_ = false;
+  }
+  switch (state_) {
+    case SlotState::kLaunching:
+      if (!std::exchange(started_, true)) {
+        ++launches_;
+        return Action::kLaunch;
+      }
+      return Action::kWait;
+    case SlotState::kLosing:
+      return std::exchange(started_, true) ? Action::kWait : Action::kTearDown;
+    case SlotState::kClosed:
+      return Action::kStop;
+    case SlotState::kConnecting:
+    case SlotState::kReady:
+    case SlotState::kBackingOff:
+    case SlotState::kQuarantined:
+      break;
+  }
+  return Action::kWait;
+}
+
+TimePoint SlotFsm::wake_at() const {
+  if (state_ == SlotState::kConnecting) {
+    return since_ + timing_.connect_timeout;
+  }
+  return state_ == SlotState::kBackingOff ? since_ + backoff_ : kNoDeadline;
+}
+
+bool SlotFsm::launched(TimePoint now) {
+  if (state_ != SlotState::kLaunching) {
+    return false;  // lost meanwhile, or its page was faster with its hello
+  }
+  state_ = SlotState::kConnecting;
+  since_ = now;
+  return true;
+}
+
+bool SlotFsm::launch_failed(std::string reason) {
+  if (state_ != SlotState::kLaunching && state_ != SlotState::kReady) {
+    return false;
+  }
+  ++failures_;
+  lose(std::move(reason), Teardown::kAll);
+  return true;
+}
+
+bool SlotFsm::hello(TimePoint now) {
+  if (state_ != SlotState::kConnecting && !(state_ == SlotState::kLaunching && started_)) {
+    return false;
+  }
+  state_ = SlotState::kReady;
+  since_ = now;
+  mismatches_ = 0;
+  return true;
+}
+
+bool SlotFsm::lost(TimePoint now, std::string reason, Teardown teardown) {
+  if (state_ == SlotState::kReady && now - since_ >= timing_.stable_after) {
+    failures_ = 0;
+  } else if (state_ != SlotState::kReady && state_ != SlotState::kConnecting && state_ != SlotState::kLaunching) {
+    return false;
+  }
+  ++failures_;
+  lose(std::move(reason), teardown);
+  return true;
+}
+
+bool SlotFsm::mismatch(std::string reason) {
+  if (state_ != SlotState::kConnecting && state_ != SlotState::kLaunching) {
+    return false;
+  }
+  ++mismatches_;
+  lose(std::move(reason), Teardown::kProfile);
+  return true;
+}
+
+void SlotFsm::torn_down(TimePoint now) {
+  if (state_ != SlotState::kLosing) {
+    return;
+  }
+  started_ = false;
+  since_ = now;
+  if (closing_) {
+    // The slot goes, and with it whatever a lesser teardown had left.
+    state_ =
+        std::exchange(teardown_, Teardown::kProfile) == Teardown::kProfile ? SlotState::kClosed : SlotState::kLosing;
+  } else if (mismatches_ >= 2) {
+    state_ = SlotState::kQuarantined;
+  } else if (failures_ <= 1) {
+    state_ = SlotState::kLaunching;
+  } else {
+    backoff_ = timing_.longest_backoff;
+    if (failures_ - 2 < 16) {
+      backoff_ = std::min(timing_.longest_backoff, timing_.first_backoff * (1U << (failures_ - 2)));
+    }
+    state_ = SlotState::kBackingOff;
+  }
+}
+
+bool SlotFsm::recycle(std::string reason, Teardown teardown) {
+  if (closing_) {
+    return false;
+  }
+  failures_ = 0;
+  mismatches_ = 0;
+  if (state_ != SlotState::kLosing) {
+    lose(std::move(reason), teardown);
+  }
+  return true;
+}
+
+void SlotFsm::close() {
+  if (std::exchange(closing_, true)) {
+    return;
+  }
+  if (state_ == SlotState::kLosing && started_) {
+    return;
+  }
+  lose("the pool closes", Teardown::kProfile);
+}
+
+void SlotFsm::lose(std::string reason, Teardown teardown) {
+  state_ = SlotState::kLosing;
+  started_ = false;
+  teardown_ = closing_ ? Teardown::kProfile : teardown;
+  reason_ = std::move(reason);
+}
+
+}  // namespace shoal::pool

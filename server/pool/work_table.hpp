@@ -1,0 +1,67 @@
+// The work that one agent has accepted and not answered: outputs are put together here from their frames, and each
+// completion is handed out exactly once. Pure: the caller calls what it is handed. An error is a breach of the protocol
+// by the agent (unknown work, too many bytes, an end in the middle of an output): the connection must end.
+#pragma once
+
+#include <shoal/agent/v1/agent.pb.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/core/result.hpp"
+#include "server/core/clock.hpp"
+#include "server/pool/liveness.hpp"
+#include "server/pool/worker.hpp"
+
+namespace shoal::pool {
+
+class WorkTable {
+ public:
+  using Loaded = std::function<void(Result<LoadOutcome>)>;
+  using Ran = std::function<void(Result<RunOutcome>)>;
+  using Answer = std::function<void()>;  // a completion with its result bound
+
+  explicit WorkTable(std::size_t max_output_bytes) : max_output_bytes_(max_output_bytes) {}
+
+  void add_load(std::uint64_t work_id, std::string backend, TimePoint answer_by, Loaded done);
+  void add_run(std::uint64_t work_id, std::string backend, TimePoint answer_by, Ran done);
+  void add_unload(std::uint64_t work_id, TimePoint answer_by);
+
+  // Frames of the agent.
+  Status output(std::uint64_t work_id, const agent::v1::Output& message, std::string_view payload);
+  Status chunk(std::uint64_t work_id, std::string_view payload);
+  Result<Answer> end(std::uint64_t work_id, const agent::v1::End& message);
+  Result<Answer> error(std::uint64_t work_id, const agent::v1::Error& message);
+
+  // Takes the work out with an error of ours; nothing to call when it is not there.
+  Answer fail_one(std::uint64_t work_id, Error error);
+  std::vector<Answer> fail_all(const Error& error);
+
+  [[nodiscard]] std::vector<WorkInHand> in_hand() const;
+  [[nodiscard]] bool contains(std::uint64_t work_id) const { return items_.contains(work_id); }
+  [[nodiscard]] std::size_t size() const { return items_.size(); }
+
+ private:
+  struct Item {
+    std::string backend = {};
+    TimePoint answer_by = kNoDeadline;
+    Loaded loaded = {};
+    Ran ran = {};  // neither: an unload
+    std::vector<Tensor> outputs = {};
+    std::vector<std::uint64_t> byte_sizes = {};  // of outputs
+    std::size_t filling = 0;                     // the first output that is not complete
+    std::uint64_t declared_bytes = 0;
+  };
+  static Answer failed(Item item, Error error);
+  Result<Item*> running(std::uint64_t work_id);
+  Status fill(std::uint64_t work_id, Item& item, std::string_view payload);
+
+  std::size_t max_output_bytes_;
+  std::map<std::uint64_t, Item> items_;
+};
+
+}  // namespace shoal::pool

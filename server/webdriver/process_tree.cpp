@@ -1,0 +1,105 @@
+#include "server/webdriver/process_tree.hpp"
+
+#include <unistd.h>
+
+#include <charconv>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <optional>
+#include <string>
+
+namespace shoal::webdriver {
+
+namespace {
+
+std::string read_file(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+std::vector<pid_t> all_processes() {
+  std::vector<pid_t> pids;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry("/proc", error), end; !error && entry != end; entry.increment(error)) {
+    const std::string name = entry->path().filename();
+    pid_t pid = 0;
+    const auto [rest, failure] = std::from_chars(name.data(), name.data() + name.size(), pid);
+    if (failure == std::errc() && rest == name.data() + name.size()) {
+      pids.push_back(pid);
+    }
+  }
+  return pids;
+}
+
+// From /proc/<pid>/stat: "pid (name) state parent ..."; the name may hold spaces and parentheses.
+std::optional<pid_t> parent_of(pid_t pid) {
+  const std::string stat = read_file("/proc/" + std::to_string(pid) + "/stat");
+  const std::size_t name_end = stat.rfind(')');
+  if (name_end == std::string::npos || name_end + 4 >= stat.size()) {
+    return std::nullopt;
+  }
+  pid_t parent = 0;
+  const char* begin = stat.data() + name_end + 4;
+  return std::from_chars(begin, stat.data() + stat.size(), parent).ec == std::errc() ? std::optional(parent)
+                                                                                     : std::nullopt;
+}
+
+std::uint64_t pss_bytes(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/smaps_rollup");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("Pss:")) {
+      return std::strtoull(line.c_str() + 4, nullptr, 10) * 1024;
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::vector<pid_t> descendants(pid_t root) {
+  std::multimap<pid_t, pid_t> children;
+  for (const pid_t pid : all_processes()) {
+    if (const std::optional<pid_t> parent = parent_of(pid)) {
+      children.emplace(*parent, pid);
+    }
+  }
+  std::vector<pid_t> found;
+  std::vector<pid_t> frontier = {root};
+  while (!frontier.empty()) {
+    const pid_t parent = frontier.back();
+    frontier.pop_back();
+    const auto [begin, end] = children.equal_range(parent);
+    for (auto child = begin; child != end; ++child) {
+      found.push_back(child->second);
+      frontier.push_back(child->second);
+    }
+  }
+  return found;
+}
+
+std::uint64_t tree_pss_bytes(pid_t root) {
+  std::uint64_t bytes = pss_bytes(root);
+  for (const pid_t pid : descendants(root)) {
+    bytes += pss_bytes(pid);
+  }
+  return bytes;
+}
+
+std::vector<pid_t> processes_with_environment(std::string_view variable) {
+  std::vector<pid_t> found;
+  const std::string needle = '\0' + std::string(variable) + '\0';
+  for (const pid_t pid : all_processes()) {
+    if (pid == getpid()) {
+      continue;
+    }
+    const std::string environment = '\0' + read_file("/proc/" + std::to_string(pid) + "/environ");
+    if (environment.find(needle) != std::string::npos) {
+      found.push_back(pid);
+    }
+  }
+  return found;
+}
+
+}  // namespace shoal::webdriver

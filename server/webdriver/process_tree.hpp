@@ -1,0 +1,23 @@
+// The processes below one, read from /proc. Whoever is re-parented meanwhile is found under the nearest subreaper, so a
+// tree whose root is one (webdriver/supervise.hpp) is seen whole. Thread-safe; a process that ends while it is read is
+// left out.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace shoal::webdriver {
+
+// All descendants of `root`, without itself.
+std::vector<pid_t> descendants(pid_t root);
+
+// Proportional set size of `root` and its descendants, zombies being 0. Milliseconds per process: not for a lane.
+std::uint64_t tree_pss_bytes(pid_t root);
+
+// The processes of this user whose environment holds `variable` ("NAME=value") exactly, without this one.
+std::vector<pid_t> processes_with_environment(std::string_view variable);
+
+}  // namespace shoal::webdriver

@@ -1,0 +1,151 @@
+#include "server/webdriver/supervise.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/webdriver/process_tree.hpp"
+
+namespace shoal::webdriver {
+
+namespace {
+
+constexpr int kUsage = 64;
+constexpr int kCannotRun = 127;
+constexpr auto kKillBound = std::chrono::seconds(5);
+
+// Collects whoever has ended; the exit status of `program` when it is among them.
+std::optional<int> reap(pid_t program) {
+  std::optional<int> status;
+  int raw = 0;
+  for (pid_t pid = 0; (pid = waitpid(-1, &raw, WNOHANG)) > 0;) {
+    if (pid == program) {
+      status = WIFSIGNALED(raw) ? 128 + WTERMSIG(raw) : WEXITSTATUS(raw);
+    }
+  }
+  return status;
+}
+
+// Repeats until nothing is left: a process may fork while the list is read.
+void kill_tree(pid_t program) {
+  const auto deadline = std::chrono::steady_clock::now() + kKillBound;
+  for (std::vector<pid_t> left = descendants(getpid()); !left.empty() && std::chrono::steady_clock::now() < deadline;
+       left = descendants(getpid())) {
+    for (const pid_t pid : left) {
+      kill(pid, SIGKILL);
+    }
+    poll(nullptr, 0, 2);
+    reap(program);
+  }
+}
+
+[[noreturn]] void run_program(char** argv, const sigset_t& mask, pid_t supervisor) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != supervisor) {
+    _exit(kCannotRun);
+  }
+  sigprocmask(SIG_SETMASK, &mask, nullptr);
+  const int nothing = open("/dev/null", O_RDONLY);
+  dup2(nothing, STDIN_FILENO);
+  close(nothing);
+  execvp(argv[0], argv);
+  std::fprintf(stderr, "supervise: cannot run %s: %s\n", argv[0], std::strerror(errno));
+  _exit(kCannotRun);
+}
+
+enum class Ending { kProgram, kSignal, kServer, kServerGone };
+
+// Waits for the first reason to end.
+Ending wait_for_ending(int signals, pid_t program, int& status) {
+  bool told = false;
+  for (;;) {
+    pollfd watched[] = {{STDIN_FILENO, POLLIN, 0}, {signals, POLLIN, 0}};
+    if (poll(watched, 2, -1) < 0 && errno != EINTR) {
+      return Ending::kSignal;
+    }
+    signalfd_siginfo info{};
+    while (read(signals, &info, sizeof(info)) == static_cast<ssize_t>(sizeof(info))) {
+      if (info.ssi_signo != SIGCHLD) {
+        return Ending::kSignal;
+      }
+    }
+    if (const std::optional<int> ended = reap(program)) {
+      status = *ended;
+      return Ending::kProgram;
+    }
+    if (watched[0].revents != 0) {
+      char byte = 0;
+      const ssize_t count = read(STDIN_FILENO, &byte, 1);
+      if (count <= 0 && !(count < 0 && errno == EINTR)) {
+        return told ? Ending::kServer : Ending::kServerGone;
+      }
+      told = true;
+    }
+  }
+}
+
+}  // namespace
+
+int supervise_main(int argc, char** argv) {
+  std::vector<std::string> removals;
+  int next = 0;
+  while (next + 1 < argc && std::string_view(argv[next]) == "--remove") {
+    removals.emplace_back(argv[next + 1]);
+    next += 2;
+  }
+  if (next + 1 >= argc || std::string_view(argv[next]) != "--") {
+    std::fprintf(stderr, "usage: shoal supervise [--remove DIR]... -- PROGRAM ARGUMENTS...\n");
+    return kUsage;
+  }
+  sigset_t watched;
+  sigset_t before;
+  sigemptyset(&watched);
+  for (const int number : {SIGCHLD, SIGTERM, SIGINT, SIGHUP}) {
+    sigaddset(&watched, number);
+  }
+  sigprocmask(SIG_BLOCK, &watched, &before);
+  signal(SIGPIPE, SIG_IGN);
+  const int signals = signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (signals < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
+    std::perror("supervise");
+    return kCannotRun;
+  }
+  const pid_t self = getpid();
+  const pid_t program = fork();
+  if (program == 0) {
+    signal(SIGPIPE, SIG_DFL);
+    run_program(argv + next + 1, before, self);
+  }
+  if (program < 0) {
+    std::perror("supervise: fork");
+    return kCannotRun;
+  }
+  std::printf("supervise: pid %d\n", program);
+  std::fflush(stdout);
+  int status = 128 + SIGTERM;
+  const Ending ending = wait_for_ending(signals, program, status);
+  kill_tree(program);
+  if (ending == Ending::kServerGone) {
+    for (const std::string& path : removals) {
+      std::error_code ignored;
+      std::filesystem::remove_all(path, ignored);
+    }
+  }
+  return status;
+}
+
+}  // namespace shoal::webdriver
