@@ -17,3 +17,11 @@ export function compare(got: Float32Array, expected: Float32Array, atol: number,
   }
   return { maxDifference, agrees };
 }
+
+// Each row of `width` values divided by its length.
+export function unitRows(values: Float32Array, width: number): Float32Array {
+  return values.map((value, at) => {
+    const start = at - (at % width);
+    return value / Math.hypot(...values.subarray(start, start + width));
+  });
+}

@@ -7,8 +7,8 @@ import { Code } from '../src/protocol/outcome';
 import { BACKENDS, type Backend } from '../src/engine/messages';
 import type { Agent, Answer } from './agent';
 import { type Browser, startBrowser } from './browser';
-import { compare } from './compare';
-import { type Graph, graphsOf, modelNames } from './fixtures';
+import { compare, unitRows } from './compare';
+import { type Expected, type Graph, graphsOf, modelNames } from './fixtures';
 import { fixtures } from './paths';
 import { AgentServer } from './server';
 
@@ -27,6 +27,7 @@ export interface Cell {
   readonly code?: string;
   readonly operator?: string;
   readonly message?: string;
+  readonly detail?: string;
 }
 
 // One browser with one backend; a fresh one after it was lost.
@@ -84,12 +85,12 @@ function cellOf(graph: Graph, backend: Backend, { load, run }: { readonly load: 
   const error = load.error ?? run?.error;
   if (error !== undefined) {
     const isTyped = [Code.OPERATOR_NOT_SUPPORTED, Code.PRECISION_NOT_SUPPORTED, Code.GRAPH_BUILDING_ERROR, Code.RESOURCE_LIMIT].includes(error.code);
-    return { outcome: isTyped ? 'refused' : 'failed', ...placement, code: Code[error.code] ?? String(error.code), operator: error.operator, message: error.message };
+    return { outcome: isTyped ? 'refused' : 'failed', ...placement, code: Code[error.code] ?? String(error.code), operator: error.operator, message: error.message, detail: error.detail };
   }
   const outputs = new Map(run!.outputs.map(({ tensor, bytes }) => [tensor.name, new Float32Array(bytes.buffer)] as const));
   const references = graph.expected.filter((expected) => outputs.get(expected.name)?.length === expected.data.length);
-  const expected = references.length > 0 ? references : [...(wasmOutputs.get(key(graph)) ?? [])].map(([name, data]) => ({ name, data, atol: 1e-3, rtol: 1e-3 }));
-  const verdicts = expected.map(({ name, data, atol, rtol }) => compare(outputs.get(name)!, data, atol, rtol));
+  const expected: readonly Expected[] = references.length > 0 ? references : [...(wasmOutputs.get(key(graph)) ?? [])].map(([name, data]) => ({ name, data, atol: 1e-3, rtol: 1e-3 }));
+  const verdicts = expected.map(({ name, data, atol, rtol, normalizedWidth }) => compare(normalizedWidth === undefined ? outputs.get(name)! : unitRows(outputs.get(name)!, normalizedWidth), data, atol, rtol));
   if (backend === 'wasm') wasmOutputs.set(key(graph), outputs);
   return {
     outcome: verdicts.every((verdict) => verdict.agrees) ? 'agrees' : 'differs',

@@ -139,6 +139,10 @@ export class EngineHandle {
   }
 
   #fail(error: PlainError): void {
+    // A load with fixed dimensions that brought the engine down gets its second try without them, in the new worker.
+    const lost = this.#queue.running;
+    const hasSecondTry = lost?.item.kind === 'load' && Object.keys(lost.item.load.freeDimensions).length > 0;
+    if (hasSecondTry) this.#queue.again((item) => (item.kind === 'load' ? { ...item, load: { ...item.load, freeDimensions: {} } } : item));
     this.#worker?.terminate();
     this.#worker = undefined;
     this.#memory = { ...this.#memory, wasmBytes: 0, gpuBytes: 0 };
@@ -150,7 +154,12 @@ export class EngineHandle {
     } else {
       this.#start();
     }
-    for (const { workId } of this.#queue.drain()) this.answers.error(workId, error);
+    // The instances are gone with the worker: runs fail, loads still find their way.
+    for (const work of this.#queue.drain()) {
+      if (work.item.kind === 'load' && this.#dead === undefined && work !== lost) this.#queue.push(work.workId, work.item, work.queuedAt, 0);
+      else this.answers.error(work.workId, error);
+    }
+    this.#advance();
   }
 }
 

@@ -52,6 +52,16 @@ export class WorkQueue<T> {
     return { cancelled, item };
   }
 
+  // Puts what runs back to the front, changed; false when nothing runs or it was cancelled.
+  again(change: (item: T) => T): boolean {
+    const running = this.#running;
+    if (running === undefined || running.cancelled) return false;
+    const { workId, item, queuedAt, deadline } = running;
+    this.#running = undefined;
+    this.#waiting.unshift({ workId, item: change(item), queuedAt, deadline });
+    return true;
+  }
+
   // Everything, running first; the queue is empty afterwards.
   drain(): Waiting<T>[] {
     const all = this.#running === undefined ? this.#waiting : [this.#running, ...this.#waiting];

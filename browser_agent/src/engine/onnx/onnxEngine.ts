@@ -10,7 +10,7 @@ import type { MemoryMeter } from '../memory';
 import type { Backend } from '../messages';
 import { pool } from '../pooling';
 import type { ConsoleTap } from './consoleTap';
-import { failureOf } from './failure';
+import { failureOf, isFatal } from './failure';
 import { nodesOfModel } from './graph';
 import { PlacementReader } from './placement';
 import { openRuntime } from './runtime';
@@ -49,12 +49,15 @@ export class OnnxEngine implements Engine {
     const weights = await this.#weights(load);
     const fetched = performance.now();
     const ort = await this.#ort();
-    const reader = new PlacementReader(this.backend);
+    let reader = new PlacementReader(this.backend);
+    const open = (freeDimensions: Readonly<Record<string, number>>): Promise<Ort.InferenceSession> => {
+      reader = new PlacementReader(this.backend);
+      return ort.InferenceSession.create(weights.model, this.#options(load, weights, freeDimensions));
+    };
     this.tap.takeKept();
     this.tap.listener = (line) => reader.line(line);
     try {
-      const session = await ort.InferenceSession.create(weights.model, this.#options(load, weights));
-      this.#sessions.set(load.instance, session);
+      this.#sessions.set(load.instance, await this.#opened(open, freeDimensionsOf(load)));
       this.#watchDevice(ort);
     } catch (error) {
       throw classified(error, 'load', this.tap.takeKept());
@@ -109,12 +112,23 @@ export class OnnxEngine implements Engine {
     return { ...packed(outputs), computeUs };
   }
 
-  #options(load: Load, weights: Weights): Ort.InferenceSession.SessionOptions {
+  // Fixed dimensions can make WebNN's provider fail on a graph (an If with subgraphs) that it opens with open ones, on fewer
+  // nodes. What bare onnxruntime-web runs is not refused, so the second try is without them; the placement tells.
+  async #opened(open: (freeDimensions: Readonly<Record<string, number>>) => Promise<Ort.InferenceSession>, freeDimensions: Readonly<Record<string, number>>): Promise<Ort.InferenceSession> {
+    try {
+      return await open(freeDimensions);
+    } catch (error) {
+      if (Object.keys(freeDimensions).length === 0 || isFatal(error)) throw error;
+      console.warn(`opened again without fixed dimensions: ${String(error)}`);
+      return open({});
+    }
+  }
+
+  #options(load: Load, weights: Weights, freeDimensions: Readonly<Record<string, number>>): Ort.InferenceSession.SessionOptions {
     const provider = this.backend === 'webnn' ? { name: 'webnn' as const, deviceType: deviceTypeOf(load) } : this.backend;
-    const freeDimensions = Object.entries(load.freeDimensions).map(([name, size]) => [name, Number(size)] as const);
     return {
       executionProviders: [provider],
-      ...(freeDimensions.length > 0 && { freeDimensionOverrides: Object.fromEntries(freeDimensions) }),
+      ...(Object.keys(freeDimensions).length > 0 && { freeDimensionOverrides: freeDimensions }),
       ...(weights.externalData.length > 0 && { externalData: weights.externalData }),
       logSeverityLevel: VERBOSE,
     };
@@ -153,9 +167,15 @@ export class OnnxEngine implements Engine {
     void Promise.resolve(ort.env.webgpu.device as Promise<GPUDevice> | GPUDevice | undefined).then((device) => {
       if (device === undefined || device === this.#watched) return;
       this.#watched = device;
-      void device.lost.then((info) => this.onDeviceLost(`${info.reason}: ${info.message}`));
+      // onnxruntime destroys its device with its last session and makes a new one for the next.
+      void device.lost.then((info) => info.reason !== 'destroyed' && this.onDeviceLost(`${info.reason}: ${info.message}`));
     });
   }
+}
+
+// WebNN has no dimensions of size 0 (onnxruntime aborts on some): such a one stays open, and its nodes go elsewhere.
+function freeDimensionsOf(load: Load): Record<string, number> {
+  return Object.fromEntries(Object.entries(load.freeDimensions).filter(([, size]) => size > 0n).map(([name, size]) => [name, Number(size)]));
 }
 
 function deviceTypeOf(load: Load): 'cpu' | 'gpu' | 'npu' {

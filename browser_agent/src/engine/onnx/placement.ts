@@ -35,16 +35,16 @@ export class PlacementReader {
   readonly #named: { readonly node: Node; readonly backend: Backend }[] = [];
   #section: Backend | undefined;
   #allElsewhere = false;
-  #webnnNodes: number | undefined;
+  #webnnNodes = 0;
 
   constructor(private readonly wanted: Backend) {}
 
   // Any line of the log; true when it was about placement.
   line(text: string): boolean {
     if (text.includes('GetCapability')) {
-      // Asked again after a layout change: the last answer is the one that was compiled. Subgraphs ask for themselves.
+      // Once per graph: subgraphs ask for themselves.
       const supported = /number of nodes supported by WebNN: (\d+)/.exec(text);
-      if (supported !== null) this.#webnnNodes = Number(supported[1]);
+      if (supported !== null) this.#webnnNodes += Number(supported[1]);
       return true;
     }
     if (!text.includes('VerifyEachNodeIsAssignedToAnEp]')) return false;
@@ -65,7 +65,7 @@ export class PlacementReader {
   result(graph: () => readonly Node[]): Placement {
     const nodes = { ...this.#nodes };
     // onnxruntime counts each compiled WebNN partition as one node; report what is inside.
-    if (this.#webnnNodes !== undefined && nodes.webnn !== undefined) nodes.webnn = this.#webnnNodes;
+    if (nodes.webnn !== undefined) nodes.webnn = this.#webnnNodes;
     const elsewhere = this.#named
       .filter(({ node, backend }) => backend !== this.wanted && isHeavy(node.operator))
       .map(({ node, backend }) => `${node.operator} ${node.name} on ${backend}`);
