@@ -1,0 +1,79 @@
+#include "server/api/openai/routes.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <filesystem>
+
+#include "server/api/http/errors.hpp"
+#include "server/api/openai/embeddings.hpp"
+#include "server/wire/openai_json.hpp"
+
+namespace shoal::api::openai {
+namespace {
+
+namespace asio = boost::asio;
+using http::ErrorStyle;
+using http::Exchange;
+using http::Response;
+
+// A model was made when its graph was written.
+std::int64_t created(const models::ModelVersion& model) {
+  std::error_code error;
+  const auto written = std::filesystem::last_write_time(model.graph.path, error);
+  if (error) {
+    return 0;
+  }
+  const auto since = std::chrono::file_clock::to_sys(written).time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::seconds>(since).count();
+}
+
+Response json_response(std::string body) {
+  Response response;
+  response.content_type = "application/json";
+  response.body = std::move(body);
+  return response;
+}
+
+asio::awaitable<Response> list_models(Services& services, Exchange&) {
+  const models::SnapshotPtr snapshot = services.models();
+  std::vector<wire::ListedModel> listed;
+  for (const auto& [name, versions] : snapshot->models) {
+    if (const auto model = snapshot->find(name)) {
+      listed.push_back({.id = name, .created = created(**model)});
+    }
+  }
+  co_return json_response(wire::write_models(listed));
+}
+
+asio::awaitable<Response> retrieve_model(Services& services, Exchange& exchange) {
+  const models::SnapshotPtr snapshot = services.models();
+  const std::string_view name = exchange.request.capture("model");
+  const auto model = snapshot->find(name);
+  if (!model) {
+    co_return error_response(
+        ErrorStyle::kOpenai,
+        model.error().code == Code::kNotFound
+            ? Error{Code::kNotFound, fmt::format("The model '{:.200}' does not exist", name), "model"}
+            : model.error());
+  }
+  co_return json_response(wire::write_model({.id = (*model)->name, .created = created(**model)}));
+}
+
+}  // namespace
+
+void add_openai_routes(http::Router& router, Services& services) {
+  const auto add = [&](std::string_view method, std::string_view pattern, std::size_t body_limit,
+                       asio::awaitable<Response> (*answer)(Services&, Exchange&)) {
+    router.add(method, pattern,
+               {.handler = [&services, answer](Exchange& exchange) { return answer(services, exchange); },
+                .body_limit = body_limit,
+                .errors = ErrorStyle::kOpenai,
+                .guarded = false});
+  };
+  add("GET", "/v1/models", services.limits.control_body_bytes, list_models);
+  add("GET", "/v1/models/{model}", services.limits.control_body_bytes, retrieve_model);
+  add("POST", "/v1/embeddings", services.limits.embeddings_body_bytes, embeddings);
+}
+
+}  // namespace shoal::api::openai
