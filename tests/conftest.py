@@ -1,0 +1,76 @@
+"""The server that the Python tests talk to: one for the whole session, or those that a test launches for itself.
+
+With SHOAL_HTTP (and SHOAL_GRPC, SHOAL_METRICS) in the environment, `endpoints` is that running server instead.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from support.server import Server
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rounds", type=int, default=1, help="rounds of every fault in the leak test (./test --long: 50)")
+    parser.addoption("--seed", type=int, default=20261121, help="of everything random in these tests")
+
+
+@pytest.fixture(scope="session")
+def seed(request: pytest.FixtureRequest) -> int:
+    return int(request.config.getoption("--seed"))
+
+
+@pytest.fixture(scope="module")
+def launch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """launch(**settings): a Server, not started yet. What still runs at the end of the module must end well."""
+    servers: list[Server] = []
+
+    def make(folder: Path | None = None, **settings: str) -> Server:
+        servers.append(Server(folder or tmp_path_factory.mktemp("server"), **settings))
+        return servers[-1]
+
+    yield make
+    finish(servers)
+
+
+def finish(servers: list[Server]) -> None:
+    failures = []
+    for server in servers:
+        try:
+            if server.running():
+                server.stop()
+        except AssertionError as failure:
+            failures.append(str(failure))
+        finally:
+            server.destroy()
+    assert not failures, "\n".join(failures)
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    http: str  # host:port
+    grpc: str
+    metrics: str
+
+
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The default browsers, every backend warmed up."""
+    server = Server(tmp_path_factory.mktemp("shared"), models__warm_up="all")
+    try:
+        yield server.start()
+        server.stop()
+    finally:
+        server.destroy()
+
+
+@pytest.fixture(scope="session")
+def endpoints(request: pytest.FixtureRequest) -> Endpoints:
+    given = os.environ.get("SHOAL_HTTP")
+    if given:
+        return Endpoints(given, os.environ.get("SHOAL_GRPC", ""), os.environ.get("SHOAL_METRICS", ""))
+    server: Server = request.getfixturevalue("shared_server")
+    return Endpoints(server.http, server.grpc, server.metrics)

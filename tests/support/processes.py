@@ -1,0 +1,101 @@
+"""What /proc says of a server and of everything that it started."""
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+
+@dataclass(frozen=True)
+class Found:
+    pid: int
+    parent: int
+    command: tuple[str, ...]
+
+    @property
+    def role(self) -> str:
+        name = Path(self.command[0]).name if self.command else ""
+        if len(self.command) > 1 and self.command[1] == "supervise":
+            return "supervisor"
+        if name == "chromedriver":
+            return "driver"
+        if name not in ("headless_shell", "chromium"):
+            return name
+        kinds = [word.removeprefix("--type=") for word in self.command if word.startswith("--type=")]
+        return kinds[0] if kinds else "browser"
+
+
+def _read(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError:
+        return b""
+
+
+def marked(marker: str, folder: Path) -> list[Found]:
+    """Live processes with the marker in their environment, or that name the folder or work below it.
+
+    Three signs, since a browser's child may overwrite its environment, and not every one of them names its profile.
+    """
+    found = []
+    sign, place = marker.encode(), str(folder)
+    for entry in os.scandir("/proc"):
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        command = _read(f"/proc/{entry.name}/cmdline")
+        try:
+            directory = os.readlink(f"/proc/{entry.name}/cwd")
+        except OSError:
+            directory = ""
+        if sign not in _read(f"/proc/{entry.name}/environ") and place.encode() not in command and not directory.startswith(place):
+            continue
+        state = _read(f"/proc/{entry.name}/stat").rpartition(b")")[2].split()
+        if state and state[0] not in (b"Z", b"X"):
+            words = tuple(command.decode(errors="replace").rstrip("\0").split("\0"))
+            found.append(Found(int(entry.name), int(state[1]), words))
+    return found
+
+
+def below(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def tree(pid: int) -> list[Found]:
+    found = []
+    for process in below(pid):
+        try:
+            words = " ".join(process.cmdline()).split(" ") if len(process.cmdline()) == 1 else process.cmdline()
+            found.append(Found(process.pid, process.ppid(), tuple(words)))
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+def zombies(pid: int) -> int:
+    count = 0
+    for process in below(pid):
+        try:
+            count += process.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            continue
+    return count
+
+
+def resident(pid: int) -> int:
+    try:
+        return psutil.Process(pid).memory_info().rss
+    except psutil.NoSuchProcess:
+        return 0
+
+
+def kill_hard(pid: int) -> float:
+    """Sends SIGKILL; the time on the wall clock just before."""
+    at = time.time()
+    os.kill(pid, signal.SIGKILL)
+    return at
