@@ -97,8 +97,8 @@ def test_summary_counts_a_section_that_broke(tmp_path):
 
 
 @pytest.mark.parametrize("name, check", [
-    ("dangling", "bugprone-dangling-handle|clang-analyzer|bugprone"),
-    ("coroutine", "cppcoreguidelines-avoid-capturing-lambda-coroutines|cppcoreguidelines-avoid-reference-coroutine-parameters"),
+    ("dangling", "bugprone-dangling-handle"),
+    ("coroutine", "cppcoreguidelines-avoid-capturing-lambda-coroutines"),
     ("naming", "readability-identifier-naming"),
 ])
 def test_clang_tidy_finds(name, check):

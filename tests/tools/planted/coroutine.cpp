@@ -1,4 +1,4 @@
-// Planted: a coroutine lambda that captures, and a reference parameter of a coroutine. clang-tidy must refuse this file.
+// Planted: a coroutine lambda that captures. clang-tidy must refuse this file.
 #include <coroutine>
 #include <exception>
 
@@ -12,7 +12,7 @@ struct Task {
   };
 };
 
-Task planted(const int& number) { co_await std::suspend_always{}, (void)number; }
+Task planted() { co_await std::suspend_always{}; }
 
 void planted_lambda(int number) {
   auto task = [number]() -> Task { co_await std::suspend_always{}, (void)number; };
