@@ -4,7 +4,6 @@ import random
 from dataclasses import dataclass
 
 import numpy as np
-
 from support.http import Answer
 from support.server import MODEL, Server
 

@@ -1,10 +1,7 @@
 """A scrape of /metrics, read strictly."""
 
 from prometheus_client.parser import text_string_to_metric_families
-
 from support.http import ask
-
-NAMES = ("nv_inference_request_success", "nv_inference_request_failure")
 
 
 class Scrape:

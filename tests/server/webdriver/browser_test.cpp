@@ -1,0 +1,172 @@
+// Needs chromedriver and at least one of the browsers; a kind that is not installed is skipped by name.
+#include "server/webdriver/browser.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+
+#include "server/net/deadline.hpp"
+#include "server/webdriver/browser_kind.hpp"
+#include "server/webdriver/process_tree.hpp"
+#include "tests/support/run_on_lane.hpp"
+
+namespace shoal::webdriver {
+namespace {
+
+namespace asio = boost::asio;
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+using asio::ip::tcp;
+
+fs::path shoal_home() {
+  const char* home = std::getenv("SHOAL_HOME");
+  const char* source = std::getenv("SHOAL_SOURCE_DIR");
+  return home != nullptr ? fs::path(home) : fs::path(source == nullptr ? "." : source) / ".shoal";
+}
+
+class BrowserTest : public ::testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    folder_ = fs::temp_directory_path() / ("shoal_browser_test_" + std::to_string(getpid()));
+    const BrowserKind& kind = *find_browser_kind(GetParam());
+    spec_ = {.supervisor = "/proc/self/exe",
+             .driver_path = std::string(kind.driver_path),
+             .driver_arguments = {kind.driver_arguments.begin(), kind.driver_arguments.end()},
+             .browser_path = (shoal_home() / kind.browser_path).string(),
+             .browser_arguments = {},
+             .profile = folder_ / "profile",
+             .temporary = folder_ / "tmp",
+             .log_path = folder_ / "driver.log"};
+    if (access(spec_.browser_path.c_str(), X_OK) != 0 || access(spec_.driver_path.c_str(), X_OK) != 0) {
+      GTEST_SKIP() << spec_.browser_path << " or " << spec_.driver_path << " is not installed";
+    }
+    spec_.browser_arguments =
+        browser_arguments(kind, read_machine_facts(), {.software_adapter = true, .profile = spec_.profile});
+  }
+  void TearDown() override {
+    EXPECT_TRUE(left().empty());
+    fs::remove_all(folder_);
+  }
+  [[nodiscard]] std::vector<pid_t> left() const { return processes_with_environment("SHOAL_PROFILE=" + spec_.profile); }
+
+  // Opens a page and returns the request line that the browser sent for it.
+  static asio::awaitable<std::string> visit(Browser& browser, tcp::acceptor& acceptor, std::string path) {
+    const std::string url = "http://127.0.0.1:" + std::to_string(acceptor.local_endpoint().port()) + path;
+    const Status opened = co_await browser.open(url, Clock::now() + 20s);
+    EXPECT_TRUE(opened) << opened.error().message;
+    if (!opened) {
+      co_return "";
+    }
+    tcp::socket socket = co_await acceptor.async_accept(asio::use_awaitable);
+    std::string request;
+    const std::size_t size =
+        co_await asio::async_read_until(socket, asio::dynamic_buffer(request), "\r\n", asio::use_awaitable);
+    co_return request.substr(0, size);
+  }
+  static tcp::acceptor listener(const asio::any_io_executor& executor) {
+    return {executor, tcp::endpoint(asio::ip::address_v4::loopback(), 0)};
+  }
+
+  fs::path folder_;
+  BrowserSpec spec_;
+};
+
+TEST_P(BrowserTest, OpensAPageAndLeavesNothing) {
+  testing_support::run_on_lane([this](asio::any_io_executor executor) -> asio::awaitable<void> {
+    tcp::acceptor acceptor = listener(executor);
+    Browser browser(executor, spec_, Log::discard());
+    const TimePoint begin = Clock::now();
+    EXPECT_EQ(co_await visit(browser, acceptor, "/agent/?slot=a%2F0&token=t"),
+              "GET /agent/?slot=a%2F0&token=t HTTP/1.1\r\n");
+    RecordProperty("open_ms", static_cast<int>((Clock::now() - begin) / 1ms));
+    EXPECT_FALSE(browser.version().empty());
+    EXPECT_GT(tree_pss_bytes(browser.root_pid()), 50'000'000U);
+    co_await browser.end_and_forget(Clock::now() + 5s);
+    EXPECT_FALSE(fs::exists(spec_.profile));
+    EXPECT_FALSE(fs::exists(spec_.temporary));
+  });
+}
+
+TEST_P(BrowserTest, AKilledBrowserIsReplacedOnTheSameDriverAndProfile) {
+  testing_support::run_on_lane([this](asio::any_io_executor executor) -> asio::awaitable<void> {
+    tcp::acceptor acceptor = listener(executor);
+    Browser browser(executor, spec_, Log::discard());
+    EXPECT_NE(co_await visit(browser, acceptor, "/first"), "");
+    const pid_t root = browser.root_pid();
+    for (int round = 0; round < 3; ++round) {
+      const TimePoint begin = Clock::now();
+      for (const pid_t pid : descendants(root)) {
+        if (fs::read_symlink("/proc/" + std::to_string(pid) + "/exe").filename() != "chromedriver") {
+          kill(pid, SIGKILL);
+          break;
+        }
+      }
+      const Status dropped = co_await browser.drop(Clock::now() + 5s);
+      EXPECT_TRUE(dropped) << dropped.error().message;
+      EXPECT_EQ(co_await visit(browser, acceptor, "/again"), "GET /again HTTP/1.1\r\n");
+      EXPECT_EQ(browser.root_pid(), root);
+      std::printf("relaunched in %d ms\n", static_cast<int>((Clock::now() - begin) / 1ms));
+    }
+    co_await browser.end(Clock::now() + 5s);
+  });
+}
+
+TEST_P(BrowserTest, ADriverThatIsKilledTakesItsBrowserAlong) {
+  testing_support::run_on_lane([this](asio::any_io_executor executor) -> asio::awaitable<void> {
+    tcp::acceptor acceptor = listener(executor);
+    Browser browser(executor, spec_, Log::discard());
+    EXPECT_NE(co_await visit(browser, acceptor, "/first"), "");
+    for (const pid_t pid : descendants(browser.root_pid())) {
+      if (fs::read_symlink("/proc/" + std::to_string(pid) + "/exe").filename() == "chromedriver") {
+        kill(pid, SIGKILL);
+      }
+    }
+    co_await browser.driver_ended();
+    EXPECT_TRUE(left().empty());
+    EXPECT_FALSE(co_await browser.drop(Clock::now() + 1s));
+    co_await browser.end(Clock::now() + 5s);
+    EXPECT_EQ(co_await visit(browser, acceptor, "/second"), "GET /second HTTP/1.1\r\n");
+    co_await browser.end(Clock::now() + 5s);
+  });
+}
+
+TEST_P(BrowserTest, ASupervisorThatIsKilledLeavesNothingAfterTheEnd) {
+  testing_support::run_on_lane([this](asio::any_io_executor executor) -> asio::awaitable<void> {
+    tcp::acceptor acceptor = listener(executor);
+    Browser browser(executor, spec_, Log::discard());
+    EXPECT_NE(co_await visit(browser, acceptor, "/first"), "");
+    kill(browser.root_pid(), SIGKILL);
+    co_await browser.driver_ended();
+    co_await browser.end(Clock::now() + 5s);
+    asio::steady_timer timer(executor);
+    for (const TimePoint end = Clock::now() + 5s; !left().empty() && Clock::now() < end;) {
+      timer.expires_after(5ms);
+      co_await timer.async_wait(asio::use_awaitable);
+    }
+    EXPECT_TRUE(left().empty());
+  });
+}
+
+TEST_P(BrowserTest, ABrowserThatCannotStartIsAnError) {
+  testing_support::run_on_lane([this](asio::any_io_executor executor) -> asio::awaitable<void> {
+    spec_.browser_path = "/bin/false";
+    Browser browser(executor, spec_, Log::discard());
+    const Status opened = co_await browser.open("http://127.0.0.1:1/", Clock::now() + 20s);
+    EXPECT_FALSE(opened);
+    EXPECT_EQ(opened.error().code, Code::kUnavailable) << opened.error().message;
+    co_await browser.end(Clock::now() + 5s);
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, BrowserTest, ::testing::Values("headless_shell", "chromium"));
+
+}  // namespace
+}  // namespace shoal::webdriver
