@@ -1,12 +1,15 @@
 """Each check finds a violation that is planted for it, and is content with the same thing done right."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+sys.path.insert(0, str(HERE))
+
 import check_deps
 import check_docs
 import check_repo
