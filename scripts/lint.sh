@@ -45,7 +45,7 @@ lint_python() {
 }
 
 lint_shell() {
-  { ours '*.sh' | grep -v '^scripts/headless_shell/'; echo run test .ci/run | tr ' ' '\n'; } | sort -u | xargs -r shellcheck -x
+  { ours '*.sh' | grep -v '^scripts/headless_shell/'; echo run test bench .ci/run | tr ' ' '\n'; } | sort -u | xargs -r shellcheck -x
   shellcheck scripts/headless_shell/headless_shell.sh
 }
 
