@@ -81,10 +81,12 @@ void add_model_families(const models::Snapshot& snapshot, const dispatch::Statis
 
 void add_fleet_families(const metrics::FleetState& fleet, std::vector<MetricFamily>& families) {
   std::map<std::string, double> states;
+  std::map<std::string, double> restarts;
   std::map<std::string, double> backends = {{"wasm", 0}, {"webgpu", 0}, {"webnn", 0}};
   MetricFamily memory = metrics::pulled_family("shoal_worker_memory_bytes");
   for (const metrics::FleetState::Worker& worker : fleet.workers) {
     states[worker.state] += 1;
+    restarts[worker.kind] += count(worker.restarts);
     for (const std::string& backend : worker.backends) {
       backends[backend] += 1;
     }
@@ -101,6 +103,15 @@ void add_fleet_families(const metrics::FleetState& fleet, std::vector<MetricFami
   families.push_back(std::move(by_state));
   families.push_back(std::move(by_backend));
   families.push_back(std::move(memory));
+  MetricFamily by_kind = metrics::pulled_family("shoal_worker_restarts_total");
+  for (const auto& [kind, number] : restarts) {
+    metrics::add_sample(by_kind, number, {{"kind", kind}});
+  }
+  families.push_back(std::move(by_kind));
+  metrics::add_sample(families.emplace_back(metrics::pulled_family("shoal_websocket_sent_bytes_total")),
+                      count(fleet.websocket_sent_bytes));
+  metrics::add_sample(families.emplace_back(metrics::pulled_family("shoal_websocket_received_bytes_total")),
+                      count(fleet.websocket_received_bytes));
 }
 
 double resident_bytes() {

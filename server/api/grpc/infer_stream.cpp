@@ -1,0 +1,187 @@
+#include "server/api/grpc/infer_stream.hpp"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "server/api/grpc/infer_unary.hpp"
+#include "server/api/grpc/status.hpp"
+#include "server/core/ids.hpp"
+
+namespace shoal::api::grpc {
+
+namespace asio = boost::asio;
+using inference::ModelStreamInferResponse;
+
+struct StreamInfer::Incoming {
+  std::string model;
+  std::string version;
+  std::string id;
+  TimePoint received;
+  Result<kserve::InferCall> call;
+};
+
+StreamInfer* StreamInfer::start(Calls& calls, ::grpc::CallbackServerContext& context) {
+  const auto call = std::make_shared<StreamInfer>(calls, context);
+  call->self_ = call;
+  asio::post(calls.services.main, [call] { call->begin(); });
+  return call.get();
+}
+
+StreamInfer::StreamInfer(Calls& calls, ::grpc::CallbackServerContext& context)
+    : calls_(calls), context_(context), stream_id_(uuid_v7()) {
+  const auto flag = context.client_metadata().find("triton_grpc_error");
+  ends_on_error_ = flag != context.client_metadata().end() && flag->second == "true";
+}
+
+void StreamInfer::begin() {
+  calls_.add(this);
+  if (calls_.draining) {
+    finish_when_idle();
+    return;
+  }
+  read_more();
+}
+
+void StreamInfer::read_more() {
+  if (!is_reading_ && !has_read_all_ && !is_finished_ && tickets_.size() + answers_.size() < kMaxOpen) {
+    is_reading_ = true;
+    incoming_.Clear();
+    StartRead(&incoming_);
+  }
+}
+
+void StreamInfer::OnReadDone(bool ok) {
+  if (!ok) {
+    asio::post(calls_.services.main, [self = shared_from_this()] {
+      self->is_reading_ = false;
+      self->has_read_all_ = true;
+      self->finish_if_done();
+    });
+    return;
+  }
+  Incoming incoming{.model = incoming_.model_name(),
+                    .version = incoming_.model_version(),
+                    .id = incoming_.id(),
+                    .received = Clock::now(),
+                    .call = take_call(incoming_)};
+  asio::post(calls_.services.main, [self = shared_from_this(), incoming = std::move(incoming)]() mutable {
+    self->is_reading_ = false;
+    self->take(std::move(incoming));
+  });
+}
+
+void StreamInfer::take(Incoming incoming) {
+  if (is_finished_) {
+    return;
+  }
+  if (const Status status = submit(incoming); !status) {
+    answer(incoming.id, status, {});
+  }
+  read_more();
+}
+
+Status StreamInfer::submit(Incoming& incoming) {
+  Services& services = calls_.services;
+  auto model = services.models()->find(incoming.model, std::string_view(incoming.version));
+  if (!model) {
+    return fail(std::move(model.error()));
+  }
+  if (!incoming.call) {
+    return fail(std::move(incoming.call.error()));
+  }
+  // Every answer here is final, so there is never an empty one to ask for.
+  incoming.call->parameters.erase("triton_enable_empty_final_response");
+  auto request = kserve::make_request(*model, std::move(*incoming.call), uuid_v7(), incoming.received);
+  if (!request) {
+    return fail(std::move(request.error()));
+  }
+  request->deadline = std::min(request->deadline, deadline_of(context_, incoming.received));
+  const auto ticket = std::make_shared<std::uint64_t>(0);
+  auto done = [self = shared_from_this(), ticket, id = incoming.id,
+               model = *model](Result<dispatch::InferenceResponse> result) {
+    self->tickets_.erase(*ticket);
+    ModelStreamInferResponse response;
+    if (result) {
+      fill_answer(*model, id, std::move(*result), *response.mutable_infer_response());
+      (*response.mutable_infer_response()->mutable_parameters())["triton_final_response"].set_bool_param(true);
+    }
+    self->answer(id, result ? Status{} : fail(std::move(result.error())), std::move(response));
+  };
+  *ticket = services.inference.submit(std::move(*request), std::move(done));
+  tickets_.insert(*ticket);
+  return {};
+}
+
+void StreamInfer::answer(const std::string& id, const Status& status, ModelStreamInferResponse response) {
+  if (!status) {
+    response.set_error_message(status.error().message);
+    response.mutable_infer_response()->set_id(id);
+    if (ends_on_error_ && outcome_) {
+      outcome_ = status;
+      has_read_all_ = true;
+    }
+  }
+  answers_.push_back(std::move(response));
+  write_more();
+  finish_if_done();
+}
+
+void StreamInfer::write_more() {
+  if (!is_writing_ && !answers_.empty() && !is_finished_) {
+    is_writing_ = true;
+    StartWrite(&answers_.front());
+  }
+}
+
+void StreamInfer::OnWriteDone(bool ok) {
+  asio::post(calls_.services.main, [self = shared_from_this(), ok] {
+    self->is_writing_ = false;
+    self->answers_.pop_front();
+    if (!ok) {
+      self->answers_.clear();
+      self->cut();
+      return;
+    }
+    self->write_more();
+    self->read_more();
+    self->finish_if_done();
+  });
+}
+
+void StreamInfer::finish_if_done() {
+  if (is_finished_ || !has_read_all_ || is_writing_ || !answers_.empty() || !tickets_.empty()) {
+    return;
+  }
+  is_finished_ = true;
+  calls_.remove(this);
+  Finish(finish_status(context_, stream_id_, outcome_));
+}
+
+void StreamInfer::finish_when_idle() {
+  if (outcome_) {
+    outcome_ = fail(Code::kUnavailable, "the server is shutting down");
+  }
+  has_read_all_ = true;
+  finish_if_done();
+}
+
+void StreamInfer::cut() {
+  has_read_all_ = true;
+  // A cancel may answer at once, which changes the set.
+  for (const std::uint64_t ticket : std::vector(tickets_.begin(), tickets_.end())) {
+    calls_.services.inference.cancel(ticket);
+  }
+  finish_if_done();
+}
+
+void StreamInfer::OnCancel() {
+  asio::post(calls_.services.main, [self = shared_from_this()] { self->cut(); });
+}
+
+void StreamInfer::OnDone() {
+  // Dies here, unless the lane still holds it.
+  const auto last = std::move(self_);
+}
+
+}  // namespace shoal::api::grpc

@@ -1,0 +1,65 @@
+// One ModelStreamInfer call: requests in, answers out as they finish. At most kMaxOpen requests are worked on or
+// waiting to be written; reading pauses above that, so a client that does not read holds up only itself. Messages
+// become tensors on gRPC's threads; everything else happens on the main lane. It owns itself from start() until the
+// call is done.
+#pragma once
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/server_callback.h>
+
+#include <deque>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "server/api/grpc/calls.hpp"
+#include "server/api/grpc/infer_messages.hpp"
+
+namespace shoal::api::grpc {
+
+class StreamInfer final
+    : public ::grpc::ServerBidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse>,
+      public LongCall,
+      public std::enable_shared_from_this<StreamInfer> {
+ public:
+  static constexpr std::size_t kMaxOpen = 64;
+
+  static StreamInfer* start(Calls& calls, ::grpc::CallbackServerContext& context);
+
+  StreamInfer(Calls& calls, ::grpc::CallbackServerContext& context);
+
+  void finish_when_idle() override;
+  void cut() override;
+
+ private:
+  struct Incoming;
+
+  void begin();
+  void take(Incoming incoming);
+  Status submit(Incoming& incoming);
+  void answer(const std::string& id, const Status& status, inference::ModelStreamInferResponse response);
+  void read_more();
+  void write_more();
+  void finish_if_done();
+  void OnReadDone(bool ok) override;
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+
+  Calls& calls_;
+  ::grpc::CallbackServerContext& context_;
+  std::shared_ptr<StreamInfer> self_;
+  inference::ModelInferRequest incoming_;  // gRPC's, while a read is under way
+  // Main lane from here on.
+  std::string stream_id_;
+  std::set<std::uint64_t> tickets_;
+  std::deque<inference::ModelStreamInferResponse> answers_;  // the front one is being written while is_writing_
+  Status outcome_;
+  bool ends_on_error_ = false;  // metadata triton_grpc_error
+  bool is_reading_ = false;
+  bool is_writing_ = false;
+  bool has_read_all_ = false;
+  bool is_finished_ = false;
+};
+
+}  // namespace shoal::api::grpc

@@ -1,0 +1,97 @@
+#include "server/api/grpc/infer_unary.hpp"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <chrono>
+#include <utility>
+
+#include "server/api/grpc/status.hpp"
+#include "server/core/ids.hpp"
+
+namespace shoal::api::grpc {
+
+namespace asio = boost::asio;
+
+TimePoint deadline_of(const ::grpc::CallbackServerContext& context, TimePoint now) {
+  const auto left = context.deadline() - std::chrono::system_clock::now();
+  // No deadline is one at the end of time, which the other clock cannot name.
+  return left > std::chrono::hours(24 * 365) ? kNoDeadline : now + std::chrono::duration_cast<Duration>(left);
+}
+
+::grpc::ServerUnaryReactor* UnaryInfer::start(Calls& calls, ::grpc::CallbackServerContext& context,
+                                              inference::ModelInferRequest& request,
+                                              inference::ModelInferResponse& response) {
+  const auto call = std::make_shared<UnaryInfer>(calls, context, request, response);
+  call->self_ = call;
+  auto taken = take_call(request);
+  asio::post(calls.services.main, [call, taken = std::move(taken)]() mutable { call->begin(std::move(taken)); });
+  return call.get();
+}
+
+UnaryInfer::UnaryInfer(Calls& calls, ::grpc::CallbackServerContext& context, inference::ModelInferRequest& request,
+                       inference::ModelInferResponse& response)
+    : calls_(calls),
+      context_(context),
+      request_(request),
+      response_(response),
+      request_id_(uuid_v7()),
+      received_(Clock::now()) {}
+
+void UnaryInfer::begin(Result<kserve::InferCall> call) {
+  calls_.add(this);
+  if (is_cancelled_) {
+    end(fail(Code::kCancelled, "the client cancelled the call"));
+    return;
+  }
+  if (const Status status = submit(std::move(call)); !status) {
+    end(status);
+  }
+}
+
+Status UnaryInfer::submit(Result<kserve::InferCall> call) {
+  Services& services = calls_.services;
+  auto model = services.models()->find(request_.model_name(), std::string_view(request_.model_version()));
+  if (!model) {
+    return fail(std::move(model.error()));
+  }
+  if (!call) {
+    return fail(std::move(call.error()));
+  }
+  auto request = kserve::make_request(*model, std::move(*call), request_id_, received_);
+  if (!request) {
+    return fail(std::move(request.error()));
+  }
+  request->deadline = std::min(request->deadline, deadline_of(context_, received_));
+  auto done = [self = shared_from_this(), model = *model](Result<dispatch::InferenceResponse> result) {
+    self->ticket_ = 0;
+    if (result) {
+      fill_answer(*model, self->request_.id(), std::move(*result), self->response_);
+    }
+    self->end(result ? Status{} : fail(std::move(result.error())));
+  };
+  ticket_ = services.inference.submit(std::move(*request), std::move(done));
+  return {};
+}
+
+void UnaryInfer::end(const Status& status) {
+  calls_.remove(this);
+  Finish(finish_status(context_, request_id_, status));
+}
+
+void UnaryInfer::cut() {
+  is_cancelled_ = true;
+  if (const std::uint64_t ticket = std::exchange(ticket_, 0); ticket != 0) {
+    calls_.services.inference.cancel(ticket);
+  }
+}
+
+void UnaryInfer::OnCancel() {
+  asio::post(calls_.services.main, [self = shared_from_this()] { self->cut(); });
+}
+
+void UnaryInfer::OnDone() {
+  // Dies here, unless the lane still holds it for a cancel that came too late.
+  const auto last = std::move(self_);
+}
+
+}  // namespace shoal::api::grpc

@@ -1,0 +1,127 @@
+#include "server/api/grpc/server.hpp"
+
+#include <fmt/format.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <limits>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "server/api/grpc/health.hpp"
+#include "server/api/grpc/service.hpp"
+
+namespace shoal::api::grpc {
+namespace {
+
+namespace asio = boost::asio;
+// A message is its tensors and their names; the tensors alone may have the size of the limit.
+constexpr std::size_t kMessageOverhead = std::size_t{1} << 20;
+
+std::chrono::system_clock::time_point on_system_clock(TimePoint deadline) {
+  if (deadline == kNoDeadline) {
+    return std::chrono::system_clock::time_point::max();
+  }
+  return std::chrono::system_clock::now() +
+         std::chrono::duration_cast<std::chrono::system_clock::duration>(deadline - Clock::now());
+}
+
+}  // namespace
+
+struct Server::State {
+  State(Services& services, ServerOptions server_options)
+      : options(std::move(server_options)),
+        calls{services, {}},
+        inference(calls),
+        health(calls),
+        cutoff(services.main) {}
+
+  ServerOptions options;
+  Calls calls;
+  InferenceService inference;
+  HealthService health;
+  asio::steady_timer cutoff;
+  std::unique_ptr<::grpc::Server> server;
+  std::thread shutdown;  // gRPC's Shutdown blocks, and what it waits for needs the lane
+  bool is_down = false;
+  int port = 0;
+  std::vector<std::function<void()>> on_drained;
+};
+
+Server::Server(Services& services, ServerOptions options)
+    : state_(std::make_unique<State>(services, std::move(options))) {}
+
+Server::~Server() {
+  if (state_->shutdown.joinable()) {
+    state_->shutdown.join();
+  }
+}
+
+Status Server::start() {
+  const Limits& limits = state_->calls.services.limits;
+  const std::string address = fmt::format("{}:{}", state_->options.address, state_->options.port);
+  ::grpc::ServerBuilder builder;
+  builder.AddListeningPort(address, ::grpc::InsecureServerCredentials(), &state_->port);
+  builder.RegisterService(&state_->inference);
+  builder.RegisterService(&state_->health);
+  const std::size_t message_bytes =
+      std::min<std::size_t>(limits.infer_body_bytes + kMessageOverhead, std::numeric_limits<int>::max());
+  builder.SetMaxReceiveMessageSize(static_cast<int>(message_bytes));
+  builder.SetMaxSendMessageSize(std::numeric_limits<int>::max());
+  // Without this a second server on the port would be given half of the connections instead of an error.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, static_cast<int>(limits.connections));
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, static_cast<int>(limits.header_bytes));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
+  state_->server = builder.BuildAndStart();
+  if (state_->server == nullptr || state_->port == 0) {
+    state_->server.reset();
+    return fail(Code::kUnavailable,
+                fmt::format("cannot listen on {} port {} for gRPC", state_->options.address, state_->options.port));
+  }
+  return {};
+}
+
+std::uint16_t Server::port() const { return static_cast<std::uint16_t>(state_->port); }
+
+void Server::drain(TimePoint deadline, std::function<void()> done) {
+  State& state = *state_;
+  const asio::any_io_executor main = state.calls.services.main;
+  if (state.server == nullptr || state.is_down) {
+    asio::post(main, std::move(done));
+    return;
+  }
+  state.on_drained.push_back(std::move(done));
+  state.calls.drain();
+  if (deadline != kNoDeadline) {
+    state.cutoff.expires_at(deadline);
+    state.cutoff.async_wait([&state](const boost::system::error_code& error) {
+      if (!error) {
+        state.calls.cut();
+      }
+    });
+  }
+  if (state.shutdown.joinable()) {
+    return;
+  }
+  state.shutdown = std::thread([&state, main, until = on_system_clock(deadline)] {
+    state.server->Shutdown(until);
+    state.server->Wait();
+    asio::post(main, [&state] {
+      state.is_down = true;
+      state.cutoff.cancel();
+      for (auto& drained : std::exchange(state.on_drained, {})) {
+        drained();
+      }
+    });
+  });
+}
+
+}  // namespace shoal::api::grpc

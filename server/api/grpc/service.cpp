@@ -1,0 +1,245 @@
+#include "server/api/grpc/service.hpp"
+
+#include <boost/asio/post.hpp>
+#include <string_view>
+#include <utility>
+
+#include "server/api/grpc/infer_stream.hpp"
+#include "server/api/grpc/infer_unary.hpp"
+#include "server/api/grpc/status.hpp"
+#include "server/api/kserve/documents.hpp"
+#include "server/core/ids.hpp"
+
+namespace shoal::api::grpc {
+namespace {
+
+namespace asio = boost::asio;
+
+void fill_duration(const dispatch::DurationCount& from, inference::StatisticDuration& to) {
+  to.set_count(from.count);
+  to.set_ns(from.ns);
+}
+
+void fill_statistics(const kserve::StatisticsEntry& entry, inference::ModelStatistics& out) {
+  const dispatch::ModelStatistics& counts = entry.statistics;
+  out.set_name(entry.model->name);
+  out.set_version(std::to_string(entry.model->version));
+  out.set_last_inference(counts.last_inference_ms);
+  out.set_inference_count(counts.inference_count);
+  out.set_execution_count(counts.execution_count);
+  inference::InferStatistics& sums = *out.mutable_inference_stats();
+  fill_duration(counts.success, *sums.mutable_success());
+  fill_duration(counts.fail, *sums.mutable_fail());
+  fill_duration(counts.queue, *sums.mutable_queue());
+  fill_duration(counts.compute_input, *sums.mutable_compute_input());
+  fill_duration(counts.compute_infer, *sums.mutable_compute_infer());
+  fill_duration(counts.compute_output, *sums.mutable_compute_output());
+  fill_duration({}, *sums.mutable_cache_hit());
+  fill_duration({}, *sums.mutable_cache_miss());
+  for (const auto& [size, batch] : counts.batches) {
+    inference::InferBatchStatistics& row = *out.add_batch_stats();
+    row.set_batch_size(size);
+    fill_duration(batch.compute_input, *row.mutable_compute_input());
+    fill_duration(batch.compute_infer, *row.mutable_compute_infer());
+    fill_duration(batch.compute_output, *row.mutable_compute_output());
+  }
+}
+
+template <class Tensors>
+void fill_tensors(const std::vector<models::TensorSignature>& signatures, Tensors& tensors) {
+  for (const models::TensorSignature& signature : signatures) {
+    auto& tensor = *tensors.Add();
+    tensor.set_name(signature.name);
+    tensor.set_datatype(std::string(datatype_name(signature.datatype)));
+    tensor.mutable_shape()->Add(signature.dims.begin(), signature.dims.end());
+  }
+}
+
+::grpc::ServerUnaryReactor* not_offered(::grpc::CallbackServerContext* context, std::string_view what) {
+  auto* reactor = context->DefaultReactor();
+  reactor->Finish({::grpc::StatusCode::UNIMPLEMENTED, std::string(what)});
+  return reactor;
+}
+
+constexpr std::string_view kNoControl =
+    "explicit model load / unload is not offered: models are those of the repository at start";
+constexpr std::string_view kNoSharedMemory = "shared memory is not offered: the workers are browsers";
+constexpr std::string_view kNoTrace = "trace settings are not offered";
+constexpr std::string_view kNoLog = "log settings are not offered: they are set by the configuration";
+
+}  // namespace
+
+template <class Fill>
+::grpc::ServerUnaryReactor* InferenceService::answer(Context* context, Fill fill) {
+  auto* reactor = context->DefaultReactor();
+  asio::post(calls_.services.main, [context, reactor, fill = std::move(fill)] {
+    const Status status = fill();
+    reactor->Finish(finish_status(*context, uuid_v7(), status));
+  });
+  return reactor;
+}
+
+::grpc::ServerUnaryReactor* InferenceService::ServerLive(Context* context, const inference::ServerLiveRequest*,
+                                                         inference::ServerLiveResponse* response) {
+  return answer(context, [response]() -> Status {
+    response->set_live(true);
+    return {};
+  });
+}
+
+::grpc::ServerUnaryReactor* InferenceService::ServerReady(Context* context, const inference::ServerReadyRequest*,
+                                                          inference::ServerReadyResponse* response) {
+  return answer(context, [this, response]() -> Status {
+    response->set_ready(calls_.services.inference.server_ready().has_value());
+    return {};
+  });
+}
+
+::grpc::ServerUnaryReactor* InferenceService::ModelReady(Context* context, const inference::ModelReadyRequest* request,
+                                                         inference::ModelReadyResponse* response) {
+  return answer(context, [this, request, response]() -> Status {
+    const auto model = calls_.services.models()->find(request->name(), std::string_view(request->version()));
+    if (!model && model.error().code == Code::kInvalidArgument) {
+      return fail(model.error());
+    }
+    response->set_ready(model && calls_.services.inference.model_ready(**model));
+    return {};
+  });
+}
+
+::grpc::ServerUnaryReactor* InferenceService::ServerMetadata(Context* context, const inference::ServerMetadataRequest*,
+                                                             inference::ServerMetadataResponse* response) {
+  return answer(context, [this, response]() -> Status {
+    response->set_name(std::string(kserve::kServerName));
+    response->set_version(calls_.services.version);
+    for (const std::string_view extension : kserve::extensions()) {
+      response->add_extensions(std::string(extension));
+    }
+    return {};
+  });
+}
+
+::grpc::ServerUnaryReactor* InferenceService::ModelMetadata(Context* context,
+                                                            const inference::ModelMetadataRequest* request,
+                                                            inference::ModelMetadataResponse* response) {
+  return answer(context, [this, request, response]() -> Status {
+    const models::SnapshotPtr snapshot = calls_.services.models();
+    const auto model = snapshot->find(request->name(), std::string_view(request->version()));
+    if (!model) {
+      return fail(model.error());
+    }
+    response->set_name((*model)->name);
+    response->set_platform((*model)->platform);
+    for (std::string& version : kserve::ready_versions(*snapshot, (*model)->name)) {
+      response->add_versions(std::move(version));
+    }
+    fill_tensors((*model)->inputs, *response->mutable_inputs());
+    fill_tensors((*model)->outputs, *response->mutable_outputs());
+    return {};
+  });
+}
+
+::grpc::ServerUnaryReactor* InferenceService::ModelInfer(Context* context, const inference::ModelInferRequest* request,
+                                                         inference::ModelInferResponse* response) {
+  // The message belongs to this call and is not const itself; its tensors are moved out instead of copied.
+  return UnaryInfer::start(calls_, *context, const_cast<inference::ModelInferRequest&>(*request), *response);
+}
+
+::grpc::ServerBidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse>*
+InferenceService::ModelStreamInfer(Context* context) {
+  return StreamInfer::start(calls_, *context);
+}
+
+::grpc::ServerUnaryReactor* InferenceService::ModelConfig(Context* context,
+                                                          const inference::ModelConfigRequest* request,
+                                                          inference::ModelConfigResponse* response) {
+  return answer(context, [this, request, response]() -> Status {
+    const auto model = calls_.services.models()->find(request->name(), std::string_view(request->version()));
+    if (!model) {
+      return fail(model.error());
+    }
+    *response->mutable_config() = *(*model)->config;
+    return {};
+  });
+}
+
+::grpc::ServerUnaryReactor* InferenceService::ModelStatistics(Context* context,
+                                                              const inference::ModelStatisticsRequest* request,
+                                                              inference::ModelStatisticsResponse* response) {
+  return answer(context, [this, request, response]() -> Status {
+    const auto entries = kserve::select_statistics(*calls_.services.models(), calls_.services.statistics(),
+                                                   request->name(), request->version());
+    if (!entries) {
+      return fail(entries.error());
+    }
+    for (const kserve::StatisticsEntry& entry : *entries) {
+      fill_statistics(entry, *response->add_model_stats());
+    }
+    return {};
+  });
+}
+
+::grpc::ServerUnaryReactor* InferenceService::RepositoryIndex(Context* context,
+                                                              const inference::RepositoryIndexRequest* request,
+                                                              inference::RepositoryIndexResponse* response) {
+  return answer(context, [this, request, response]() -> Status {
+    for (kserve::IndexEntry& entry :
+         kserve::repository_index(*calls_.services.models(), calls_.services.inference, request->ready())) {
+      auto& model = *response->add_models();
+      model.set_name(std::move(entry.name));
+      model.set_version(std::move(entry.version));
+      model.set_state(std::string(entry.state));
+      model.set_reason(std::move(entry.reason));
+    }
+    return {};
+  });
+}
+
+::grpc::ServerUnaryReactor* InferenceService::RepositoryModelLoad(Context* context,
+                                                                  const inference::RepositoryModelLoadRequest*,
+                                                                  inference::RepositoryModelLoadResponse*) {
+  return not_offered(context, kNoControl);
+}
+::grpc::ServerUnaryReactor* InferenceService::RepositoryModelUnload(Context* context,
+                                                                    const inference::RepositoryModelUnloadRequest*,
+                                                                    inference::RepositoryModelUnloadResponse*) {
+  return not_offered(context, kNoControl);
+}
+::grpc::ServerUnaryReactor* InferenceService::SystemSharedMemoryStatus(
+    Context* context, const inference::SystemSharedMemoryStatusRequest*, inference::SystemSharedMemoryStatusResponse*) {
+  return not_offered(context, kNoSharedMemory);
+}
+::grpc::ServerUnaryReactor* InferenceService::SystemSharedMemoryRegister(
+    Context* context, const inference::SystemSharedMemoryRegisterRequest*,
+    inference::SystemSharedMemoryRegisterResponse*) {
+  return not_offered(context, kNoSharedMemory);
+}
+::grpc::ServerUnaryReactor* InferenceService::SystemSharedMemoryUnregister(
+    Context* context, const inference::SystemSharedMemoryUnregisterRequest*,
+    inference::SystemSharedMemoryUnregisterResponse*) {
+  return not_offered(context, kNoSharedMemory);
+}
+::grpc::ServerUnaryReactor* InferenceService::CudaSharedMemoryStatus(Context* context,
+                                                                     const inference::CudaSharedMemoryStatusRequest*,
+                                                                     inference::CudaSharedMemoryStatusResponse*) {
+  return not_offered(context, kNoSharedMemory);
+}
+::grpc::ServerUnaryReactor* InferenceService::CudaSharedMemoryRegister(
+    Context* context, const inference::CudaSharedMemoryRegisterRequest*, inference::CudaSharedMemoryRegisterResponse*) {
+  return not_offered(context, kNoSharedMemory);
+}
+::grpc::ServerUnaryReactor* InferenceService::CudaSharedMemoryUnregister(
+    Context* context, const inference::CudaSharedMemoryUnregisterRequest*,
+    inference::CudaSharedMemoryUnregisterResponse*) {
+  return not_offered(context, kNoSharedMemory);
+}
+::grpc::ServerUnaryReactor* InferenceService::TraceSetting(Context* context, const inference::TraceSettingRequest*,
+                                                           inference::TraceSettingResponse*) {
+  return not_offered(context, kNoTrace);
+}
+::grpc::ServerUnaryReactor* InferenceService::LogSettings(Context* context, const inference::LogSettingsRequest*,
+                                                          inference::LogSettingsResponse*) {
+  return not_offered(context, kNoLog);
+}
+
+}  // namespace shoal::api::grpc
