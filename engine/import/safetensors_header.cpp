@@ -14,10 +14,16 @@ class HeaderReader {
 
   bool start_object(std::size_t) {
     switch (place_) {
-      case Place::kStart: place_ = Place::kTop; return true;
-      case Place::kTensorName: return begin_entry();
-      case Place::kMetadataName: place_ = Place::kMetadata; return true;
-      default: return refuse("an object where none belongs");
+      case Place::kStart:
+        place_ = Place::kTop;
+        return true;
+      case Place::kTensorName:
+        return begin_entry();
+      case Place::kMetadataName:
+        place_ = Place::kMetadata;
+        return true;
+      default:
+        return refuse("an object where none belongs");
     }
   }
 
@@ -126,8 +132,19 @@ class HeaderReader {
 
  private:
   enum class Place {
-    kStart, kTop, kTensorName, kEntry, kDtype, kShapeName, kShape, kOffsetsName, kOffsets,
-    kMetadataName, kMetadata, kMetadataValue, kEnd,
+    kStart,
+    kTop,
+    kTensorName,
+    kEntry,
+    kDtype,
+    kShapeName,
+    kShape,
+    kOffsetsName,
+    kOffsets,
+    kMetadataName,
+    kMetadata,
+    kMetadataValue,
+    kEnd,
   };
 
   bool begin_entry() {
@@ -162,8 +179,9 @@ class HeaderReader {
 Result<SafetensorsHeader> parse_safetensors_header(std::string_view json) {
   HeaderReader reader;
   if (!nlohmann::json::sax_parse(json.begin(), json.end(), &reader) || !reader.is_complete()) {
-    return fail(Code::kInvalidArgument,
-                "safetensors header: " + (reader.reason().empty() ? std::string("it is not an object") : reader.reason()));
+    return fail(
+        Code::kInvalidArgument,
+        "safetensors header: " + (reader.reason().empty() ? std::string("it is not an object") : reader.reason()));
   }
   return reader.take();
 }

@@ -62,17 +62,19 @@ Result<BertConfig> parse_bert_config(std::string_view json) {
     std::int64_t most;
     std::int64_t* target;
   };
-  for (const Row& row : {Row{"vocab_size", 1 << 22, &out.vocab}, Row{"max_position_embeddings", 1 << 20, &out.positions},
-                         Row{"type_vocab_size", 1 << 10, &out.types}, Row{"hidden_size", 1 << 15, &out.hidden},
-                         Row{"intermediate_size", 1 << 17, &out.intermediate},
-                         Row{"num_hidden_layers", 256, &out.layers}, Row{"num_attention_heads", 1 << 10, &out.heads}}) {
+  for (const Row& row :
+       {Row{"vocab_size", 1 << 22, &out.vocab}, Row{"max_position_embeddings", 1 << 20, &out.positions},
+        Row{"type_vocab_size", 1 << 10, &out.types}, Row{"hidden_size", 1 << 15, &out.hidden},
+        Row{"intermediate_size", 1 << 17, &out.intermediate}, Row{"num_hidden_layers", 256, &out.layers},
+        Row{"num_attention_heads", 1 << 10, &out.heads}}) {
     if (auto read = read_number(config, row.key, row.most, *row.target); !read) {
       return fail(std::move(read.error()));
     }
   }
   if (out.hidden % out.heads != 0) {
-    return fail(Code::kInvalidArgument, fmt::format("config.json: hidden_size {} is no multiple of num_attention_heads {}",
-                                                    out.hidden, out.heads));
+    return fail(
+        Code::kInvalidArgument,
+        fmt::format("config.json: hidden_size {} is no multiple of num_attention_heads {}", out.hidden, out.heads));
   }
   const auto epsilon = config.find("layer_norm_eps");
   if (epsilon != config.end() && epsilon->is_number()) {

@@ -24,7 +24,8 @@ struct BertConfig {
   [[nodiscard]] std::int64_t head_size() const { return hidden / heads; }
 };
 
-// kInvalidArgument: not JSON, a number missing or out of range. kOperatorNotSupported: not an absolute-position BERT encoder.
+// kInvalidArgument: not JSON, a number missing or out of range. kOperatorNotSupported: not an absolute-position BERT
+// encoder.
 Result<BertConfig> parse_bert_config(std::string_view json);
 
 }  // namespace shoal::models

@@ -61,7 +61,8 @@ class Weights {
       return found;
     }
     // Old conversions call the scale and shift of a norm gamma and beta.
-    for (const auto& [now, then] : {std::pair("LayerNorm.weight", "LayerNorm.gamma"), {"LayerNorm.bias", "LayerNorm.beta"}}) {
+    for (const auto& [now, then] :
+         {std::pair("LayerNorm.weight", "LayerNorm.gamma"), {"LayerNorm.bias", "LayerNorm.beta"}}) {
       if (name.ends_with(now)) {
         const std::string stem = name.substr(0, name.size() - std::strlen(now));
         if (auto old = file_.find(prefix_ + stem + then)) {
@@ -114,12 +115,13 @@ class BertBuilder {
     table("embeddings.token_type_embeddings.weight", config_.types);
     table("embeddings.position_embeddings.weight", config_.positions);
     const auto words = out_.node("Gather", "embeddings.words", {"embeddings.word_embeddings.weight", "input_ids"});
-    const auto types = out_.node("Gather", "embeddings.types", {"embeddings.token_type_embeddings.weight", "token_type_ids"});
+    const auto types =
+        out_.node("Gather", "embeddings.types", {"embeddings.token_type_embeddings.weight", "token_type_ids"});
     const auto length = out_.node("Shape", "embeddings.length", {"input_ids"});
     out_.attribute("start", std::int64_t{1});
     out_.attribute("end", std::int64_t{2});
-    const auto positions = out_.node("Slice", "embeddings.positions",
-                                     {"embeddings.position_embeddings.weight", "zero", length, "zero"});
+    const auto positions =
+        out_.node("Slice", "embeddings.positions", {"embeddings.position_embeddings.weight", "zero", length, "zero"});
     const auto both = out_.node("Add", "embeddings.words_types", {words, types});
     const auto sum = out_.node("Add", "embeddings.sum", {both, positions});
     // Slice hides that its rows are sequence_length; without this onnxruntime does not fuse the residual additions.
@@ -234,7 +236,8 @@ Status write_model(const onnx::ModelProto& model, const fs::path& file) {
   const fs::path fresh = file.string() + fmt::format(".{}", ::getpid());
   const int descriptor = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (descriptor < 0) {
-    return fail(Code::kInternal, fmt::format("cannot write {}: {}", fresh.string(), std::generic_category().message(errno)));
+    return fail(Code::kInternal,
+                fmt::format("cannot write {}: {}", fresh.string(), std::generic_category().message(errno)));
   }
   google::protobuf::io::FileOutputStream out(descriptor);
   const bool is_written = model.SerializeToZeroCopyStream(&out) && out.Flush();
@@ -292,10 +295,11 @@ Status import_sentence_encoder(const fs::path& folder, const fs::path& version_f
   }
   const fs::path fresh = version_folder.string() + fmt::format(".{}", ::getpid());
   fs::create_directories(fresh, error);
-  Status done = error ? Status(fail(Code::kInternal, fmt::format("cannot make {}: {}", fresh.string(), error.message())))
-                      : import_bert(folder, fresh / "model.onnx");
-  for (const char* name : {"tokenizer.json", "config.json", "modules.json", "sentence_bert_config.json",
-                           "1_Pooling/config.json"}) {
+  Status done = error
+                    ? Status(fail(Code::kInternal, fmt::format("cannot make {}: {}", fresh.string(), error.message())))
+                    : import_bert(folder, fresh / "model.onnx");
+  for (const char* name :
+       {"tokenizer.json", "config.json", "modules.json", "sentence_bert_config.json", "1_Pooling/config.json"}) {
     if (done && fs::exists(folder / name, error)) {
       fs::create_directories((fresh / name).parent_path(), error);
       if (!fs::copy_file(folder / name, fresh / name, error)) {

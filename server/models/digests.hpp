@@ -1,5 +1,5 @@
-// SHA-256 of files, each computed once: remembered by path, size and modification time in <store>/digests.json, so that a
-// second start does not read the weights again. A lost or broken digests.json only costs time. Not thread-safe.
+// SHA-256 of files, each computed once: remembered by path, size and modification time in <store>/digests.json, so that
+// a second start does not read the weights again. A lost or broken digests.json only costs time. Not thread-safe.
 #pragma once
 
 #include <cstdint>

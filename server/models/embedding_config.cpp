@@ -48,8 +48,7 @@ std::string text_or_empty(const Json& object, const char* key) {
 
 Status check_inputs(const ModelVersion& model) {
   for (const TensorSignature& input : model.inputs) {
-    const bool is_known =
-        input.name == "input_ids" || input.name == "attention_mask" || input.name == "token_type_ids";
+    const bool is_known = input.name == "input_ids" || input.name == "attention_mask" || input.name == "token_type_ids";
     const bool is_fitting = (input.datatype == DataType::kInt64 || input.datatype == DataType::kInt32) &&
                             (!input.has_rank || input.dims.size() == 2);
     if (!is_known || !is_fitting) {
@@ -108,7 +107,8 @@ Result<Modules> read_modules(const std::filesystem::path& folder) {
     } else if (kind == "Normalize") {
       modules.normalize = true;
     } else if (kind != "Transformer") {
-      return bad(fmt::format("modules.json: module '{}' is not supported; Transformer, Pooling and Normalize are", kind));
+      return bad(
+          fmt::format("modules.json: module '{}' is not supported; Transformer, Pooling and Normalize are", kind));
     }
   }
   // The folder name comes out of a file and goes into a path.
@@ -197,19 +197,24 @@ Result<EmbeddingConfig> read_embedding_config(const std::filesystem::path& folde
   const bool has_width = (*states)->has_rank && (*states)->dims[2] > 0;
   const std::int64_t width = has_width ? (*states)->dims[2] : number(*config, "hidden_size").value_or(0);
   if (width < 1 || width > kLargestMaxTokens) {
-    return bad(fmt::format("output '{}' has no known width: neither the graph nor config.json says it", (*states)->name));
+    return bad(
+        fmt::format("output '{}' has no known width: neither the graph nor config.json says it", (*states)->name));
   }
   auto tokenizer = text::Tokenizer::load(as_bytes(*tokenizer_json));
   if (!tokenizer) {
     return fail(std::move(tokenizer.error()));
   }
   const auto pad = (*tokenizer)->pad_id();
-  return EmbeddingConfig{
-      .tokenizer = *tokenizer,
-      .max_tokens = static_cast<std::uint32_t>(*max_tokens),
-      .pad_id = pad ? *pad : static_cast<std::uint32_t>(std::max<std::int64_t>(0, number(*config, "pad_token_id").value_or(0))),
-      .pooling = {.kind = *pooling, .normalize = modules->normalize, .output = (*states)->name, .mask = "attention_mask"},
-      .width = static_cast<std::uint32_t>(width)};
+  return EmbeddingConfig{.tokenizer = *tokenizer,
+                         .max_tokens = static_cast<std::uint32_t>(*max_tokens),
+                         .pad_id = pad ? *pad
+                                       : static_cast<std::uint32_t>(
+                                             std::max<std::int64_t>(0, number(*config, "pad_token_id").value_or(0))),
+                         .pooling = {.kind = *pooling,
+                                     .normalize = modules->normalize,
+                                     .output = (*states)->name,
+                                     .mask = "attention_mask"},
+                         .width = static_cast<std::uint32_t>(width)};
 }
 
 Buckets default_embedding_buckets(const ModelVersion& model, const EmbeddingConfig& embedding) {

@@ -8,10 +8,11 @@
 namespace shoal::models {
 namespace {
 
-// One row-major [rows, length] tensor; `value` gives the element of a row at a position inside it, `padding` what follows.
+// One row-major [rows, length] tensor; `value` gives the element of a row at a position inside it, `padding` what
+// follows.
 template <class Value>
-Tensor fill(const TensorSignature& signature, std::span<const text::Tokens> rows, std::size_t length, std::int64_t padding,
-            Value value) {
+Tensor fill(const TensorSignature& signature, std::span<const text::Tokens> rows, std::size_t length,
+            std::int64_t padding, Value value) {
   Tensor tensor{.name = signature.name,
                 .datatype = signature.datatype,
                 .shape = {static_cast<std::int64_t>(rows.size()), static_cast<std::int64_t>(length)},
@@ -42,22 +43,24 @@ Result<std::vector<Tensor>> build_embedding_inputs(const ModelVersion& model, st
       return fail(Code::kInvalidArgument, "input must not be empty", "input");
     }
     if (row.ids.size() > embedding.max_tokens) {
-      return fail(Code::kContextLengthExceeded,
-                  fmt::format("This model's maximum context length is {} tokens, however you requested {} tokens. Please "
-                              "reduce the length of the input.",
-                              embedding.max_tokens, row.ids.size()),
-                  "input");
+      return fail(
+          Code::kContextLengthExceeded,
+          fmt::format("This model's maximum context length is {} tokens, however you requested {} tokens. Please "
+                      "reduce the length of the input.",
+                      embedding.max_tokens, row.ids.size()),
+          "input");
     }
     length = std::max(length, row.ids.size());
   }
   std::vector<Tensor> inputs;
   for (const TensorSignature& signature : model.inputs) {
     if (signature.name == "input_ids") {
-      inputs.push_back(fill(signature, rows, length, embedding.pad_id, [](const text::Tokens& row, std::size_t position) {
-        return std::int64_t{row.ids[position]};
-      }));
+      inputs.push_back(
+          fill(signature, rows, length, embedding.pad_id,
+               [](const text::Tokens& row, std::size_t position) { return std::int64_t{row.ids[position]}; }));
     } else if (signature.name == "attention_mask") {
-      inputs.push_back(fill(signature, rows, length, 0, [](const text::Tokens&, std::size_t) { return std::int64_t{1}; }));
+      inputs.push_back(
+          fill(signature, rows, length, 0, [](const text::Tokens&, std::size_t) { return std::int64_t{1}; }));
     } else {
       inputs.push_back(fill(signature, rows, length, 0, [](const text::Tokens& row, std::size_t position) {
         return position < row.type_ids.size() ? std::int64_t{row.type_ids[position]} : 0;

@@ -62,7 +62,9 @@ std::string GraphBuilder::floats(const std::string& name, std::initializer_list<
   return name;
 }
 
-std::string GraphBuilder::scalar(const std::string& name, float value) { return floats(name, {}, std::span(&value, 1)); }
+std::string GraphBuilder::scalar(const std::string& name, float value) {
+  return floats(name, {}, std::span(&value, 1));
+}
 
 std::string GraphBuilder::integers(const std::string& name, std::initializer_list<std::int64_t> values) {
   onnx::TensorProto& tensor = *graph_.add_initializer();

@@ -77,10 +77,10 @@ Result<std::optional<std::int64_t>> parse_version(std::string_view text) {
   std::int64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size()) {
-    return fail(Code::kInvalidArgument,
-                fmt::format("failed to get model version from specified version string '{}'",
-                            text.substr(0, kMaxEchoBytes)),
-                "model_version");
+    return fail(
+        Code::kInvalidArgument,
+        fmt::format("failed to get model version from specified version string '{}'", text.substr(0, kMaxEchoBytes)),
+        "model_version");
   }
   if (number < 1) {
     return fail(Code::kInvalidArgument,

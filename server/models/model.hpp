@@ -63,9 +63,9 @@ enum class ModelState : std::uint8_t { kReady, kUnavailable };
 
 struct ModelVersion {
   std::string name;
-  std::int64_t version = 0;  // from 1 on; 0 = the model's folder holds no version to serve
-  std::string platform;  // "onnxruntime_onnx"
-  std::vector<TensorSignature> inputs;   // those a request must give: without the graph's initialisers
+  std::int64_t version = 0;             // from 1 on; 0 = the model's folder holds no version to serve
+  std::string platform;                 // "onnxruntime_onnx"
+  std::vector<TensorSignature> inputs;  // those a request must give: without the graph's initialisers
   std::vector<TensorSignature> outputs;
   // > 0: every input and output starts with a batch dimension, requests may be joined along it up to this many rows.
   // 0: shapes are taken as they are.
@@ -76,7 +76,8 @@ struct ModelVersion {
   Buckets webnn_buckets;
   std::optional<EmbeddingConfig> embedding;
   std::string no_embedding_reason;  // why there is none
-  std::shared_ptr<const inference::ModelConfig> config;  // completed: inputs, outputs, max_batch_size. Null if unreadable.
+  std::shared_ptr<const inference::ModelConfig>
+      config;  // completed: inputs, outputs, max_batch_size. Null if unreadable.
   ModelState state = ModelState::kUnavailable;
   Error load_error;  // why it is kUnavailable
 

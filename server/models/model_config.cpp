@@ -53,9 +53,10 @@ Status check_supported(const inference::ModelConfig& config) {
   const bool is_platform_fine = config.platform().empty() || config.platform() == "onnxruntime_onnx";
   const bool is_backend_fine = config.backend().empty() || config.backend() == "onnxruntime";
   if (!is_platform_fine || !is_backend_fine) {
-    return bad(fmt::format("platform '{}' with backend '{}' is not served here: the platform is 'onnxruntime_onnx', the "
-                           "backend 'onnxruntime'",
-                           config.platform(), config.backend()));
+    return bad(
+        fmt::format("platform '{}' with backend '{}' is not served here: the platform is 'onnxruntime_onnx', the "
+                    "backend 'onnxruntime'",
+                    config.platform(), config.backend()));
   }
   if (config.max_batch_size() < 0) {
     return bad(fmt::format("max_batch_size is {}, it must be >= 0", config.max_batch_size()));
@@ -86,9 +87,12 @@ std::int64_t auto_batch_size(const GraphSignature& graph) {
 // Numbers of inference::DataType and shoal::DataType agree up to FP64; the rest is named.
 inference::DataType config_type(DataType type) {
   switch (type) {
-    case DataType::kBytes: return inference::TYPE_STRING;
-    case DataType::kBf16: return inference::TYPE_BF16;
-    default: return static_cast<inference::DataType>(type);
+    case DataType::kBytes:
+      return inference::TYPE_STRING;
+    case DataType::kBf16:
+      return inference::TYPE_BF16;
+    default:
+      return static_cast<inference::DataType>(type);
   }
 }
 static_assert(static_cast<int>(DataType::kBool) == inference::TYPE_BOOL);
@@ -162,9 +166,10 @@ Status join(ConfigTensors& said, bool has_batch, std::string_view role, std::vec
 Status check_batch_dimension(const std::vector<TensorSignature>& tensors, std::string_view role) {
   for (const TensorSignature& tensor : tensors) {
     if (!tensor.has_rank || tensor.dims.empty() || tensor.dims[0] >= 0) {
-      return bad(fmt::format("max_batch_size > 0 needs a graph whose tensors start with an open batch dimension; {} '{}' "
-                             "has the shape {}",
-                             role, tensor.name, tensor.has_rank ? shape_text(tensor.dims) : "unknown"));
+      return bad(
+          fmt::format("max_batch_size > 0 needs a graph whose tensors start with an open batch dimension; {} '{}' "
+                      "has the shape {}",
+                      role, tensor.name, tensor.has_rank ? shape_text(tensor.dims) : "unknown"));
     }
   }
   return {};
@@ -186,8 +191,8 @@ Result<ParsedConfig> parse_model_config(std::string_view text, std::string_view 
   if (!parser.ParseFromString(std::string(text), parsed.config.get()) || !errors.text().empty()) {
     return bad(errors.text().empty() ? fmt::format("{}: not a model configuration", file) : errors.text());
   }
-  const auto* field = inference::ModelConfig::descriptor()->FindFieldByNumber(
-      inference::ModelConfig::kMaxBatchSizeFieldNumber);
+  const auto* field =
+      inference::ModelConfig::descriptor()->FindFieldByNumber(inference::ModelConfig::kMaxBatchSizeFieldNumber);
   parsed.has_max_batch_size = places.GetLocation(field, -1).line >= 0;
   if (auto supported = check_supported(*parsed.config); !supported) {
     return fail(std::move(supported.error()).with(file));

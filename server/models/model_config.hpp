@@ -1,9 +1,10 @@
 // config.pbtxt: Triton's model configuration in protobuf text form, read strictly, and joined with what the graph says.
 // Pure: text and signatures in, values out. Errors are kInvalidArgument and name file, line and key.
 //
-// max_batch_size, where the file does not say it: kAutoBatchSize when every input and output of the graph starts with the
-// same symbolic dimension and that symbol is a batch ("batch", "batch_size", "image_batch_size", "N", ...); else 0. The
-// symbol is asked for because a graph over [sequence, features] looks just the same and must not be joined along it.
+// max_batch_size, where the file does not say it: kAutoBatchSize when every input and output of the graph starts with
+// the same symbolic dimension and that symbol is a batch ("batch", "batch_size", "image_batch_size", "N", ...); else 0.
+// The symbol is asked for because a graph over [sequence, features] looks just the same and must not be joined along
+// it.
 #pragma once
 
 #include <memory>
@@ -28,7 +29,8 @@ struct ParsedConfig {
 Result<ParsedConfig> parse_model_config(std::string_view text, std::string_view file);
 
 // Fills name-independent fields of `model` from both (inputs, outputs, max_batch_size, backends, buckets, platform) and
-// completes the configuration, which `model.config` then holds. Refuses what Shoal does not do, and what the graph contradicts.
+// completes the configuration, which `model.config` then holds. Refuses what Shoal does not do, and what the graph
+// contradicts.
 Status apply_model_config(ParsedConfig parsed, GraphSignature graph, const std::vector<Backend>& default_backends,
                           ModelVersion& model);
 

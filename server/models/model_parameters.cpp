@@ -121,8 +121,8 @@ Status apply_parameters(const inference::ModelConfig& config, ModelVersion& mode
         return bad(fmt::format("{} is '{}', it must be 'auto' or 'off'", key, value));
       }
     } else if (key.starts_with("shoal_")) {
-      return bad(fmt::format("parameters: unknown key '{}'; Shoal's are shoal_backend, shoal_buckets, shoal_embedding",
-                             key));
+      return bad(
+          fmt::format("parameters: unknown key '{}'; Shoal's are shoal_backend, shoal_buckets, shoal_embedding", key));
     }
   }
   return check_symbols(model);

@@ -36,13 +36,17 @@ class Walker {
   bool model() {
     return fields([this](std::uint32_t field) {
       switch (field) {
-        case onnx::ModelProto::kIrVersionFieldNumber: return number(signature_.ir_version);
-        case onnx::ModelProto::kOpsetImportFieldNumber: return message([this] { return opset(); });
+        case onnx::ModelProto::kIrVersionFieldNumber:
+          return number(signature_.ir_version);
+        case onnx::ModelProto::kOpsetImportFieldNumber:
+          return message([this] { return opset(); });
         case onnx::ModelProto::kGraphFieldNumber:
           has_graph_ = true;
           return message([this] { return graph(0, true); });
-        case onnx::ModelProto::kFunctionsFieldNumber: return message([this] { return function(); });
-        default: return skip();
+        case onnx::ModelProto::kFunctionsFieldNumber:
+          return message([this] { return function(); });
+        default:
+          return skip();
       }
     });
   }
@@ -52,7 +56,8 @@ class Walker {
       return refusal("there is no graph in it");
     }
     // Before IR version 4 every initialiser was listed as an input too; a request need not give those.
-    std::erase_if(signature_.inputs, [this](const TensorSignature& input) { return initialisers_.contains(input.name); });
+    std::erase_if(signature_.inputs,
+                  [this](const TensorSignature& input) { return initialisers_.contains(input.name); });
     if (signature_.outputs.empty()) {
       return refusal("the graph has no outputs");
     }
@@ -104,9 +109,14 @@ class Walker {
     std::uint32_t size = 0;
     std::uint64_t ignored = 0;
     switch (wire_type_of(tag_)) {
-      case kVarint: return in_.ReadVarint64(&ignored) || refuse("damaged or cut protobuf data");
-      case kFixed64: size = 8; break;
-      case kFixed32: size = 4; break;
+      case kVarint:
+        return in_.ReadVarint64(&ignored) || refuse("damaged or cut protobuf data");
+      case kFixed64:
+        size = 8;
+        break;
+      case kFixed32:
+        size = 4;
+        break;
       default:
         if (!length(size)) {
           return false;
@@ -135,9 +145,12 @@ class Walker {
     std::int64_t version = 0;
     const bool is_fine = fields([&](std::uint32_t field) {
       switch (field) {
-        case onnx::OperatorSetIdProto::kDomainFieldNumber: return text(domain);
-        case onnx::OperatorSetIdProto::kVersionFieldNumber: return number(version);
-        default: return skip();
+        case onnx::OperatorSetIdProto::kDomainFieldNumber:
+          return text(domain);
+        case onnx::OperatorSetIdProto::kVersionFieldNumber:
+          return number(version);
+        default:
+          return skip();
       }
     });
     if (domain.empty() || domain == "ai.onnx") {
@@ -152,13 +165,18 @@ class Walker {
     }
     return fields([&](std::uint32_t field) {
       switch (field) {
-        case onnx::GraphProto::kNodeFieldNumber: return message([&] { return node(depth); });
-        case onnx::GraphProto::kInitializerFieldNumber: return message([&] { return tensor(is_main); });
+        case onnx::GraphProto::kNodeFieldNumber:
+          return message([&] { return node(depth); });
+        case onnx::GraphProto::kInitializerFieldNumber:
+          return message([&] { return tensor(is_main); });
         case onnx::GraphProto::kSparseInitializerFieldNumber:
           return message([&] { return sparse_tensor(is_main); });
-        case onnx::GraphProto::kInputFieldNumber: return is_main ? value(signature_.inputs, "input") : skip();
-        case onnx::GraphProto::kOutputFieldNumber: return is_main ? value(signature_.outputs, "output") : skip();
-        default: return skip();
+        case onnx::GraphProto::kInputFieldNumber:
+          return is_main ? value(signature_.inputs, "input") : skip();
+        case onnx::GraphProto::kOutputFieldNumber:
+          return is_main ? value(signature_.outputs, "output") : skip();
+        default:
+          return skip();
       }
     });
   }
@@ -179,12 +197,16 @@ class Walker {
     return fields([&](std::uint32_t field) {
       switch (field) {
         case onnx::AttributeProto::kTFieldNumber:
-        case onnx::AttributeProto::kTensorsFieldNumber: return message([&] { return tensor(false); });
+        case onnx::AttributeProto::kTensorsFieldNumber:
+          return message([&] { return tensor(false); });
         case onnx::AttributeProto::kSparseTensorFieldNumber:
-        case onnx::AttributeProto::kSparseTensorsFieldNumber: return message([&] { return sparse_tensor(false); });
+        case onnx::AttributeProto::kSparseTensorsFieldNumber:
+          return message([&] { return sparse_tensor(false); });
         case onnx::AttributeProto::kGFieldNumber:
-        case onnx::AttributeProto::kGraphsFieldNumber: return message([&] { return graph(depth + 1, false); });
-        default: return skip();
+        case onnx::AttributeProto::kGraphsFieldNumber:
+          return message([&] { return graph(depth + 1, false); });
+        default:
+          return skip();
       }
     });
   }
@@ -192,9 +214,12 @@ class Walker {
   bool sparse_tensor(bool is_main) {
     return fields([&](std::uint32_t field) {
       switch (field) {
-        case onnx::SparseTensorProto::kValuesFieldNumber: return message([&] { return tensor(is_main); });
-        case onnx::SparseTensorProto::kIndicesFieldNumber: return message([&] { return tensor(false); });
-        default: return skip();
+        case onnx::SparseTensorProto::kValuesFieldNumber:
+          return message([&] { return tensor(is_main); });
+        case onnx::SparseTensorProto::kIndicesFieldNumber:
+          return message([&] { return tensor(false); });
+        default:
+          return skip();
       }
     });
   }
@@ -205,10 +230,14 @@ class Walker {
     std::int64_t where = onnx::TensorProto::DEFAULT;
     const bool is_fine = fields([&](std::uint32_t field) {
       switch (field) {
-        case onnx::TensorProto::kNameFieldNumber: return text(name);
-        case onnx::TensorProto::kDataLocationFieldNumber: return number(where);
-        case onnx::TensorProto::kExternalDataFieldNumber: return message([&] { return external(location); });
-        default: return skip();
+        case onnx::TensorProto::kNameFieldNumber:
+          return text(name);
+        case onnx::TensorProto::kDataLocationFieldNumber:
+          return number(where);
+        case onnx::TensorProto::kExternalDataFieldNumber:
+          return message([&] { return external(location); });
+        default:
+          return skip();
       }
     });
     if (is_main_initialiser) {
@@ -228,9 +257,12 @@ class Walker {
     std::string entry;
     const bool is_fine = fields([&](std::uint32_t field) {
       switch (field) {
-        case onnx::StringStringEntryProto::kKeyFieldNumber: return text(key);
-        case onnx::StringStringEntryProto::kValueFieldNumber: return text(entry);
-        default: return skip();
+        case onnx::StringStringEntryProto::kKeyFieldNumber:
+          return text(key);
+        case onnx::StringStringEntryProto::kValueFieldNumber:
+          return text(entry);
+        default:
+          return skip();
       }
     });
     if (key == "location") {
@@ -275,10 +307,11 @@ class Walker {
 
 Result<GraphSignature> read_onnx_signature(google::protobuf::io::ZeroCopyInputStream& stream, std::uint64_t size) {
   if (size > std::uint64_t{std::numeric_limits<int>::max()}) {
-    return fail(Code::kInvalidArgument,
-                fmt::format("an ONNX graph file cannot exceed 2 GiB and this has {} bytes: keep the weights as external "
-                            "data",
-                            size));
+    return fail(
+        Code::kInvalidArgument,
+        fmt::format("an ONNX graph file cannot exceed 2 GiB and this has {} bytes: keep the weights as external "
+                    "data",
+                    size));
   }
   CodedInputStream in(&stream);
   in.SetTotalBytesLimit(std::numeric_limits<int>::max());

@@ -1,6 +1,6 @@
 // What a graph says about itself: inputs, outputs and the external files that hold its weights, read from the protobuf
-// stream without keeping (or even reading, where the stream can seek) a single weight. Operators are not looked at: what
-// a browser can run is for the browser to say. Pure over a stream; any malformed input is an Error.
+// stream without keeping (or even reading, where the stream can seek) a single weight. Operators are not looked at:
+// what a browser can run is for the browser to say. Pure over a stream; any malformed input is an Error.
 #pragma once
 
 #include <cstdint>

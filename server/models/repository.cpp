@@ -75,8 +75,8 @@ Result<ParsedConfig> read_config(const fs::path& folder, const std::string& name
   }
   auto parsed = parse_model_config(text ? std::string_view(*text) : std::string_view(), file.string());
   if (parsed && !parsed->config->name().empty() && parsed->config->name() != name) {
-    return fail(Code::kInvalidArgument, fmt::format("{}: name is '{}', its folder is '{}'", file.string(),
-                                                    parsed->config->name(), name));
+    return fail(Code::kInvalidArgument,
+                fmt::format("{}: name is '{}', its folder is '{}'", file.string(), parsed->config->name(), name));
   }
   return parsed;
 }
@@ -213,8 +213,8 @@ std::vector<ModelPtr> Repository::read_model(const std::string& name) {
     model->name = name;
     model->version = version;
     const fs::path version_folder = folder / std::to_string(version);
-    const Status read = config ? read_version(version_folder, *config, options_, log_, digests_, *model)
-                               : Status(fail(config.error()));
+    const Status read =
+        config ? read_version(version_folder, *config, options_, log_, digests_, *model) : Status(fail(config.error()));
     models.push_back(read ? ModelPtr(model) : unavailable(name, version, read.error()));
     if (!read) {
       log_.error("model_unavailable", {{"model", name}, {"version", version}, {"reason", read.error().message}});

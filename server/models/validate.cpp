@@ -67,10 +67,10 @@ Status check_shape(const ModelVersion& model, const TensorSignature& expected, c
       " NOTE: Setting a non-zero max_batch_size in the model config requires a batch dimension to be prepended to each "
       "input shape. If you want to specify the full shape including the batch dim in your input dims config, try "
       "setting max_batch_size to zero.";
-  return bad(fmt::format("unexpected shape for input '{}' for model '{}'. Expected {}, got {}.{}", input.name,
-                         model.name, shape_text(expected.dims), shape_text(input.shape),
-                         model.max_batch_size > 0 ? kBatchNote : ""),
-             input.name);
+  return bad(
+      fmt::format("unexpected shape for input '{}' for model '{}'. Expected {}, got {}.{}", input.name, model.name,
+                  shape_text(expected.dims), shape_text(input.shape), model.max_batch_size > 0 ? kBatchNote : ""),
+      input.name);
 }
 
 Status check_input(const ModelVersion& model, const Tensor& input) {

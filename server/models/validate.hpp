@@ -1,5 +1,5 @@
-// Checks a request's tensors against a model's signature before anything is queued. Pure. Messages are Triton's where it
-// has one, so that clients' tests of the wording keep working.
+// Checks a request's tensors against a model's signature before anything is queued. Pure. Messages are Triton's where
+// it has one, so that clients' tests of the wording keep working.
 #pragma once
 
 #include <span>

@@ -61,9 +61,9 @@ Result<Tokens> Tokenizer::encode_parts(std::string_view text, const std::string_
   const std::string_view second = pair == nullptr ? kEmpty : (pair->empty() ? kEmpty : *pair);
   ErrorText error{};
   ShoalEncoding encoding{};
-  const int status = shoal_tokenizer_encode(
-      handle_, bytes_of(text), text.size(), pair == nullptr ? nullptr : bytes_of(second), second.size(),
-      add_special_tokens ? 1 : 0, &encoding, error.data(), error.size());
+  const int status =
+      shoal_tokenizer_encode(handle_, bytes_of(text), text.size(), pair == nullptr ? nullptr : bytes_of(second),
+                             second.size(), add_special_tokens ? 1 : 0, &encoding, error.data(), error.size());
   if (status != SHOAL_TOKENIZER_OK) {
     return failure(status, "cannot tokenize", error);
   }

@@ -1,5 +1,5 @@
-// A Hugging Face tokenizer.json: text to token ids. Immutable and thread-safe after loading. Truncation and padding of the
-// file are ignored: limits are the model's, and they are errors, not silent cuts.
+// A Hugging Face tokenizer.json: text to token ids. Immutable and thread-safe after loading. Truncation and padding of
+// the file are ignored: limits are the model's, and they are errors, not silent cuts.
 #pragma once
 
 #include <cstdint>

@@ -28,9 +28,11 @@ TEST(Safetensors, ReadsTensorsAndMetadata) {
   std::string data(reinterpret_cast<const char*>(values), sizeof(values));
   data += std::string("\x00\x3C\x00\xC0", 4);  // F16: 1, -2
   data += std::string("\x80\x3F", 2);          // BF16: 1
-  const std::string file = file_of(R"({"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]},
+  const std::string file =
+      file_of(R"({"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]},
     "half":{"dtype":"F16","shape":[2],"data_offsets":[8,12]},"brain":{"dtype":"BF16","shape":[],"data_offsets":[12,14]},
-    "none":{"dtype":"I64","shape":[0,7],"data_offsets":[14,14]}}   )", data);
+    "none":{"dtype":"I64","shape":[0,7],"data_offsets":[14,14]}}   )",
+              data);
   const auto parsed = parse_safetensors(as_bytes(file));
   ASSERT_TRUE(parsed) << parsed.error().message;
   EXPECT_EQ(parsed->metadata.at("format"), "pt");
@@ -66,12 +68,12 @@ TEST(Safetensors, RefusesWhatTheFormatForbids) {
       {R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0]}})", 4, "needs two numbers"},
       {R"({"a":{"dtype":"U8","shape":[4]}})", 4, "lacks"},
       {R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4],"more":1}})", 4, "unexpected key 'more'"},
-      {R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"a":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}})", 4,
-       "'a' twice"},
-      {R"({"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},"b":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}})", 4,
-       "overlaps"},
-      {R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}})", 4,
-       "hole"},
+      {R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"a":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}})",
+       4, "'a' twice"},
+      {R"({"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},"b":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}})",
+       4, "overlaps"},
+      {R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}})",
+       4, "hole"},
       {R"({"a":{"dtype":"U8","shape":[[1]],"data_offsets":[0,1]}})", 1, "list where none belongs"},
       {R"({"__metadata__":{"k":1}})", 0, "number where none belongs"},
       {R"({"__metadata__":{},"__metadata__":{}})", 0, "twice"},
@@ -90,9 +92,9 @@ TEST(Safetensors, DeepNestingIsRefusedAtTheThirdLevel) {
 }
 
 TEST(Safetensors, EveryTruncationIsAnError) {
-  const std::string file =
-      file_of(R"({"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},"b":{"dtype":"F16","shape":[1],"data_offsets":[3,5]}})",
-              "abcde");
+  const std::string file = file_of(
+      R"({"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},"b":{"dtype":"F16","shape":[1],"data_offsets":[3,5]}})",
+      "abcde");
   ASSERT_TRUE(parse_safetensors(as_bytes(file)));
   for (std::size_t size = 0; size < file.size(); ++size) {
     EXPECT_FALSE(parse_safetensors(as_bytes(std::string_view(file).substr(0, size)))) << size;

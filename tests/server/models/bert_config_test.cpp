@@ -17,7 +17,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 nlohmann::json config() {
-  return {{"model_type", "bert"}, {"vocab_size", 11},        {"max_position_embeddings", 7}, {"type_vocab_size", 2},
+  return {{"model_type", "bert"}, {"vocab_size", 11},       {"max_position_embeddings", 7}, {"type_vocab_size", 2},
           {"hidden_size", 4},     {"intermediate_size", 8}, {"num_hidden_layers", 1},       {"num_attention_heads", 2},
           {"hidden_act", "gelu"}, {"layer_norm_eps", 1e-5}};
 }
@@ -50,13 +50,14 @@ std::map<std::string, std::vector<int>> shapes() {
     out[path + ".bias"] = {to};
   };
   const std::string layer = "encoder.layer.0.";
-  for (const char* part : {"attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"}) {
+  for (const char* part :
+       {"attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"}) {
     linear(layer + part, 4, 4);
   }
   linear(layer + "intermediate.dense", 8, 4);
   linear(layer + "output.dense", 4, 8);
-  for (const std::string& norm : {std::string("embeddings.LayerNorm"), layer + "attention.output.LayerNorm",
-                                  layer + "output.LayerNorm"}) {
+  for (const std::string& norm :
+       {std::string("embeddings.LayerNorm"), layer + "attention.output.LayerNorm", layer + "output.LayerNorm"}) {
     out[norm + ".weight"] = out[norm + ".bias"] = {4};
   }
   return out;
@@ -112,7 +113,8 @@ TEST(BertGraph, AcceptsThePrefixAndTheOldNamesOfNorms) {
   std::map<std::string, std::vector<int>> renamed;
   for (const auto& [name, shape] : shapes()) {
     std::string fresh = "bert." + name;
-    for (const auto& [now, then] : {std::pair("LayerNorm.weight", "LayerNorm.gamma"), {"LayerNorm.bias", "LayerNorm.beta"}}) {
+    for (const auto& [now, then] :
+         {std::pair("LayerNorm.weight", "LayerNorm.gamma"), {"LayerNorm.bias", "LayerNorm.beta"}}) {
       if (fresh.ends_with(now)) {
         fresh.replace(fresh.size() - std::strlen(now), std::string::npos, then);
       }

@@ -152,7 +152,8 @@ TEST_F(EmbeddingTest, TheFixtureEncoderIsImportedAndServed) {
     GTEST_SKIP() << "SHOAL_FIXTURES is not set: the model fixtures are not here";
   }
   std::filesystem::remove_all(folder_.path() / "models/m/1");
-  const auto done = import_sentence_encoder(std::filesystem::path(fixtures) / "models/bert", folder_.path() / "models/m/1");
+  const auto done =
+      import_sentence_encoder(std::filesystem::path(fixtures) / "models/bert", folder_.path() / "models/m/1");
   ASSERT_TRUE(done) << done.error().message;
   const auto model = load();
   ASSERT_TRUE(model->embedding) << model->no_embedding_reason;

@@ -97,7 +97,8 @@ TEST(ModelConfig, ReadsShoalsParameters) {
 
 TEST(ModelConfig, ErrorsNameFileLineAndKey) {
   const std::pair<const char*, const char*> cases[] = {
-      {"name: 'm'\nmax_batch: 3", "config.pbtxt:2:10: Message type \"inference.ModelConfig\" has no field named \"max_batch\""},
+      {"name: 'm'\nmax_batch: 3",
+       "config.pbtxt:2:10: Message type \"inference.ModelConfig\" has no field named \"max_batch\""},
       {"max_batch_size: 'x'", "config.pbtxt:1:17: Expected integer"},
       {"input [{ name: 'ids'", "config.pbtxt:1:"},
       {"max_batch_size: 1\nmax_batch_size: 2", "config.pbtxt:2"},
@@ -129,7 +130,8 @@ TEST(ModelConfig, ErrorsNameFileLineAndKey) {
 TEST(ModelConfig, BatchesNeedAnOpenFirstDimension) {
   GraphSignature fixed = graph();
   fixed.inputs[0].dims[0] = 1;
-  EXPECT_THAT(apply("max_batch_size: 4", fixed).error, HasSubstr("needs a graph whose tensors start with an open batch"));
+  EXPECT_THAT(apply("max_batch_size: 4", fixed).error,
+              HasSubstr("needs a graph whose tensors start with an open batch"));
 }
 
 TEST(ModelConfig, DeepAndHugeTextsAreRefused) {

@@ -38,7 +38,8 @@ TEST(Snapshot, RefusesInTritonsWords) {
   EXPECT_EQ(message("foo", ""), "NOT_FOUND: Request for unknown model: 'foo' is not found");
   EXPECT_EQ(message("foo", "99"), "NOT_FOUND: Request for unknown model: 'foo' version 99 is not found");
   EXPECT_EQ(message("m", "99"), "NOT_FOUND: Request for unknown model: 'm' version 99 is not found");
-  EXPECT_THAT(message("m", "3"), HasSubstr("UNAVAILABLE: Request for unknown model: 'm' version 3 is not at ready state"));
+  EXPECT_THAT(message("m", "3"),
+              HasSubstr("UNAVAILABLE: Request for unknown model: 'm' version 3 is not at ready state"));
   EXPECT_THAT(message("bad", ""), HasSubstr("the file is damaged"));
   EXPECT_THAT(message("m", "abc"), HasSubstr("failed to get model version from specified version string 'abc'"));
   EXPECT_THAT(message("m", "1.5"), HasSubstr("INVALID_ARGUMENT"));
@@ -52,9 +53,9 @@ TEST(ModelName, HasRules) {
   for (const char* name : {"a", "all-MiniLM-L6-v2", "m.1", "m_2", "\xC3\xA9t\xC3\xA9", "two words"}) {
     EXPECT_TRUE(check_model_name(name)) << name;
   }
-  for (const std::string& name : {std::string(), std::string("  "), std::string("."), std::string(".."),
-                                  std::string("a/b"), std::string("..\\a"), std::string("a..b"), std::string(".git"),
-                                  std::string("a\nb"), std::string("a\0b", 3), std::string(129, 'a')}) {
+  for (const std::string& name :
+       {std::string(), std::string("  "), std::string("."), std::string(".."), std::string("a/b"), std::string("..\\a"),
+        std::string("a..b"), std::string(".git"), std::string("a\nb"), std::string("a\0b", 3), std::string(129, 'a')}) {
     EXPECT_FALSE(check_model_name(name)) << name;
   }
 }

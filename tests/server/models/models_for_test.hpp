@@ -80,9 +80,9 @@ inline onnx::ModelProto make_model(const std::vector<Value>& inputs, const std::
 
 // x [batch_size, 8] FP32 and ids [batch_size, 2] INT64 to y [batch_size, 4].
 inline onnx::ModelProto two_inputs() {
-  return make_model({{"x", onnx::TensorProto::FLOAT, {"batch_size", "8"}},
-                     {"ids", onnx::TensorProto::INT64, {"batch_size", "2"}}},
-                    {{"y", onnx::TensorProto::FLOAT, {"batch_size", "4"}}});
+  return make_model(
+      {{"x", onnx::TensorProto::FLOAT, {"batch_size", "8"}}, {"ids", onnx::TensorProto::INT64, {"batch_size", "2"}}},
+      {{"y", onnx::TensorProto::FLOAT, {"batch_size", "4"}}});
 }
 
 inline std::string bytes_of(const onnx::ModelProto& model) { return model.SerializeAsString(); }

@@ -22,9 +22,9 @@ Result<GraphSignature> read(const onnx::ModelProto& model) {
 }
 
 TEST(OnnxSignature, ReadsNamesTypesAndDimensions) {
-  const auto signature = read(make_model({{"x", onnx::TensorProto::FLOAT16, {"batch_size", "3", ""}},
-                                          {"scalar", onnx::TensorProto::STRING, {}}},
-                                         {{"y", onnx::TensorProto::BFLOAT16, {"n + 1"}}}));
+  const auto signature = read(make_model(
+      {{"x", onnx::TensorProto::FLOAT16, {"batch_size", "3", ""}}, {"scalar", onnx::TensorProto::STRING, {}}},
+      {{"y", onnx::TensorProto::BFLOAT16, {"n + 1"}}}));
   ASSERT_TRUE(signature) << signature.error().message;
   EXPECT_EQ(signature->ir_version, 8);
   EXPECT_EQ(signature->opset, 17);
@@ -139,13 +139,12 @@ TEST(OnnxSignature, FilesThatAreNotThere) {
   EXPECT_FALSE(read_onnx_signature(folder.path()));
 }
 
-// The fixtures write every signature down beside the graph, as native onnxruntime saw it after its shape inference: there
-// an output may be fixed where the file itself only has a symbol.
+// The fixtures write every signature down beside the graph, as native onnxruntime saw it after its shape inference:
+// there an output may be fixed where the file itself only has a symbol.
 void compare(const std::vector<TensorSignature>& tensors, const nlohmann::json& expected, bool is_input,
              const std::string& where) {
-  const std::map<std::string, DataType> types = {{"tensor(int64)", DataType::kInt64},
-                                                 {"tensor(float)", DataType::kFp32},
-                                                 {"tensor(bool)", DataType::kBool}};
+  const std::map<std::string, DataType> types = {
+      {"tensor(int64)", DataType::kInt64}, {"tensor(float)", DataType::kFp32}, {"tensor(bool)", DataType::kBool}};
   EXPECT_EQ(tensors.size(), expected.size()) << where;
   for (const TensorSignature& tensor : tensors) {
     const std::string place = where + " " + tensor.name;

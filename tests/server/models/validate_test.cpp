@@ -15,7 +15,8 @@ ModelVersion model_with_batches() {
   model.name = "m";
   model.version = 1;
   model.max_batch_size = 4;
-  model.inputs = {{"X", DataType::kFp32, {-1, 8}, {"batch_size", ""}}, {"S", DataType::kBytes, {-1, 1}, {"batch_size", ""}}};
+  model.inputs = {{"X", DataType::kFp32, {-1, 8}, {"batch_size", ""}},
+                  {"S", DataType::kBytes, {-1, 1}, {"batch_size", ""}}};
   model.outputs = {{"Y", DataType::kFp32, {-1, 2}, {"batch_size", ""}}, {"Z", DataType::kFp32, {-1}, {"batch_size"}}};
   return model;
 }
@@ -53,7 +54,8 @@ TEST_P(ValidateRefuses, InTritonsWords) {
 
 const Case kCases[] = {
     {"missing", [](auto& in, auto&) { in.pop_back(); },
-     "expected 2 inputs but got 1 inputs for model 'm'. Got input(s) ['X'], but missing required input(s) ['S']. Please "
+     "expected 2 inputs but got 1 inputs for model 'm'. Got input(s) ['X'], but missing required input(s) ['S']. "
+     "Please "
      "provide all required input(s)."},
     {"none", [](auto& in, auto&) { in.clear(); }, "Got input(s) [], but missing required input(s) ['X','S']"},
     {"extra", [](auto& in, auto&) { in.push_back({"Q", DataType::kFp32, {1}, "1234"}); },
@@ -64,13 +66,17 @@ const Case kCases[] = {
     {"datatype", [](auto& in, auto&) { in[0].datatype = DataType::kInt32; },
      "inference input 'X' data-type is 'INT32', but model 'm' expects 'FP32'"},
     {"dimension", [](auto& in, auto&) { in[0].shape = {1, 7}; },
-     "unexpected shape for input 'X' for model 'm'. Expected [-1,8], got [1,7]. NOTE: Setting a non-zero max_batch_size"},
+     "unexpected shape for input 'X' for model 'm'. Expected [-1,8], got [1,7]. NOTE: Setting a non-zero "
+     "max_batch_size"},
     {"rank", [](auto& in, auto&) { in[0].shape = {8}; }, "Expected [-1,8], got [8]"},
     {"negative", [](auto& in, auto&) { in[0].shape = {-1, 8}; }, "input 'X' has a negative dimension"},
     {"overflow", [](auto& in, auto&) { in[0].shape = {INT64_MAX, 8}; },
      "causes total element count to exceed maximum size of"},
-    {"batch", [](auto& in, auto&) { in = {{"X", DataType::kFp32, {5, 8}, std::string(160, '\0')},
-                                          {"S", DataType::kBytes, {5, 1}, std::string(20, '\0')}}; },
+    {"batch",
+     [](auto& in, auto&) {
+       in = {{"X", DataType::kFp32, {5, 8}, std::string(160, '\0')},
+             {"S", DataType::kBytes, {5, 1}, std::string(20, '\0')}};
+     },
      "inference request batch-size must be <= 4 for 'm'"},
     {"no_rows", [](auto& in, auto&) { in = {{"X", DataType::kFp32, {0, 8}, ""}, {"S", DataType::kBytes, {0, 1}, ""}}; },
      "batch-size must be >= 1"},

@@ -121,6 +121,29 @@ TEST(Tokenizer, IsThreadSafe) {
   EXPECT_THAT(good, ElementsAre(500, 500, 500, 500));
 }
 
+TEST(Tokenizer, ReadsTheRealEmbeddingModelsFile) {
+  const char* folder = std::getenv("SHOAL_MINILM");
+  if (folder == nullptr) {
+    GTEST_SKIP() << "SHOAL_MINILM is not set: the real embedding model is not here";
+  }
+  const auto tokenizer = Tokenizer::load(as_bytes(read(std::filesystem::path(folder) / "tokenizer.json")));
+  ASSERT_TRUE(tokenizer) << tokenizer.error().message;
+  EXPECT_THAT((*tokenizer)->encode("Hello world!")->ids, ElementsAre(101, 7592, 2088, 999, 102));
+  EXPECT_THAT((*tokenizer)->encode("")->ids, ElementsAre(101, 102));
+  EXPECT_EQ((*tokenizer)->vocab_size(), 30522U);
+  EXPECT_EQ((*tokenizer)->pad_id(), 0U);
+  // The file cuts at 128 tokens and fills up to 128; neither may show.
+  std::string long_text;
+  for (int word = 0; word < 700; ++word) {
+    long_text += "hello ";
+  }
+  EXPECT_EQ((*tokenizer)->encode(long_text)->ids.size(), 702U);
+  for (const char* text : {"\xF0\x9F\x98\x80 \xF0\x9F\x91\xA9\xE2\x80\x8D\xF0\x9F\x9A\x80",
+                           "\xD7\xA9\xD7\x9C\xD7\x95\xD7\x9D", "\xE4\xBD\xA0\xE5\xA5\xBD"}) {
+    EXPECT_GT((*tokenizer)->encode(text)->ids.size(), 2U) << text;
+  }
+}
+
 // Rows of the reference inputs, without their padding.
 std::vector<std::vector<std::uint32_t>> reference_ids(const std::string& file) {
   const auto parsed = import::parse_safetensors(as_bytes(file));
@@ -145,9 +168,9 @@ TEST(Tokenizer, EqualsTheReferenceIdsOfTheFixtures) {
     GTEST_SKIP() << "SHOAL_FIXTURES is not set: the model fixtures are not here";
   }
   int compared = 0;
-  for (const char* name : {"albert", "bert", "bert_mlm", "bert_qa", "bloom", "deberta-v2", "distilbert", "electra",
-                           "falcon", "gpt2", "llama", "llama3", "opt", "qwen2", "qwen3", "roberta", "t5", "xlm",
-                           "xlm-roberta", "gemma3_text"}) {
+  for (const char* name : {"albert",  "bert",    "bert_mlm", "bert_qa", "bloom",       "deberta-v2", "distilbert",
+                           "electra", "falcon",  "gpt2",     "llama",   "llama3",      "opt",        "qwen2",
+                           "qwen3",   "roberta", "t5",       "xlm",     "xlm-roberta", "gemma3_text"}) {
     const std::filesystem::path folder = std::filesystem::path(fixtures) / "models" / name;
     const auto tokenizer = Tokenizer::load(as_bytes(read(folder / "tokenizer.json")));
     ASSERT_TRUE(tokenizer) << name << ": " << tokenizer.error().message;
@@ -160,10 +183,10 @@ TEST(Tokenizer, EqualsTheReferenceIdsOfTheFixtures) {
       const std::string file = read(folder / "reference" / one["file"].get<std::string>());
       const auto rows = reference_ids(file);
       for (std::size_t row = 0; row < rows.size(); ++row) {
-        const auto tokens = raw.contains("question")
-                                ? (*tokenizer)->encode_pair(raw["question"].get<std::string>(),
-                                                            raw["context"].get<std::string>())
-                                : (*tokenizer)->encode(raw["texts"][row].get<std::string>());
+        const auto tokens =
+            raw.contains("question")
+                ? (*tokenizer)->encode_pair(raw["question"].get<std::string>(), raw["context"].get<std::string>())
+                : (*tokenizer)->encode(raw["texts"][row].get<std::string>());
         ASSERT_TRUE(tokens) << name;
         EXPECT_EQ(tokens->ids, rows[row]) << name << " " << one["name"] << " row " << row;
         ++compared;
