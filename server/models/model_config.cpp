@@ -51,11 +51,12 @@ Status check_supported(const inference::ModelConfig& config) {
     return bad("batch_input and batch_output are not supported");
   }
   const bool is_platform_fine = config.platform().empty() || config.platform() == "onnxruntime_onnx";
-  const bool is_backend_fine = config.backend().empty() || config.backend() == "onnxruntime";
+  const bool is_backend_fine =
+      config.backend().empty() || config.backend() == "onnxruntime" || config.backend() == "shoal";
   if (!is_platform_fine || !is_backend_fine) {
     return bad(
         fmt::format("platform '{}' with backend '{}' is not served here: the platform is 'onnxruntime_onnx', the "
-                    "backend 'onnxruntime'",
+                    "backend 'shoal' or 'onnxruntime'",
                     config.platform(), config.backend()));
   }
   if (config.max_batch_size() < 0) {
@@ -227,7 +228,9 @@ Status apply_model_config(ParsedConfig parsed, GraphSignature graph, const std::
   }
   config.set_name(model.name);
   config.set_platform(model.platform);
-  config.set_backend("onnxruntime");
+  if (config.backend().empty()) {
+    config.set_backend("shoal");
+  }
   config.set_max_batch_size(static_cast<int>(model.max_batch_size));
   model.config = std::move(parsed.config);
   return {};

@@ -76,6 +76,12 @@ TEST(ModelConfig, AZeroThatIsWrittenStaysAZero) {
   EXPECT_EQ(apply("max_batch_size: 8").model.max_batch_size, 8);
 }
 
+TEST(ModelConfig, ServesOnnxUnderTwoBackendNames) {
+  EXPECT_EQ(apply("").model.config->backend(), "shoal");
+  EXPECT_EQ(apply("platform: 'onnxruntime_onnx' backend: 'shoal'").error, "");
+  EXPECT_EQ(apply("backend: 'onnxruntime'").model.config->backend(), "onnxruntime");
+}
+
 TEST(ModelConfig, DimsNarrowTheGraph) {
   const Applied applied = apply("input [{ name: 'ids' data_type: TYPE_INT64 dims: [ 16 ] }]");
   ASSERT_EQ(applied.error, "");
