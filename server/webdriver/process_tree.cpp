@@ -33,11 +33,11 @@ std::vector<pid_t> all_processes() {
   return pids;
 }
 
-// From /proc/<pid>/stat: "pid (name) state parent ..."; the name may hold spaces and parentheses.
+// From /proc/<pid>/stat: "pid (name) state parent ..."; the name may hold spaces and parentheses. Nothing for a zombie.
 std::optional<pid_t> parent_of(pid_t pid) {
   const std::string stat = read_file("/proc/" + std::to_string(pid) + "/stat");
   const std::size_t name_end = stat.rfind(')');
-  if (name_end == std::string::npos || name_end + 4 >= stat.size()) {
+  if (name_end == std::string::npos || name_end + 4 >= stat.size() || stat[name_end + 2] == 'Z') {
     return std::nullopt;
   }
   pid_t parent = 0;

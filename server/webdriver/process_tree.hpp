@@ -11,10 +11,10 @@
 
 namespace shoal::webdriver {
 
-// All descendants of `root`, without itself.
+// All living descendants of `root`, without itself. A zombie is left out: a driver reaps its browser only when asked for it.
 std::vector<pid_t> descendants(pid_t root);
 
-// Proportional set size of `root` and its descendants, zombies being 0. Milliseconds per process: not for a lane.
+// Proportional set size of `root` and its descendants. Milliseconds per process: not for a lane.
 std::uint64_t tree_pss_bytes(pid_t root);
 
 // The processes of this user whose environment holds `variable` ("NAME=value") exactly, without this one.
