@@ -34,6 +34,7 @@ export async function startBrowser(url: string, profile = mkdtempSync(join(tmpdi
     const timer = setTimeout(() => reject(new Error(`the browser did not start: ${output}`)), START_MS);
     child.once('exit', () => reject(new Error(`the browser ended: ${output}`)));
     child.stderr.on('data', (part: Buffer) => {
+      if (process.env['SHOAL_BROWSER_LOG']) process.stderr.write(part);
       if (output.length < 65536) output += part.toString();
       if (!output.includes('DevTools listening')) return;
       clearTimeout(timer);

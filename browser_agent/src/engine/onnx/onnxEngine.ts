@@ -125,13 +125,21 @@ export class OnnxEngine implements Engine {
   }
 
   #options(load: Load, weights: Weights, freeDimensions: Readonly<Record<string, number>>): Ort.InferenceSession.SessionOptions {
-    const provider = this.backend === 'webnn' ? { name: 'webnn' as const, deviceType: deviceTypeOf(load) } : this.backend;
     return {
-      executionProviders: [provider],
+      executionProviders: [this.#provider(load, weights)],
       ...(Object.keys(freeDimensions).length > 0 && { freeDimensionOverrides: freeDimensions }),
       ...(weights.externalData.length > 0 && { externalData: weights.externalData }),
       logSeverityLevel: VERBOSE,
     };
+  }
+
+  #provider(load: Load, weights: Weights): Ort.InferenceSession.ExecutionProviderConfig {
+    if (this.backend === 'wasm') return 'wasm';
+    if (this.backend === 'webnn') return { name: 'webnn', deviceType: deviceTypeOf(load) };
+    // WGSL promises 2^-11 of absolute error for sin and cos, and that only within [-pi, pi]: rotary positions would cost every
+    // decoder three digits (measured 2e-3 on logits). Their tensors are small.
+    const angles = nodesOfModel(weights.model).filter(({ operator, name }) => (operator === 'Sin' || operator === 'Cos') && name !== '');
+    return { name: 'webgpu', ...(angles.length > 0 && { forceCpuNodeNames: angles.map(({ name }) => name) }) };
   }
 
   #ort(): Promise<typeof Ort> {
