@@ -15,7 +15,7 @@ const always = (code: Code) => (): Code => code;
 const RULES: readonly Rule[] = [
   { pattern: /device (was|is) lost|device lost|DEVICE_LOST|GPUDevice.*lost|MLContext.*lost|context (was|is) lost/i, code: always(Code.DEVICE_LOST) },
   {
-    pattern: /out of memory|bad_alloc|allocation failed|failed to allocate|Failed to allocate|Invalid (typed )?array (buffer )?length|memory\.grow|exceeds? (the )?(max|limit)|larger than.*(limit|max)|GPUOutOfMemory|OOM\b/i,
+    pattern: /out of memory|bad_alloc|allocation failed|failed to allocate|Failed to allocate|Invalid (typed )?array (buffer )?length|memory\.grow|exceeds? (the )?(max|limit)|larger than.*(limit|max)|GPUOutOfMemory|OOM\b|SafeIntOnOverflow/i,
     code: always(Code.RESOURCE_LIMIT),
   },
   { pattern: /Could not find an implementation for|is not a registered function\/op|No Op registered for|NOT_IMPLEMENTED|ERROR_CODE: 9\b|operator .* (is )?not supported/i, code: always(Code.OPERATOR_NOT_SUPPORTED) },
