@@ -147,8 +147,11 @@ metrics::FleetState App::Parts::fleet() const {
     return state;
   }
   for (const pool::SlotView& view : pool->snapshot()) {
-    metrics::FleetState::Worker worker{
-        .slot = view.slot, .state = std::string(pool::slot_state_name(view.state)), .backends = {}};
+    metrics::FleetState::Worker worker{.slot = view.slot,
+                                       .kind = view.kind,
+                                       .state = std::string(pool::slot_state_name(view.state)),
+                                       .backends = {},
+                                       .restarts = view.restarts};
     if (view.worker) {
       worker.memory_bytes = view.worker->memory_bytes;
       for (const Backend backend : view.worker->backends) {
@@ -157,6 +160,8 @@ metrics::FleetState App::Parts::fleet() const {
     }
     state.workers.push_back(std::move(worker));
   }
+  state.websocket_sent_bytes = pool->traffic().sent_bytes;
+  state.websocket_received_bytes = pool->traffic().received_bytes;
   return state;
 }
 
@@ -174,11 +179,13 @@ Status App::Parts::start() {
                                    .port = settings.http_port,
                                    .public_hosts = split_hosts(settings.public_hosts),
                                    .limits = services.limits,
-                                   .upgrade = [this](asio::ip::tcp::socket socket, net::UpgradeRequest request) {
-                                     if (pool) {
-                                       pool->accept(std::move(socket), std::move(request));
-                                     }
-                                   }};
+                                   .upgrade =
+                                       [this](asio::ip::tcp::socket socket, net::UpgradeRequest request) {
+                                         if (pool) {
+                                           pool->accept(std::move(socket), std::move(request));
+                                         }
+                                       },
+                                   .metrics = &metrics};
   http.emplace(main.get_executor(), cpu, std::move(router), options, log);
   api::http::Router metrics_router;
   api::http::add_metrics_route(metrics_router, services);

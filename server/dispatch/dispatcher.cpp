@@ -26,6 +26,9 @@ struct Dispatcher::Open {
   std::uint64_t work_id = 0;
   std::string fallback_from;
   TimePoint sent;
+  // The browser that was lost with it, until another one has it.
+  std::string lost_on;
+  TimePoint lost_at;
 
   [[nodiscard]] Tally::Key key() const { return {request.model->name, request.model->version}; }
 };
@@ -295,6 +298,13 @@ void Dispatcher::start_run(Open& open, const schedule::Action& action) {
   open.fallback_from = action.fallback_from;
   open.sent = Clock::now();
   ++open.attempt;
+  if (!open.lost_on.empty()) {
+    metrics_.request_redispatched(open.request.model->name);
+    log_.info("request_redispatched", {{"request_id", open.request.request_id},
+                                       {"worker", action.slot},
+                                       {"from", std::exchange(open.lost_on, {})},
+                                       {"ms", microseconds_between(open.lost_at, open.sent) / 1000}});
+  }
   pool::RunSpec spec{.instance = action.candidate.instance,
                      .inputs = open.inputs,
                      .outputs = open.request.outputs,
@@ -326,13 +336,12 @@ void Dispatcher::run_ended(std::uint64_t ticket, std::uint32_t attempt, Result<p
     open.worker = nullptr;
     // The pool's word comes after this one; until then nothing more may be sent there.
     scheduler_.slot_down(slot);
-    metrics_.request_redispatched(open.request.model->name);
     if (Status status = scheduler_.retry(ticket, outcome.error().message); !status) {
       answer(ticket, fail(std::move(status.error())));
     } else {
       tally_.requeued(open.key());
-      log_.info("request_redispatched",
-                {{"request_id", open.request.request_id}, {"worker", slot}, {"reason", outcome.error().message}});
+      open.lost_on = slot;
+      open.lost_at = Clock::now();
     }
     if (outcome.error().code == Code::kDeviceLost && recycle_) {
       recycle_(slot, outcome.error().message);

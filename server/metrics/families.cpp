@@ -98,11 +98,6 @@ struct Families::State {
       build(prometheus::BuildCounter(), "shoal_requests_redispatched_total", registry);
   prometheus::Family<prometheus::Counter>& responses =
       build(prometheus::BuildCounter(), "shoal_http_responses_total", registry);
-  prometheus::Family<prometheus::Counter>& restarts =
-      build(prometheus::BuildCounter(), "shoal_worker_restarts_total", registry);
-  prometheus::Counter& sent = build(prometheus::BuildCounter(), "shoal_websocket_sent_bytes_total", registry).Add({});
-  prometheus::Counter& received =
-      build(prometheus::BuildCounter(), "shoal_websocket_received_bytes_total", registry).Add({});
   // Looked up once per model and backend: finding a metric by its labels hashes them all.
   std::map<std::pair<std::string, std::string>, Latency, std::less<>> latencies;
   std::map<std::pair<std::string, unsigned>, prometheus::Counter*> answered;
@@ -130,17 +125,9 @@ void Families::request_answered(std::string_view model, std::string_view backend
   latency.overhead.Observe(static_cast<double>(timing.total_us > elsewhere ? timing.total_us - elsewhere : 0) * kMicro);
 }
 
-void Families::worker_restarted(std::string_view kind) {
-  state_->restarts.Add({{"kind", std::string(kind)}}).Increment();
-}
-
 void Families::request_redispatched(std::string_view model) {
   state_->redispatched.Add({{"model", std::string(model)}}).Increment();
 }
-
-void Families::websocket_sent(std::uint64_t bytes) { state_->sent.Increment(static_cast<double>(bytes)); }
-
-void Families::websocket_received(std::uint64_t bytes) { state_->received.Increment(static_cast<double>(bytes)); }
 
 void Families::http_answered(std::string_view route, unsigned status) {
   prometheus::Counter*& counter = state_->answered[{std::string(route), status}];

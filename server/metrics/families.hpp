@@ -20,11 +20,15 @@ namespace shoal::metrics {
 struct FleetState {
   struct Worker {
     std::string slot;
+    std::string kind;
     std::string state;                  // "starting" "ready" "busy" "lost": the pool's own closed list
     std::vector<std::string> backends;  // usable now
     std::uint64_t memory_bytes = 0;     // PSS of its process tree
+    std::uint64_t restarts = 0;         // launches after the first
   };
   std::vector<Worker> workers;
+  std::uint64_t websocket_sent_bytes = 0;
+  std::uint64_t websocket_received_bytes = 0;
 };
 
 // Durations of one answered request in microseconds.
@@ -51,12 +55,8 @@ class Families {
 
   // A request was answered with success. `model` is a name from the repository.
   void request_answered(std::string_view model, std::string_view backend, const RequestTiming& timing);
-  // A worker's browser was started again. `kind` is the slot's kind ("chromium", "headless_shell").
-  void worker_restarted(std::string_view kind);
   // A request was sent to another worker because the first one was lost.
   void request_redispatched(std::string_view model);
-  void websocket_sent(std::uint64_t bytes);
-  void websocket_received(std::uint64_t bytes);
   // An HTTP answer left. `route` is one of "kserve" "openai" "agent" "other".
   void http_answered(std::string_view route, unsigned status);
 

@@ -22,9 +22,10 @@ struct WebSocket::Stream {
   beast::flat_buffer buffer;
 };
 
-WebSocket::WebSocket(asio::ip::tcp::socket socket, Limits limits)
+WebSocket::WebSocket(asio::ip::tcp::socket socket, Limits limits, Traffic* traffic)
     : stream_(std::make_unique<Stream>(std::move(socket))),
       limits_(limits),
+      traffic_(traffic),
       wake_(stream_->ws.get_executor(), asio::steady_timer::time_point::max()) {
   websocket::stream_base::timeout none{};
   none.handshake_timeout = websocket::stream_base::none();
@@ -53,6 +54,9 @@ asio::awaitable<Result<std::string_view>> WebSocket::read() {
   auto& [ws, buffer] = *stream_;
   buffer.clear();
   const auto [error, size] = co_await ws.async_read(buffer, kAwaitTuple);
+  if (traffic_ != nullptr) {
+    traffic_->received_bytes += size;
+  }
   if (!error && ws.got_binary()) {
     co_return std::string_view(static_cast<const char*>(buffer.cdata().data()), size);
   }
@@ -84,6 +88,9 @@ asio::awaitable<void> WebSocket::write_loop() {
       writing_since_ = Clock::now();
       const auto [error, size] = co_await stream_->ws.async_write(asio::buffer(*message), kAwaitTuple);
       writing_since_.reset();
+      if (traffic_ != nullptr) {
+        traffic_->sent_bytes += size;
+      }
       if (error) {
         abort();
       }

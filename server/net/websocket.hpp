@@ -31,10 +31,16 @@ class WebSocket {
     Duration write_timeout = std::chrono::seconds(20);  // of one message: a peer that does not read
     Duration close_timeout = std::chrono::seconds(1);   // of the closing handshake
   };
+  // Message bytes both ways, of every connection that shares it.
+  struct Traffic {
+    std::uint64_t sent_bytes = 0;
+    std::uint64_t received_bytes = 0;
+  };
   // The next bulk message, or nothing for now (call wake() when there is one again).
   using BulkSource = std::function<std::optional<std::string>()>;
 
-  WebSocket(boost::asio::ip::tcp::socket socket, Limits limits);
+  // `traffic`, when there is one, outlives the connection.
+  WebSocket(boost::asio::ip::tcp::socket socket, Limits limits, Traffic* traffic = nullptr);
   WebSocket(const WebSocket&) = delete;
   WebSocket& operator=(const WebSocket&) = delete;
   ~WebSocket();
@@ -72,6 +78,7 @@ class WebSocket {
 
   std::unique_ptr<Stream> stream_;
   Limits limits_;
+  Traffic* traffic_;
   boost::asio::steady_timer wake_;
   std::deque<std::string> control_;
   std::size_t control_bytes_ = 0;

@@ -56,7 +56,8 @@ class Pool::Body {
         reception_{.config = config_,
                    .origin = {},
                    .find = [this](std::string_view name) { return find(name); },
-                   .log = log_} {}
+                   .log = log_,
+                   .traffic = traffic_} {}
 
   Status start(std::string agent_url) {
     agent_url_ = std::move(agent_url);
@@ -98,6 +99,8 @@ class Pool::Body {
     }
     return views;
   }
+
+  [[nodiscard]] net::WebSocket::Traffic traffic() const { return traffic_; }
 
   asio::awaitable<void> close() {
     for (const auto& slot : slots_) {
@@ -177,6 +180,7 @@ class Pool::Body {
   Log log_;
   WorkerListener& listener_;
   std::string agent_url_;
+  net::WebSocket::Traffic traffic_;
   net::TaskGroup tasks_;
   Reception reception_;
   std::vector<std::unique_ptr<Slot>> slots_;
@@ -252,6 +256,7 @@ void Pool::accept(asio::ip::tcp::socket socket, net::UpgradeRequest request) {
 }
 Status Pool::recycle(std::string_view slot, std::string reason) { return body_->recycle(slot, reason); }
 std::vector<SlotView> Pool::snapshot() const { return body_->snapshot(); }
+net::WebSocket::Traffic Pool::traffic() const { return body_->traffic(); }
 asio::awaitable<void> Pool::close() { return body_->close(); }
 
 }  // namespace shoal::pool

@@ -16,6 +16,7 @@
 #include "engine/core/result.hpp"
 #include "server/core/log.hpp"
 #include "server/net/upgrade.hpp"
+#include "server/net/websocket.hpp"
 #include "server/pool/config.hpp"
 #include "server/pool/slot_view.hpp"
 #include "server/pool/worker.hpp"
@@ -42,6 +43,8 @@ class Pool {
   Status recycle(std::string_view slot, std::string reason);
 
   [[nodiscard]] std::vector<SlotView> snapshot() const;
+  // Of all agents' connections since the start.
+  [[nodiscard]] net::WebSocket::Traffic traffic() const;
 
   // Ends every browser and driver and returns when no process and no coroutine is left. Each worker's accepted work is
   // answered with kWorkerLost; a caller that wants it answered waits before. Idempotent.

@@ -101,7 +101,7 @@ asio::awaitable<void> receive_agent(const Reception& reception, asio::ip::tcp::s
     static_cast<void>(co_await net::with_deadline(deadline, "the refusal", write_text(socket, kForbidden)));
     co_return;
   }
-  net::WebSocket websocket(std::move(socket), {});
+  net::WebSocket websocket(std::move(socket), {}, &reception.traffic);
   const Status accepted = co_await net::with_deadline(deadline, "the handshake", websocket.accept(std::move(request)));
   if (!accepted) {
     co_return;

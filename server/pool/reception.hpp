@@ -10,6 +10,7 @@
 
 #include "server/core/log.hpp"
 #include "server/net/upgrade.hpp"
+#include "server/net/websocket.hpp"
 #include "server/pool/config.hpp"
 #include "server/pool/slot.hpp"
 
@@ -20,6 +21,7 @@ struct Reception {
   std::string origin;                           // that the agent page has; anything else is 403
   std::function<Slot*(std::string_view)> find;  // by slot name
   Log log;
+  net::WebSocket::Traffic& traffic;
 };
 
 // `reception` and the slots outlive the coroutine.
