@@ -9,7 +9,7 @@ export default defineConfig({
     include: ['tests/agent/**/*.test.ts'],
     // Browsers of several files at once would disturb each other's times.
     fileParallelism: false,
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     hookTimeout: 60_000,
   },
 });
