@@ -1,9 +1,10 @@
 //! Hugging Face tokenizers behind the C ABI of shoal_tokenizers.h. Every entry point catches panics.
 
 use std::os::raw::{c_char, c_int};
-use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::panic::{catch_unwind, set_hook, AssertUnwindSafe};
 use std::ptr;
 use std::slice;
+use std::sync::Once;
 use tokenizers::Tokenizer;
 
 const OK: c_int = 0;
@@ -48,10 +49,11 @@ unsafe fn write_error(message: &str, buffer: *mut c_char, size: usize) {
 }
 
 /// # Safety
-/// As `write_error`.
+/// As `write_error`. `panicked` is the status of a panic in `body`.
 unsafe fn guarded(
     error: *mut c_char,
     error_size: usize,
+    panicked: c_int,
     body: impl FnOnce() -> Result<(), String>,
 ) -> c_int {
     match catch_unwind(AssertUnwindSafe(body)) {
@@ -67,9 +69,15 @@ unsafe fn guarded(
                 .or_else(|| panic.downcast_ref::<&str>().copied())
                 .unwrap_or("no message");
             write_error(&format!("the tokenizer library panicked: {text}"), error, error_size);
-            INTERNAL
+            panicked
         }
     }
+}
+
+/// A panic is reported once, as an error value, and not on stderr as well.
+fn silence_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| set_hook(Box::new(|_| {})));
 }
 
 fn load(json: &[u8]) -> Result<ShoalTokenizer, String> {
@@ -109,7 +117,9 @@ pub unsafe extern "C" fn shoal_tokenizer_load(
     error: *mut c_char,
     error_size: usize,
 ) -> c_int {
-    guarded(error, error_size, || {
+    silence_panics();
+    // The library unwraps in its deserialisers: a panic here means that the file is damaged.
+    guarded(error, error_size, INVALID, || {
         let loaded = load(bytes(json, size))?;
         *out = Box::into_raw(Box::new(loaded));
         Ok(())
@@ -139,7 +149,7 @@ pub unsafe extern "C" fn shoal_tokenizer_encode(
     error: *mut c_char,
     error_size: usize,
 ) -> c_int {
-    guarded(error, error_size, || {
+    guarded(error, error_size, INTERNAL, || {
         let not_utf8 = |bad: std::str::Utf8Error| {
             format!("text is not valid UTF-8: byte {} is wrong", bad.valid_up_to())
         };
