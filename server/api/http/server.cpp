@@ -93,7 +93,8 @@ void Server::State::close_acceptor() {
 }
 
 void Server::State::cut_all() {
-  for (const auto& session : sessions) {
+  // A session that is cut may end at once, which takes it from the list.
+  for (const auto& session : std::list(sessions)) {
     session->cut();
   }
 }
@@ -153,7 +154,7 @@ void Server::drain(TimePoint deadline, std::function<void()> done) {
   state_->context.draining = true;
   state_->on_drained.push_back(std::move(done));
   state_->close_acceptor();
-  for (const auto& session : state_->sessions) {
+  for (const auto& session : std::list(state_->sessions)) {
     session->finish();
   }
   if (deadline != kNoDeadline) {
