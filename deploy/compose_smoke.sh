@@ -48,10 +48,11 @@ podman image exists "$BASE_IMAGE" || step base_image "the Debian base image" pod
 
 # The build reaches the package registries as this machine does: its certificates and settings are mounted, not copied.
 mounts=
+home_inside=/root
 mount_if_there() { [[ ! -f $1 ]] || mounts+=" -v $1:$2:ro"; }
 mount_if_there /etc/ssl/certs/ca-certificates.crt /usr/local/share/ca-certificates/this_machine.crt
-mount_if_there "$HOME/.npmrc" /root/.npmrc
-mount_if_there "$HOME/.cargo/config.toml" /root/.cargo/config.toml
+mount_if_there "$HOME/.npmrc" "$home_inside/.npmrc"
+mount_if_there "$HOME/.cargo/config.toml" "$home_inside/.cargo/config.toml"
 mount_if_there /etc/pip.conf /etc/pip.conf
 step compose_build "building the images (a full build inside: many minutes)" \
   "$tools/bin/podman-compose" --project-name shoal_smoke --podman-build-args="$mounts" build

@@ -41,7 +41,7 @@ lint_tidy() {
 lint_python() {
   local ruff=$SHOAL_HOME/tools/venv/bin/ruff
   [[ -x $ruff ]] || die "no $ruff: ./test makes it"
-  ours '*.py' | xargs -r "$ruff" check ${fix:+--fix} --quiet --no-cache --line-length 140 --select E,F,W,I,B,UP,PLE --ignore E402,E731,E741,B008
+  ours '*.py' | xargs -r "$ruff" check ${fix:+--fix} --quiet --no-cache
 }
 
 lint_shell() {
