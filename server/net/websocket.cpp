@@ -41,7 +41,14 @@ WebSocket::WebSocket(asio::ip::tcp::socket socket, Limits limits, Traffic* traff
 
 WebSocket::~WebSocket() = default;
 
-asio::awaitable<Status> WebSocket::accept(UpgradeRequest request) {
+asio::awaitable<Status> WebSocket::accept(UpgradeRequest request, std::string subprotocol) {
+  // A browser fails the connection when the subprotocol that it offered is not the one that comes back (RFC 6455, 4.1).
+  const auto offered = request.find(boost::beast::http::field::sec_websocket_protocol);
+  if (offered != request.end() && offered->value() == subprotocol) {
+    stream_->ws.set_option(websocket::stream_base::decorator([subprotocol](websocket::response_type& response) {
+      response.set(boost::beast::http::field::sec_websocket_protocol, subprotocol);
+    }));
+  }
   const auto [error] = co_await stream_->ws.async_accept(request, kAwaitTuple);
   if (error) {
     ended_ = true;

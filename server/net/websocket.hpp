@@ -45,7 +45,8 @@ class WebSocket {
   WebSocket& operator=(const WebSocket&) = delete;
   ~WebSocket();
 
-  boost::asio::awaitable<Status> accept(UpgradeRequest request);
+  // Answers the upgrade; `subprotocol` is confirmed where the peer offers it.
+  boost::asio::awaitable<Status> accept(UpgradeRequest request, std::string subprotocol = {});
 
   // The next binary message; the view is valid until the next read. An error is the end of the connection, its message
   // the reason.

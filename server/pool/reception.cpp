@@ -19,6 +19,7 @@ using asio::experimental::awaitable_operators::operator&&;
 
 namespace {
 
+constexpr std::string_view kSubprotocol = "shoal.agent.v1";
 constexpr std::string_view kForbidden =
     "HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nContent-Length: 27\r\nConnection: close\r\n\r\n"
     "this Origin is not allowed\n";
@@ -102,7 +103,8 @@ asio::awaitable<void> receive_agent(const Reception& reception, asio::ip::tcp::s
     co_return;
   }
   net::WebSocket websocket(std::move(socket), {}, &reception.traffic);
-  const Status accepted = co_await net::with_deadline(deadline, "the handshake", websocket.accept(std::move(request)));
+  const Status accepted = co_await net::with_deadline(deadline, "the handshake",
+                                                      websocket.accept(std::move(request), std::string(kSubprotocol)));
   if (!accepted) {
     co_return;
   }
