@@ -13,14 +13,11 @@ namespace shoal {
 
 using Bytes = std::span<const std::byte>;
 
-inline Bytes as_bytes(std::string_view text) {
-  return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
-}
-inline std::string_view as_text(Bytes bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
+inline Bytes as_bytes(std::string_view text) { return {reinterpret_cast<const std::byte*>(text.data()), text.size()}; }
+inline std::string_view as_text(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
-// The T at `offset`, or nothing when it does not fit. Shoal runs on little-endian machines only (x86-64, arm64, wasm32).
+// The T at `offset`, or nothing when it does not fit. Shoal runs on little-endian machines only (x86-64, arm64,
+// wasm32).
 template <class T>
   requires std::is_trivially_copyable_v<T>
 std::optional<T> load_le(Bytes bytes, std::size_t offset) {

@@ -30,19 +30,24 @@ enum class Code : std::uint8_t {
 inline constexpr std::size_t kCodeCount = 15;
 
 inline constexpr std::array<std::string_view, kCodeCount> kCodeNames = {
-    "INVALID_ARGUMENT",     "NOT_FOUND",
-    "OVERLOADED",           "UNAVAILABLE",
-    "DEADLINE_EXCEEDED",    "CANCELLED",
-    "RESOURCE_LIMIT",       "BACKEND_UNAVAILABLE",
-    "OPERATOR_NOT_SUPPORTED", "PRECISION_NOT_SUPPORTED",
-    "GRAPH_BUILDING_ERROR", "DEVICE_LOST",
-    "WORKER_LOST",          "CONTEXT_LENGTH_EXCEEDED",
+    "INVALID_ARGUMENT",
+    "NOT_FOUND",
+    "OVERLOADED",
+    "UNAVAILABLE",
+    "DEADLINE_EXCEEDED",
+    "CANCELLED",
+    "RESOURCE_LIMIT",
+    "BACKEND_UNAVAILABLE",
+    "OPERATOR_NOT_SUPPORTED",
+    "PRECISION_NOT_SUPPORTED",
+    "GRAPH_BUILDING_ERROR",
+    "DEVICE_LOST",
+    "WORKER_LOST",
+    "CONTEXT_LENGTH_EXCEEDED",
     "INTERNAL",
 };
 
 // "INVALID_ARGUMENT" and so on: the `code` of REST errors and the gRPC trailer `shoal-error-code`.
-constexpr std::string_view code_name(Code code) {
-  return kCodeNames[static_cast<std::size_t>(code) - 1];
-}
+constexpr std::string_view code_name(Code code) { return kCodeNames[static_cast<std::size_t>(code) - 1]; }
 
 }  // namespace shoal

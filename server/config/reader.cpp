@@ -124,7 +124,8 @@ Status read_environment(const Schema& schema, const std::map<std::string, std::s
     }
     const auto setting = std::ranges::find(schema.settings(), name, environment_of);
     if (setting == schema.settings().end()) {
-      return fail(Code::kInvalidArgument, fmt::format("environment: {}: unknown setting; see shoal serve --help", name), name);
+      return fail(Code::kInvalidArgument, fmt::format("environment: {}: unknown setting; see shoal serve --help", name),
+                  name);
     }
     if (Status status = apply(*setting, "environment: " + name, value); !status) {
       return status;

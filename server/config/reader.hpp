@@ -15,7 +15,7 @@ namespace shoal::config {
 struct Sources {
   std::string file_name;  // for messages; empty = no file
   std::string file_text;  // YAML: sections of scalar keys; a list of maps becomes "a=1,b=2;a=3" (see pool.browsers)
-  std::map<std::string, std::string> environment;                  // all variables; only SHOAL_* are looked at
+  std::map<std::string, std::string> environment;          // all variables; only SHOAL_* are looked at
   std::vector<std::pair<std::string, std::string>> flags;  // setting name, text
 };
 

@@ -23,15 +23,17 @@ std::string flag_of(const Setting& setting) {
 std::string environment_of(const Setting& setting) {
   std::string name = "SHOAL_" + setting.name;
   std::ranges::replace(name, '.', '_');
-  std::ranges::transform(name, name.begin(), [](unsigned char symbol) { return static_cast<char>(std::toupper(symbol)); });
+  std::ranges::transform(name, name.begin(),
+                         [](unsigned char symbol) { return static_cast<char>(std::toupper(symbol)); });
   return name;
 }
 
 std::string reference(const Schema& schema) {
   std::string page = "| key | flag | environment | default | allowed | meaning |\n|---|---|---|---|---|---|\n";
   for (const Setting& setting : schema.settings()) {
-    page += fmt::format("| `{}` | `{}` | `{}` | {} | {} | {} |\n", setting.name, flag_of(setting), environment_of(setting),
-                        setting.fallback.empty() ? "" : "`" + setting.fallback + "`", setting.allowed, setting.help);
+    page +=
+        fmt::format("| `{}` | `{}` | `{}` | {} | {} | {} |\n", setting.name, flag_of(setting), environment_of(setting),
+                    setting.fallback.empty() ? "" : "`" + setting.fallback + "`", setting.allowed, setting.help);
   }
   return page;
 }

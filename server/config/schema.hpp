@@ -12,9 +12,9 @@
 namespace shoal::config {
 
 struct Setting {
-  std::string name;     // "section.key"; flag --section-key, environment SHOAL_SECTION_KEY
-  std::string fallback; // the default, as text; "" = none
-  std::string allowed;  // "1 to 65535", "auto, hardware, software": what an error says was expected
+  std::string name;      // "section.key"; flag --section-key, environment SHOAL_SECTION_KEY
+  std::string fallback;  // the default, as text; "" = none
+  std::string allowed;   // "1 to 65535", "auto, hardware, software": what an error says was expected
   std::string help;
   // Parses and stores. The message of a failure says what was expected; the caller adds where the text came from.
   std::function<Status(std::string_view)> apply;

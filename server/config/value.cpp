@@ -96,7 +96,8 @@ Apply into_port(std::uint16_t& target) {
   };
 }
 
-Apply into_duration(std::chrono::milliseconds& target, std::chrono::milliseconds least, std::chrono::milliseconds most) {
+Apply into_duration(std::chrono::milliseconds& target, std::chrono::milliseconds least,
+                    std::chrono::milliseconds most) {
   return [&target, least, most](std::string_view text) -> Status {
     const auto value = parse_duration(text);
     if (!value) {

@@ -14,8 +14,9 @@ using Duration = Clock::duration;
 inline constexpr TimePoint kNoDeadline = TimePoint::max();
 
 inline std::uint64_t microseconds_between(TimePoint from, TimePoint to) {
-  return to <= from ? 0
-                    : static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(to - from).count());
+  return to <= from
+             ? 0
+             : static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(to - from).count());
 }
 
 }  // namespace shoal

@@ -36,9 +36,9 @@ void fill_random(std::span<unsigned char> bytes) {
 std::string uuid_v7() {
   std::array<unsigned char, 16> bytes{};
   fill_random(bytes);
-  const auto millis = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
-                                                     std::chrono::system_clock::now().time_since_epoch())
-                                                     .count());
+  const auto millis = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count());
   for (std::size_t index = 0; index < 6; ++index) {
     bytes[index] = static_cast<unsigned char>(millis >> (40 - 8 * index));
   }

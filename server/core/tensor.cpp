@@ -16,8 +16,20 @@ struct DataTypeRow {
 };
 
 constexpr std::array<DataTypeRow, kDataTypeCount> kDataTypes = {{
-    {"BOOL", 1},  {"UINT8", 1}, {"UINT16", 2}, {"UINT32", 4}, {"UINT64", 8}, {"INT8", 1},  {"INT16", 2},
-    {"INT32", 4}, {"INT64", 8}, {"FP16", 2},   {"FP32", 4},   {"FP64", 8},   {"BYTES", 0}, {"BF16", 2},
+    {"BOOL", 1},
+    {"UINT8", 1},
+    {"UINT16", 2},
+    {"UINT32", 4},
+    {"UINT64", 8},
+    {"INT8", 1},
+    {"INT16", 2},
+    {"INT32", 4},
+    {"INT64", 8},
+    {"FP16", 2},
+    {"FP32", 4},
+    {"FP64", 8},
+    {"BYTES", 0},
+    {"BF16", 2},
 }};
 
 constexpr std::uint64_t kMaxElements = std::uint64_t{1} << 40;
@@ -42,10 +54,10 @@ Result<std::uint64_t> element_count(std::span<const std::int64_t> shape, std::st
   bool is_empty = false;
   for (const std::int64_t dim : shape) {
     if (dim < 0) {
-      return fail(Code::kInvalidArgument,
-                  fmt::format("{} has a negative dimension in shape {}; dimensions must be >= 0", what,
-                              shape_text(shape)),
-                  std::string(what));
+      return fail(
+          Code::kInvalidArgument,
+          fmt::format("{} has a negative dimension in shape {}; dimensions must be >= 0", what, shape_text(shape)),
+          std::string(what));
     }
     if (dim == 0) {
       is_empty = true;

@@ -32,9 +32,9 @@ enum class DataType : std::uint8_t {
 };
 inline constexpr std::size_t kDataTypeCount = 14;
 
-std::string_view datatype_name(DataType type);                   // "FP32", ...
-std::optional<DataType> datatype_from(std::string_view name);    // exact KServe name
-std::size_t datatype_size(DataType type);                        // bytes of one element; 0 for BYTES
+std::string_view datatype_name(DataType type);                 // "FP32", ...
+std::optional<DataType> datatype_from(std::string_view name);  // exact KServe name
+std::size_t datatype_size(DataType type);                      // bytes of one element; 0 for BYTES
 
 using Shape = std::vector<std::int64_t>;
 

@@ -157,8 +157,7 @@ void Dispatcher::worker_ready(pool::Worker& worker) {
   step();
 }
 
-void Dispatcher::worker_lost(const std::string& slot, const std::string& reason) {
-  log_.warn("worker_lost", {{"worker", slot}, {"reason", reason}});
+void Dispatcher::worker_lost(const std::string& slot, const std::string& /*reason*/) {
   workers_.erase(slot);
   warming_.erase(slot);
   scheduler_.slot_down(slot);

@@ -11,9 +11,11 @@ class ReaderTest : public testing::Test {
  protected:
   ReaderTest() {
     schema.add({"server.http_port", "8000", "0 to 65535", "port", into_port(port)});
-    schema.add({"pool.adapter", "auto", "auto, hardware, software", "adapter", into_choice(adapter, {"auto", "hardware", "software"})});
+    schema.add({"pool.adapter", "auto", "auto, hardware, software", "adapter",
+                into_choice(adapter, {"auto", "hardware", "software"})});
     schema.add({"pool.browsers", "", "list", "browsers", into_text(browsers)});
-    schema.add({"server.drain_timeout", "30s", "1s to 1h", "drain", into_duration(drain, std::chrono::seconds(1), std::chrono::hours(1))});
+    schema.add({"server.drain_timeout", "30s", "1s to 1h", "drain",
+                into_duration(drain, std::chrono::seconds(1), std::chrono::hours(1))});
     schema.add({"server.max_body", "64MiB", "1 KiB to 1 GiB", "body", into_bytes(body, 1024, 1 << 30)});
   }
   Status read_text(const std::string& yaml) { return read(schema, {"shoal.yaml", yaml, {}, {}}); }
@@ -46,7 +48,8 @@ TEST_F(ReaderTest, UnknownKeyNamesFileKeyAndWhatIsAllowed) {
             "shoal.yaml: server.http_prt: unknown key; allowed here: drain_timeout, http_port, max_body");
   EXPECT_EQ(read_text("servr: {http_port: 1}").error().message,
             "shoal.yaml: servr.http_port: unknown key; allowed here: pool, server");
-  EXPECT_NE(read(schema, {"", "", {{"SHOAL_SERVER_PORT", "1"}}, {}}).error().message.find("SHOAL_SERVER_PORT"), std::string::npos);
+  EXPECT_NE(read(schema, {"", "", {{"SHOAL_SERVER_PORT", "1"}}, {}}).error().message.find("SHOAL_SERVER_PORT"),
+            std::string::npos);
 }
 
 TEST_F(ReaderTest, WrongValuesSayWhatWasExpected) {
@@ -68,7 +71,9 @@ TEST_F(ReaderTest, BrokenYamlNamesTheLine) {
 }
 
 TEST_F(ReaderTest, ListOfMapsBecomesOneText) {
-  ASSERT_TRUE(read_text("pool:\n  browsers:\n    - {kind: headless_shell, count: 2, backends: [wasm, webgpu]}\n    - {kind: chromium}\n"));
+  ASSERT_TRUE(
+      read_text("pool:\n  browsers:\n    - {kind: headless_shell, count: 2, backends: [wasm, webgpu]}\n    - {kind: "
+                "chromium}\n"));
   EXPECT_EQ(browsers, "kind=headless_shell,count=2,backends=wasm+webgpu;kind=chromium");
 }
 

@@ -9,7 +9,8 @@ namespace {
 
 TEST(Log, JsonLineCarriesBoundAndOwnFields) {
   std::vector<std::string> lines;
-  const Log root([&](LogLevel, std::string_view line) { lines.emplace_back(line); }, LogLevel::kInfo, Log::Format::kJson);
+  const Log root([&](LogLevel, std::string_view line) { lines.emplace_back(line); }, LogLevel::kInfo,
+                 Log::Format::kJson);
   const Log log = root.with("worker", "headless_shell/0");
   log.info("worker_ready", {{"backends", 2}});
   log.debug("dropped");

@@ -32,8 +32,7 @@ TEST(ElementCount, RefusesNegativeAndOverflowingShapes) {
 TEST(ByteSize, NamesTheInputAndBothNumbers) {
   Tensor tensor{"ids", DataType::kInt64, {1, 4}, std::string(40, '\0')};
   const Status status = check_byte_size(tensor, "minilm");
-  EXPECT_EQ(status.error().message,
-            "input byte size mismatch for input 'ids' for model 'minilm'. Expected 32, got 40");
+  EXPECT_EQ(status.error().message, "input byte size mismatch for input 'ids' for model 'minilm'. Expected 32, got 40");
   EXPECT_EQ(status.error().param, "ids");
   tensor.data.resize(32);
   EXPECT_TRUE(check_byte_size(tensor, "minilm"));
