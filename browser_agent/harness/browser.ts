@@ -1,5 +1,5 @@
 // Starts headless_shell with a page and kills it with its process group. For tests and tables only; the server has its own
-// WebDriver launcher. The binary: SHOAL_HEADLESS_SHELL, else SHOAL_HOME/tools, else .shoal/tools of the repository.
+// WebDriver launcher. SHOAL_BROWSER_LOG=1 shows what the browser says. The binary: SHOAL_HEADLESS_SHELL, else SHOAL_HOME/tools, else .shoal/tools of the repository.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -34,7 +34,7 @@ export async function startBrowser(url: string, profile = mkdtempSync(join(tmpdi
     const timer = setTimeout(() => reject(new Error(`the browser did not start: ${output}`)), START_MS);
     child.once('exit', () => reject(new Error(`the browser ended: ${output}`)));
     child.stderr.on('data', (part: Buffer) => {
-      if (process.env['SHOAL_BROWSER_LOG']) process.stderr.write(part);
+      if (process.env['SHOAL_BROWSER_LOG'] !== undefined) process.stderr.write(part);
       if (output.length < 65536) output += part.toString();
       if (!output.includes('DevTools listening')) return;
       clearTimeout(timer);
@@ -42,12 +42,16 @@ export async function startBrowser(url: string, profile = mkdtempSync(join(tmpdi
     });
   });
   const pid = child.pid!;
+  // No browser outlives the harness, however it ends.
+  const killed = (): boolean => child.exitCode !== null || child.signalCode !== null || process.kill(-pid, 'SIGKILL');
+  process.once('exit', killed);
   return {
     profile,
     pid,
     stop: async () => {
-      if (child.exitCode === null && child.signalCode === null) process.kill(-pid, 'SIGKILL');
+      killed();
       await ended;
+      process.off('exit', killed);
       if (!keepProfile) rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
     },
   };

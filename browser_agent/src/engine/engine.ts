@@ -1,10 +1,9 @@
 // One inference engine on one backend, inside an engine worker. Calls come one at a time. Failures are thrown as
 // AgentError and turned into values where the worker answers.
-import type { Load, Loaded, Run, Tensor } from '../generated/shoal/agent/v1/agent_pb';
+import type { Load, Loaded, Run } from '../generated/shoal/agent/v1/agent_pb';
+import type { Packed } from './messages';
 
-export interface RunResult {
-  readonly tensors: readonly Tensor[];
-  readonly payload: Uint8Array<ArrayBuffer>;
+export interface RunResult extends Packed {
   readonly computeUs: number;
 }
 

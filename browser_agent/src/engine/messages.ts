@@ -5,6 +5,12 @@ import type { PlainError } from '../protocol/outcome';
 export const BACKENDS = ['wasm', 'webgpu', 'webnn'] as const;
 export type Backend = (typeof BACKENDS)[number];
 
+// Tensors' declarations and their bytes, one after the other.
+export interface Packed {
+  readonly tensors: readonly Tensor[];
+  readonly payload: Uint8Array<ArrayBuffer>;
+}
+
 export interface MemoryUse {
   readonly wasmBytes: number;
   readonly gpuBytes: number;
@@ -29,8 +35,8 @@ export type WorkMessage = Extract<ToEngine, { readonly workId: bigint }>;
 export type FromEngine =
   | { readonly kind: 'beat'; readonly memory: MemoryUse }
   | { readonly kind: 'probed'; readonly probe: Probe }
-  | { readonly kind: 'output'; readonly workId: bigint; readonly tensors: readonly Tensor[]; readonly payload: Uint8Array<ArrayBuffer> }
-  | { readonly kind: 'end'; readonly workId: bigint; readonly computeUs: number; readonly loaded?: Loaded }
+  // Output and end are one message: each hop costs some 0.1 ms.
+  | { readonly kind: 'end'; readonly workId: bigint; readonly computeUs: number; readonly loaded?: Loaded; readonly output?: Packed }
   | { readonly kind: 'error'; readonly workId: bigint; readonly error: PlainError }
   // The engine cannot go on (device lost, wasm aborted): the link fails its works with this error and starts a new worker.
   | { readonly kind: 'fatal'; readonly error: PlainError };

@@ -52,22 +52,20 @@ async function work(message: WorkMessage): Promise<void> {
   try {
     switch (message.kind) {
       case 'load':
-        return post({ kind: 'end', workId, computeUs: 0, loaded: await engine.load(message.load) });
+        post({ kind: 'end', workId, computeUs: 0, loaded: await engine.load(message.load) });
+        return beat();
       case 'unload':
         await engine.unload(message.instance);
         return post({ kind: 'end', workId, computeUs: 0 });
       case 'run': {
         const { tensors, payload, computeUs } = await engine.run(message.run, message.payload);
-        post({ kind: 'output', workId, tensors, payload }, [payload.buffer]);
-        return post({ kind: 'end', workId, computeUs });
+        return post({ kind: 'end', workId, computeUs, output: { tensors, payload } }, [payload.buffer]);
       }
     }
   } catch (error) {
     const failed = error instanceof AgentError ? error : new AgentError(Code.INTERNAL, String(error), describe(error));
     if (isFatal(failed.cause ?? error)) return post({ kind: 'fatal', error: failed.toPlain() });
     post({ kind: 'error', workId, error: failed.toPlain() });
-  } finally {
-    beat();
   }
 }
 

@@ -8,6 +8,8 @@ import type { Backend, Probe } from '../engine/messages';
 import type { EngineHandle } from './engineHandle';
 
 const PROBE_MS = 2500;
+// The server waits 10 s for the hello.
+const ALL_PROBES_MS = 6000;
 
 export async function capabilitiesOf(engines: ReadonlyMap<Backend, EngineHandle>): Promise<Capabilities> {
   const wasm = wasmFeatures();
@@ -20,8 +22,9 @@ export async function capabilitiesOf(engines: ReadonlyMap<Backend, EngineHandle>
     wasmThreads: wasm.threads,
     jspi: wasm.jspi,
   });
+  const end = performance.now() + ALL_PROBES_MS;
   for (const [backend, engine] of engines) {
-    const probe = await Promise.race([engine.probe(), late(backend)]);
+    const probe = await Promise.race([engine.probe(), late(backend, Math.max(0, Math.min(PROBE_MS, end - performance.now())))]);
     capabilities.benchmarks.push(probe.benchmark);
     if (probe.webgpu !== undefined) capabilities.webgpu = probe.webgpu;
     if (probe.webnn !== undefined) capabilities.webnn.push(...probe.webnn);
@@ -29,5 +32,5 @@ export async function capabilitiesOf(engines: ReadonlyMap<Backend, EngineHandle>
   return capabilities;
 }
 
-const late = (backend: Backend): Promise<Probe> =>
-  new Promise((resolve) => setTimeout(() => resolve({ benchmark: unrated(backend, `the probe did not end within ${PROBE_MS} ms`) }), PROBE_MS));
+const late = (backend: Backend, ms: number): Promise<Probe> =>
+  new Promise((resolve) => setTimeout(() => resolve({ benchmark: unrated(backend, `the probe did not end within ${Math.round(ms)} ms`) }), ms));

@@ -2,8 +2,8 @@
 // computation hears nothing: cancels and deadlines of waiting works are answered at once.
 // Every work that was accepted is answered exactly once through `answers`. When the worker dies, all its works fail with the
 // reason and a new worker starts with no instances; after MAX_RESTARTS within RESTART_WINDOW_MS the engine stays down.
-import type { Loaded, Tensor } from '../generated/shoal/agent/v1/agent_pb';
-import type { Backend, FromEngine, MemoryUse, Probe, ToEngine, WorkMessage } from '../engine/messages';
+import type { Loaded } from '../generated/shoal/agent/v1/agent_pb';
+import type { Backend, FromEngine, MemoryUse, Packed, Probe, ToEngine, WorkMessage } from '../engine/messages';
 import { AgentError, Code, type PlainError } from '../protocol/outcome';
 import { WorkQueue } from './workQueue';
 
@@ -13,7 +13,7 @@ const RESTART_WINDOW_MS = 60_000;
 const EXPIRY_MS = 50;
 
 export interface Answers {
-  output(workId: bigint, tensors: readonly Tensor[], payload: Uint8Array<ArrayBuffer>): void;
+  output(workId: bigint, output: Packed): void;
   end(workId: bigint, computeUs: number, queueUs: number, loaded: Loaded | undefined): void;
   error(workId: bigint, error: PlainError): void;
   // Whether the socket has room: nothing new starts while answers pile up.
@@ -99,9 +99,6 @@ export class EngineHandle {
         return;
       case 'probed':
         return this.#onProbed?.(message.probe);
-      case 'output':
-        if (this.#queue.running?.workId === message.workId && !this.#queue.isCancelled) this.answers.output(message.workId, message.tensors, message.payload);
-        return;
       case 'end':
       case 'error':
         return this.#finish(message);
@@ -121,6 +118,7 @@ export class EngineHandle {
     } else if (message.kind === 'error') {
       this.answers.error(message.workId, message.error);
     } else {
+      if (message.output !== undefined) this.answers.output(message.workId, message.output);
       this.answers.end(message.workId, message.computeUs, Math.round((this.#startedAt - queuedAt) * 1000), message.loaded);
     }
     this.#advance();

@@ -3,7 +3,7 @@
 // starts afresh; nothing here survives a connection.
 import { create } from '@bufbuild/protobuf';
 import { EndSchema, type Envelope, EnvelopeSchema, ErrorSchema, HeartbeatSchema, HelloSchema, LeavingSchema, OutputSchema } from '../generated/shoal/agent/v1/agent_pb';
-import { type Backend, BACKENDS } from '../engine/messages';
+import { type Backend, BACKENDS, type Packed } from '../engine/messages';
 import { type Assembled, Assembler, MAX_PENDING_BYTES } from '../protocol/assembler';
 import { decodeFrame, encodeFrame, framesOf, PROTOCOL_VERSION } from '../protocol/frame';
 import { AgentError, Code, type Outcome, type PlainError } from '../protocol/outcome';
@@ -60,7 +60,7 @@ class Link implements Answers {
     return this.#outbox.waitingBytes > MAX_PENDING_BYTES;
   }
 
-  output(workId: bigint, tensors: Parameters<Answers['output']>[1], payload: Uint8Array<ArrayBuffer>): void {
+  output(workId: bigint, { tensors, payload }: Packed): void {
     const envelope = create(EnvelopeSchema, { workId, body: { case: 'output', value: create(OutputSchema, { tensors: [...tensors] }) } });
     this.#outbox.answer(workId, framesOf(envelope, payload), payload.byteLength);
   }

@@ -74,10 +74,6 @@ export class WorkQueue<T> {
     return this.#running;
   }
 
-  get isCancelled(): boolean {
-    return this.#running?.cancelled ?? false;
-  }
-
   get workIds(): bigint[] {
     return [...(this.#running === undefined ? [] : [this.#running.workId]), ...this.#waiting.map((work) => work.workId)];
   }

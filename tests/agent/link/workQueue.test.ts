@@ -26,8 +26,19 @@ test('cancel drops what waits and marks what runs', () => {
   expect(queue.cancel(2n)).toBe('dropped');
   expect(queue.cancel(2n)).toBe('unknown');
   expect(queue.cancel(1n)).toBe('running');
-  expect(queue.isCancelled).toBe(true);
   expect(queue.finish(1n)).toEqual({ cancelled: true, item: 'a' });
+});
+
+test('what runs can be put back to the front, changed, unless it was cancelled', () => {
+  const queue = new WorkQueue<string>(4);
+  expect(queue.again((item) => item)).toBe(false);
+  queue.push(1n, 'a', 3, 0);
+  queue.push(2n, 'b', 4, 0);
+  queue.take();
+  expect(queue.again((item) => `${item}!`)).toBe(true);
+  expect(queue.take()).toMatchObject({ workId: 1n, item: 'a!', queuedAt: 3 });
+  queue.cancel(1n);
+  expect(queue.again((item) => item)).toBe(false);
 });
 
 test('deadlines end waiting works only', () => {

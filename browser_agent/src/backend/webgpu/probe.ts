@@ -21,7 +21,8 @@ export async function probeWebGpu(): Promise<Probe> {
     return absent(String(error));
   }
   if (adapter === null) return absent('requestAdapter gave null');
-  const info = adapter.info;
+  // Some Firefox versions have no info, some leave its fields empty.
+  const info = (adapter as { readonly info?: GPUAdapterInfo }).info;
   const limits: Record<string, number> = {};
   for (const key in adapter.limits) {
     const value = (adapter.limits as unknown as Record<string, unknown>)[key];
@@ -29,10 +30,10 @@ export async function probeWebGpu(): Promise<Probe> {
   }
   const webgpu = create(WebGpuSchema, {
     available: true,
-    vendor: info.vendor,
-    architecture: info.architecture,
-    device: info.device,
-    description: info.description,
+    vendor: info?.vendor ?? '',
+    architecture: info?.architecture ?? '',
+    device: info?.device ?? '',
+    description: info?.description ?? '',
     isFallbackAdapter: isSoftware(info),
     features: [...adapter.features].sort(),
     limits,
@@ -41,7 +42,8 @@ export async function probeWebGpu(): Promise<Probe> {
 }
 
 // Chromium names SwiftShader but does not always call it a fallback when it was asked for by flag.
-function isSoftware(info: GPUAdapterInfo): boolean {
+function isSoftware(info: GPUAdapterInfo | undefined): boolean {
+  if (info === undefined) return false;
   return (info as { isFallbackAdapter?: boolean }).isFallbackAdapter === true || /swiftshader|llvmpipe|lavapipe/i.test(`${info.architecture} ${info.device} ${info.description}`);
 }
 

@@ -4,6 +4,7 @@ import { create } from '@bufbuild/protobuf';
 import type * as Ort from 'onnxruntime-web';
 import { DataType, type Tensor, TensorSchema } from '../../generated/shoal/agent/v1/agent_pb';
 import { AgentError, Code } from '../../protocol/outcome';
+import type { Packed } from '../messages';
 
 type Numeric = Exclude<Ort.Tensor.Type, 'string' | 'int4' | 'uint4'>;
 type View = new (buffer: ArrayBuffer) => ArrayBufferView<ArrayBuffer>;
@@ -77,11 +78,6 @@ function stringsOf(tensor: Tensor, bytes: Uint8Array, count: number): string[] {
 
 const invalid = (tensor: Tensor, what: string): AgentError => new AgentError(Code.INVALID_ARGUMENT, `input '${tensor.name}' ${what}`);
 
-export interface Packed {
-  readonly tensors: readonly Tensor[];
-  readonly payload: Uint8Array<ArrayBuffer>;
-}
-
 export interface NamedOutput {
   readonly name: string;
   readonly type: Ort.Tensor.Type;
@@ -89,7 +85,6 @@ export interface NamedOutput {
   readonly data: Ort.Tensor.DataType;
 }
 
-// The outputs' declarations and their bytes, one after the other.
 export function packed(outputs: readonly NamedOutput[]): Packed {
   const parts = outputs.map((output) => (output.type === 'string' ? bytesOfStrings(output.data as string[]) : bytesOfView(output.data as ArrayBufferView)));
   const payload = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
