@@ -15,11 +15,18 @@ export function generateProtocol() {
   const out = join(here, 'src/generated');
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
-  execFileSync(process.env.PROTOC ?? 'protoc', [
-    `--plugin=protoc-gen-es=${join(here, 'node_modules/.bin/protoc-gen-es')}`,
-    `--es_out=${out}`, '--es_opt=target=ts', `--proto_path=${join(root, 'proto')}`,
-    'shoal/core/v1/code.proto', 'shoal/agent/v1/agent.proto',
-  ], { stdio: 'inherit' });
+  execFileSync(
+    process.env.PROTOC ?? 'protoc',
+    [
+      `--plugin=protoc-gen-es=${join(here, 'node_modules/.bin/protoc-gen-es')}`,
+      `--es_out=${out}`,
+      '--es_opt=target=ts',
+      `--proto_path=${join(root, 'proto')}`,
+      'shoal/core/v1/code.proto',
+      'shoal/agent/v1/agent.proto',
+    ],
+    { stdio: 'inherit' },
+  );
 }
 
 function filesBelow(folder) {
@@ -32,15 +39,21 @@ function filesBelow(folder) {
 function sourceHash() {
   const hash = createHash('sha256');
   const files = [
-    ...filesBelow(join(here, 'src')), ...filesBelow(join(root, 'shaders')), ...filesBelow(join(root, 'proto/shoal/agent')),
-    join(here, 'package-lock.json'), join(here, 'build.mjs'),
+    ...filesBelow(join(here, 'src')),
+    ...filesBelow(join(root, 'shaders')),
+    ...filesBelow(join(root, 'proto/shoal/agent')),
+    join(here, 'package-lock.json'),
+    join(here, 'build.mjs'),
   ];
   for (const file of files) hash.update(relative(root, file)).update('\0').update(readFileSync(file)).update('\0');
   return hash.digest('hex').slice(0, 16);
 }
 
 // Plain wasm for the wasm backend; jspi where the browser suspends wasm, else asyncify, for webgpu and webnn.
-const ortFiles = ['', '.jspi', '.asyncify'].flatMap((kind) => [`ort-wasm-simd-threaded${kind}.mjs`, `ort-wasm-simd-threaded${kind}.wasm`]);
+const ortFiles = ['', '.jspi', '.asyncify'].flatMap((kind) => [
+  `ort-wasm-simd-threaded${kind}.mjs`,
+  `ort-wasm-simd-threaded${kind}.wasm`,
+]);
 
 // embind writes its method callers as source text, which a page without 'unsafe-eval' refuses (WebNN then aborts). The same
 // caller as a closure: `fields` holds the argument readers in order and what the text would have named.
@@ -67,7 +80,8 @@ function copyOrtFile(file) {
   if (!file.endsWith('.mjs')) return copyFileSync(from, to);
   let text = readFileSync(from, 'utf8');
   if (text.includes(evaluated)) text = text.replace(evaluated, 'shoalInvoker(k,c)') + invoker;
-  if (/new Function\(|\beval\(/.test(text)) throw new Error(`${file} evaluates text in a way that build.mjs does not know`);
+  if (/new Function\(|\beval\(/.test(text))
+    throw new Error(`${file} evaluates text in a way that build.mjs does not know`);
   writeFileSync(to, text);
 }
 
@@ -99,4 +113,5 @@ export async function buildAgent() {
   return hash;
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) console.log(`browser agent ${await buildAgent()} in ${relative(process.cwd(), dist) || dist}`);
+if (process.argv[1] === fileURLToPath(import.meta.url))
+  console.log(`browser agent ${await buildAgent()} in ${relative(process.cwd(), dist) || dist}`);

@@ -2,7 +2,19 @@
 import { create } from '@bufbuild/protobuf';
 import type { WebSocket } from 'ws';
 import {
-  CancelSchema, ChunkSchema, type End, type Envelope, EnvelopeSchema, type Error as WireError, type Heartbeat, type Hello, LoadSchema, RunSchema, type Tensor, TensorSchema, UnloadSchema,
+  CancelSchema,
+  ChunkSchema,
+  type End,
+  type Envelope,
+  EnvelopeSchema,
+  type Error as WireError,
+  type Heartbeat,
+  type Hello,
+  LoadSchema,
+  RunSchema,
+  type Tensor,
+  TensorSchema,
+  UnloadSchema,
   WelcomeSchema,
 } from '../src/generated/shoal/agent/v1/agent_pb';
 import { decodeFrame, encodeFrame, framesOf } from '../src/protocol/frame';
@@ -49,12 +61,16 @@ export class Agent {
     this.closed = new Promise((resolve) => socket.once('close', (code) => resolve(code)));
     socket.on('message', (data: Buffer) => this.#receive(data));
     socket.on('close', () => {
-      for (const [workId, pending] of this.#pending) pending.resolve({ outputs: [], error: { message: `work ${workId}: the connection closed` } as WireError });
+      for (const [workId, pending] of this.#pending)
+        pending.resolve({ outputs: [], error: { message: `work ${workId}: the connection closed` } as WireError });
     });
   }
 
   welcome(threads = 2): void {
-    this.send({ case: 'welcome', value: create(WelcomeSchema, { workerId: 'worker-1', heartbeatMs: 1000, wasmThreads: threads }) });
+    this.send({
+      case: 'welcome',
+      value: create(WelcomeSchema, { workerId: 'worker-1', heartbeatMs: 1000, wasmThreads: threads }),
+    });
   }
 
   load(load: LoadInit): Promise<Answer> {
@@ -70,7 +86,9 @@ export class Agent {
   }
 
   startRun(run: RunInit, inputs: readonly Input[]): { readonly workId: bigint; readonly answer: Promise<Answer> } {
-    const tensors = inputs.map(({ name, datatype, shape, bytes }) => create(TensorSchema, { name, datatype, shape: shape.map(BigInt), byteSize: BigInt(bytes.byteLength) }));
+    const tensors = inputs.map(({ name, datatype, shape, bytes }) =>
+      create(TensorSchema, { name, datatype, shape: shape.map(BigInt), byteSize: BigInt(bytes.byteLength) }),
+    );
     const payload = Buffer.concat(inputs.map((input) => input.bytes));
     return this.#work({ case: 'run', value: create(RunSchema, { ...run, inputs: tensors }) }, payload);
   }
@@ -80,14 +98,19 @@ export class Agent {
   }
 
   chunk(workId: bigint, bytes: Uint8Array): void {
-    this.socket.send(encodeFrame(create(EnvelopeSchema, { workId, body: { case: 'chunk', value: create(ChunkSchema) } }), bytes));
+    this.socket.send(
+      encodeFrame(create(EnvelopeSchema, { workId, body: { case: 'chunk', value: create(ChunkSchema) } }), bytes),
+    );
   }
 
   send(body: Envelope['body'], workId = 0n): void {
     this.socket.send(encodeFrame(create(EnvelopeSchema, { workId, body })));
   }
 
-  #work(body: Envelope['body'], payload: Uint8Array = new Uint8Array(0)): { readonly workId: bigint; readonly answer: Promise<Answer> } {
+  #work(
+    body: Envelope['body'],
+    payload: Uint8Array = new Uint8Array(0),
+  ): { readonly workId: bigint; readonly answer: Promise<Answer> } {
     const workId = this.#nextWork++;
     const answer = new Promise<Answer>((resolve) => this.#pending.set(workId, { tensors: [], chunks: [], resolve }));
     for (const frame of framesOf(create(EnvelopeSchema, { workId, body }), payload)) this.socket.send(frame);
@@ -103,7 +126,8 @@ export class Agent {
     if (body.case === 'heartbeat') return void this.heartbeats.push({ at: performance.now(), beat: body.value });
     if (body.case === 'leaving') return;
     const pending = this.#pending.get(workId);
-    if (pending === undefined) return void this.problems.push(`${String(body.case)} of work ${workId}, which is not open`);
+    if (pending === undefined)
+      return void this.problems.push(`${String(body.case)} of work ${workId}, which is not open`);
     if (body.case === 'output') {
       pending.tensors = body.value.tensors;
       pending.chunks.push(raw);
@@ -111,7 +135,10 @@ export class Agent {
       pending.chunks.push(raw);
     } else if (body.case === 'end' || body.case === 'error') {
       this.#pending.delete(workId);
-      pending.resolve({ ...(body.case === 'end' ? { end: body.value } : { error: body.value }), outputs: this.#outputsOf(pending) });
+      pending.resolve({
+        ...(body.case === 'end' ? { end: body.value } : { error: body.value }),
+        outputs: this.#outputsOf(pending),
+      });
     }
   }
 
@@ -123,7 +150,8 @@ export class Agent {
       offset += Number(tensor.byteSize);
       return { tensor, bytes };
     });
-    if (offset !== payload.byteLength) this.problems.push(`an output declares ${offset} bytes and has ${payload.byteLength}`);
+    if (offset !== payload.byteLength)
+      this.problems.push(`an output declares ${offset} bytes and has ${payload.byteLength}`);
     return outputs;
   }
 }

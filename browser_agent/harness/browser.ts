@@ -7,8 +7,14 @@ import { join } from 'node:path';
 import { repositoryRoot } from './paths';
 
 const FLAGS = [
-  '--headless', '--no-sandbox', '--remote-debugging-port=0', '--enable-features=WebMachineLearningNeuralNetwork', '--enable-unsafe-webgpu',
-  '--use-webgpu-adapter=swiftshader', '--disable-gpu-process-crash-limit', '--disable-domain-blocking-for-3d-apis',
+  '--headless',
+  '--no-sandbox',
+  '--remote-debugging-port=0',
+  '--enable-features=WebMachineLearningNeuralNetwork',
+  '--enable-unsafe-webgpu',
+  '--use-webgpu-adapter=swiftshader',
+  '--disable-gpu-process-crash-limit',
+  '--disable-domain-blocking-for-3d-apis',
 ];
 const START_MS = 20_000;
 
@@ -24,10 +30,17 @@ export function headlessShell(): string | undefined {
   return candidates.find((path) => path !== undefined && existsSync(path));
 }
 
-export async function startBrowser(url: string, profile = mkdtempSync(join(tmpdir(), 'shoal-agent-')), keepProfile = false): Promise<Browser> {
+export async function startBrowser(
+  url: string,
+  profile = mkdtempSync(join(tmpdir(), 'shoal-agent-')),
+  keepProfile = false,
+): Promise<Browser> {
   const binary = headlessShell();
   if (binary === undefined) throw new Error('headless_shell is not there');
-  const child = spawn(binary, [...FLAGS, `--user-data-dir=${profile}`, url], { detached: true, stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(binary, [...FLAGS, `--user-data-dir=${profile}`, url], {
+    detached: true,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   let output = '';
   await new Promise<void>((resolve, reject) => {

@@ -4,8 +4,24 @@ import { create, type JsonValue, toJson } from '@bufbuild/protobuf';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
-  CancelSchema, CapabilitiesSchema, ChunkSchema, DataType, EndSchema, type Envelope, EnvelopeSchema, ErrorSchema, HeartbeatSchema, HelloSchema, LeavingSchema, LoadedSchema, LoadSchema,
-  OutputSchema, Pooling_Kind, RunSchema, UnloadSchema, WelcomeSchema,
+  CancelSchema,
+  CapabilitiesSchema,
+  ChunkSchema,
+  DataType,
+  EndSchema,
+  type Envelope,
+  EnvelopeSchema,
+  ErrorSchema,
+  HeartbeatSchema,
+  HelloSchema,
+  LeavingSchema,
+  LoadedSchema,
+  LoadSchema,
+  OutputSchema,
+  Pooling_Kind,
+  RunSchema,
+  UnloadSchema,
+  WelcomeSchema,
 } from '../src/generated/shoal/agent/v1/agent_pb';
 import { encodeFrame, MAX_CHUNK_BYTES, MAX_HEADER_BYTES } from '../src/protocol/frame';
 import { Code } from '../src/protocol/outcome';
@@ -16,34 +32,83 @@ const sha = 'ab'.repeat(32);
 const f32 = (...values: number[]): Uint8Array => new Uint8Array(new Float32Array(values).buffer);
 
 // At most one entry in each map: maps have no order on the wire.
-const bodies: readonly { readonly name: string; readonly workId?: bigint; readonly body: Envelope['body']; readonly raw?: Uint8Array }[] = [
+const bodies: readonly {
+  readonly name: string;
+  readonly workId?: bigint;
+  readonly body: Envelope['body'];
+  readonly raw?: Uint8Array;
+}[] = [
   {
     name: 'hello',
     body: {
       case: 'hello',
       value: create(HelloSchema, {
-        protocol: 1, build: '0123456789abcdef', slot: 'headless_shell/0', token: 'launch-token', userAgent: 'Browser/1 (größe)',
+        protocol: 1,
+        build: '0123456789abcdef',
+        slot: 'headless_shell/0',
+        token: 'launch-token',
+        userAgent: 'Browser/1 (größe)',
         capabilities: create(CapabilitiesSchema, {
-          cores: 8, deviceMemoryGib: 0.5, crossOriginIsolated: true, wasmSimd: true, wasmThreads: true, jspi: true,
-          webgpu: { available: true, vendor: 'google', architecture: 'swiftshader', isFallbackAdapter: true, features: ['subgroups', 'timestamp-query'], limits: { maxBufferSize: 1073741824 } },
-          webnn: [{ deviceType: 'cpu', available: true }, { deviceType: 'npu', whyNot: 'none here' }],
-          benchmarks: [{ backend: 'wasm', gflops: 6.25, milliseconds: 5.5 }, { backend: 'webgpu', whyNot: 'no adapter' }],
+          cores: 8,
+          deviceMemoryGib: 0.5,
+          crossOriginIsolated: true,
+          wasmSimd: true,
+          wasmThreads: true,
+          jspi: true,
+          webgpu: {
+            available: true,
+            vendor: 'google',
+            architecture: 'swiftshader',
+            isFallbackAdapter: true,
+            features: ['subgroups', 'timestamp-query'],
+            limits: { maxBufferSize: 1073741824 },
+          },
+          webnn: [
+            { deviceType: 'cpu', available: true },
+            { deviceType: 'npu', whyNot: 'none here' },
+          ],
+          benchmarks: [
+            { backend: 'wasm', gflops: 6.25, milliseconds: 5.5 },
+            { backend: 'webgpu', whyNot: 'no adapter' },
+          ],
         }),
       }),
     },
   },
   {
     name: 'heartbeat',
-    body: { case: 'heartbeat', value: create(HeartbeatSchema, { sequence: 300n, pageAgeMs: 412, engineAgeMs: { wasm: 17 }, running: [5n, 1099511627776n], wasmBytes: 16777216n, cacheBytes: 18446744073709551615n }) },
+    body: {
+      case: 'heartbeat',
+      value: create(HeartbeatSchema, {
+        sequence: 300n,
+        pageAgeMs: 412,
+        engineAgeMs: { wasm: 17 },
+        running: [5n, 1099511627776n],
+        wasmBytes: 16777216n,
+        cacheBytes: 18446744073709551615n,
+      }),
+    },
   },
-  { name: 'welcome', body: { case: 'welcome', value: create(WelcomeSchema, { workerId: 'headless_shell/0#1', heartbeatMs: 1000, wasmThreads: 2 }) } },
+  {
+    name: 'welcome',
+    body: {
+      case: 'welcome',
+      value: create(WelcomeSchema, { workerId: 'headless_shell/0#1', heartbeatMs: 1000, wasmThreads: 2 }),
+    },
+  },
   {
     name: 'load',
     workId: 1n,
     body: {
       case: 'load',
       value: create(LoadSchema, {
-        instance: 'bert:1@webnn', backend: 'webnn', url: `/agent/blobs/${sha}`, sha256: sha, byteSize: 469251n, freeDimensions: { batch_size: 1n }, webnnDevice: 'cpu',
+        instance: 'bert:1@webnn',
+        backend: 'webnn',
+        url: `/agent/blobs/${sha}`,
+        sha256: sha,
+        byteSize: 469251n,
+        freeDimensions: { batch_size: 1n },
+        webnnDevice: 'cpu',
         external: [{ path: 'model.onnx_data', url: `/agent/blobs/${sha}`, sha256: sha, byteSize: 4096n }],
       }),
     },
@@ -55,7 +120,14 @@ const bodies: readonly { readonly name: string; readonly workId?: bigint; readon
       case: 'end',
       value: create(EndSchema, {
         queueUs: 50n,
-        loaded: create(LoadedSchema, { nodes: { webgpu: 88 }, heavyElsewhere: ['MatMul /layer/0 on wasm'], fetchUs: 17955n, buildUs: 1488955n, fromCache: true, memoryBytes: 16777216n }),
+        loaded: create(LoadedSchema, {
+          nodes: { webgpu: 88 },
+          heavyElsewhere: ['MatMul /layer/0 on wasm'],
+          fetchUs: 17955n,
+          buildUs: 1488955n,
+          fromCache: true,
+          memoryBytes: 16777216n,
+        }),
       }),
     },
   },
@@ -66,7 +138,9 @@ const bodies: readonly { readonly name: string; readonly workId?: bigint; readon
     body: {
       case: 'run',
       value: create(RunSchema, {
-        instance: 'bert:1@wasm', outputs: ['last_hidden_state'], timeoutMs: 30000n,
+        instance: 'bert:1@wasm',
+        outputs: ['last_hidden_state'],
+        timeoutMs: 30000n,
         inputs: [
           { name: 'x', datatype: DataType.FP32, shape: [1n, 2n], byteSize: 8n },
           { name: 'texts', datatype: DataType.BYTES, shape: [1n], byteSize: 6n },
@@ -81,22 +155,53 @@ const bodies: readonly { readonly name: string; readonly workId?: bigint; readon
   {
     name: 'output',
     workId: 3n,
-    body: { case: 'output', value: create(OutputSchema, { tensors: [{ name: 'embedding', datatype: DataType.FP32, shape: [1n, 2n], byteSize: 8n }] }) },
+    body: {
+      case: 'output',
+      value: create(OutputSchema, {
+        tensors: [{ name: 'embedding', datatype: DataType.FP32, shape: [1n, 2n], byteSize: 8n }],
+      }),
+    },
     raw: f32(0.6, 0.8),
   },
-  { name: 'output with a scalar and an empty tensor', workId: 4n, body: { case: 'output', value: create(OutputSchema, { tensors: [{ name: 'loss', datatype: DataType.FP64, byteSize: 8n }, { name: 'past', datatype: DataType.FP16, shape: [1n, 0n, 8n] }] }) }, raw: new Uint8Array(8) },
+  {
+    name: 'output with a scalar and an empty tensor',
+    workId: 4n,
+    body: {
+      case: 'output',
+      value: create(OutputSchema, {
+        tensors: [
+          { name: 'loss', datatype: DataType.FP64, byteSize: 8n },
+          { name: 'past', datatype: DataType.FP16, shape: [1n, 0n, 8n] },
+        ],
+      }),
+    },
+    raw: new Uint8Array(8),
+  },
   { name: 'end', workId: 3n, body: { case: 'end', value: create(EndSchema, { computeUs: 1100n, queueUs: 12n }) } },
   {
     name: 'error',
     workId: 18446744073709551615n,
-    body: { case: 'error', value: create(ErrorSchema, { code: Code.OPERATOR_NOT_SUPPORTED, message: 'Could not find an implementation for Foo(1)', detail: 'Error: …\n  at create', operator: 'Foo' }) },
+    body: {
+      case: 'error',
+      value: create(ErrorSchema, {
+        code: Code.OPERATOR_NOT_SUPPORTED,
+        message: 'Could not find an implementation for Foo(1)',
+        detail: 'Error: …\n  at create',
+        operator: 'Foo',
+      }),
+    },
   },
   { name: 'leaving', body: { case: 'leaving', value: create(LeavingSchema, { reason: 'the page is closed' }) } },
 ];
 
 const frames = bodies.map(({ name, workId = 0n, body, raw = new Uint8Array(0) }) => {
   const envelope = create(EnvelopeSchema, { workId, body });
-  return { name, frame: hex(encodeFrame(envelope, raw)), envelope: toJson(EnvelopeSchema, envelope) as JsonValue, raw: hex(raw) };
+  return {
+    name,
+    frame: hex(encodeFrame(envelope, raw)),
+    envelope: toJson(EnvelopeSchema, envelope) as JsonValue,
+    raw: hex(raw),
+  };
 });
 
 const malformed = [
@@ -114,5 +219,8 @@ const malformed = [
 ];
 
 const file = join(repositoryRoot, 'tests/contract/agent_frames.json');
-writeFileSync(file, `${JSON.stringify({ protocol: 1, max_header_bytes: MAX_HEADER_BYTES, max_chunk_bytes: MAX_CHUNK_BYTES, frames, malformed }, null, 1)}\n`);
+writeFileSync(
+  file,
+  `${JSON.stringify({ protocol: 1, max_header_bytes: MAX_HEADER_BYTES, max_chunk_bytes: MAX_CHUNK_BYTES, frames, malformed }, null, 1)}\n`,
+);
 console.log(`${file}: ${frames.length} frames, ${malformed.length} malformed`);

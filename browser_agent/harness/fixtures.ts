@@ -44,12 +44,19 @@ export interface Graph {
 // Runs embed_tokens.onnx: given by the caller, since this file has no engine.
 export type Embed = (model: Uint8Array, inputs: readonly Input[]) => Promise<Array_>;
 
-export const modelNames = (folder: string): string[] => readdirSync(join(folder, 'models'), { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => entry.name).sort();
+export const modelNames = (folder: string): string[] =>
+  readdirSync(join(folder, 'models'), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name)
+    .sort();
 
 export function readSafetensors(file: string): Record<string, Array_> {
   const bytes = readFileSync(file);
   const headerBytes = Number(bytes.readBigUInt64LE(0));
-  const header = JSON.parse(bytes.subarray(8, 8 + headerBytes).toString()) as Record<string, { dtype: string; shape: number[]; data_offsets: [number, number] }>;
+  const header = JSON.parse(bytes.subarray(8, 8 + headerBytes).toString()) as Record<
+    string,
+    { dtype: string; shape: number[]; data_offsets: [number, number] }
+  >;
   const arrays: Record<string, Array_> = {};
   for (const [name, entry] of Object.entries(header)) {
     if (name === '__metadata__') continue;
@@ -64,12 +71,23 @@ export function readSafetensors(file: string): Record<string, Array_> {
 
 export async function graphsOf(folder: string, model: string, embed: Embed): Promise<Graph[]> {
   const home = join(folder, 'models', model);
-  const cases = JSON.parse(readFileSync(join(home, 'reference/cases.json'), 'utf8').replaceAll(/\bNaN\b/g, 'null')) as CaseFile;
+  const cases = JSON.parse(
+    readFileSync(join(home, 'reference/cases.json'), 'utf8').replaceAll(/\bNaN\b/g, 'null'),
+  ) as CaseFile;
   const arrays = readSafetensors(join(home, 'reference', cases.cases[0]!.file));
-  const config = JSON.parse(readFileSync(join(home, 'config.json'), 'utf8')) as { readonly image_token_index?: number; readonly image_token_id?: number };
+  const config = JSON.parse(readFileSync(join(home, 'config.json'), 'utf8')) as {
+    readonly image_token_index?: number;
+    readonly image_token_id?: number;
+  };
   const graphs: Graph[] = [];
   for (const [file, signature] of Object.entries(cases.onnx)) {
-    const maker = new InputMaker(home, signature.inputs, arrays, config.image_token_id ?? config.image_token_index, embed);
+    const maker = new InputMaker(
+      home,
+      signature.inputs,
+      arrays,
+      config.image_token_id ?? config.image_token_index,
+      embed,
+    );
     const made: [string, Array_][] = [];
     for (const [name, [, dims]] of Object.entries(signature.inputs)) made.push([name, await maker.make(name, dims)]);
     graphs.push({
@@ -96,7 +114,15 @@ function expectedOf(name: string, arrays: Readonly<Record<string, Array_>>, case
     const array = arrays[`output.${reference}`];
     if (array === undefined || !(array.data instanceof Float32Array)) continue;
     const isTower = /^(clip|clap)$/.test(cases.name) && file !== 'model.onnx' && reference.endsWith('_embeds');
-    return [{ name, data: array.data, rtol, atol: atol[reference] ?? 1e-3, ...(isTower && { normalizedWidth: array.shape.at(-1)! }) }];
+    return [
+      {
+        name,
+        data: array.data,
+        rtol,
+        atol: atol[reference] ?? 1e-3,
+        ...(isTower && { normalizedWidth: array.shape.at(-1)! }),
+      },
+    ];
   }
   return [];
 }
@@ -112,8 +138,14 @@ function dimensionsOf(signature: Signature, made: readonly (readonly [string, Ar
 }
 
 function inputOf(name: string, type: string, array: Array_): Input {
-  if (type === 'tensor(bool)') return { name, datatype: DataType.BOOL, shape: array.shape, bytes: Uint8Array.from(array.data as Float32Array) };
-  return { name, datatype: type === 'tensor(int64)' ? DataType.INT64 : DataType.FP32, shape: array.shape, bytes: new Uint8Array(array.data.buffer, array.data.byteOffset, array.data.byteLength) };
+  if (type === 'tensor(bool)')
+    return { name, datatype: DataType.BOOL, shape: array.shape, bytes: Uint8Array.from(array.data as Float32Array) };
+  return {
+    name,
+    datatype: type === 'tensor(int64)' ? DataType.INT64 : DataType.FP32,
+    shape: array.shape,
+    bytes: new Uint8Array(array.data.buffer, array.data.byteOffset, array.data.byteLength),
+  };
 }
 
 class InputMaker {
@@ -137,11 +169,17 @@ class InputMaker {
       case 'encoder_attention_mask':
         return this.#given(['input.attention_mask']);
       case 'input_ids':
-        return this.#given('encoder_hidden_states' in this.signature ? ['input.decoder_input_ids', 'input.input_ids'] : ['input.input_ids']);
+        return this.#given(
+          'encoder_hidden_states' in this.signature
+            ? ['input.decoder_input_ids', 'input.input_ids']
+            : ['input.input_ids'],
+        );
       case 'inputs_embeds':
         return this.#mergedEmbeddings();
       case 'attention_mask':
-        return 'inputs_embeds' in this.signature ? ones((await this.#mergedEmbeddings()).shape.slice(0, 2)) : this.#mask();
+        return 'inputs_embeds' in this.signature
+          ? ones((await this.#mergedEmbeddings()).shape.slice(0, 2))
+          : this.#mask();
       case 'pixel_values': {
         const pixels = this.#given(['input.pixel_values']);
         // llava_next's vision graph takes the tiles of all images.
@@ -153,7 +191,9 @@ class InputMaker {
   }
 
   #mask(): Array_ {
-    return this.arrays['input.attention_mask'] ?? ones(this.#given(['input.input_ids', 'input.decoder_input_ids']).shape);
+    return (
+      this.arrays['input.attention_mask'] ?? ones(this.#given(['input.input_ids', 'input.decoder_input_ids']).shape)
+    );
   }
 
   #given(names: readonly string[]): Array_ {
@@ -165,7 +205,13 @@ class InputMaker {
   }
 
   #emptyCache(dims: readonly Dim[]): Array_ {
-    const shape = dims.map((dim, axis) => (typeof dim === 'number' ? dim : axis === 0 ? this.#given(['input.input_ids', 'input.decoder_input_ids']).shape[0]! : 0));
+    const shape = dims.map((dim, axis) =>
+      typeof dim === 'number'
+        ? dim
+        : axis === 0
+          ? this.#given(['input.input_ids', 'input.decoder_input_ids']).shape[0]!
+          : 0,
+    );
     return { shape, data: new Float32Array(0) };
   }
 
@@ -180,7 +226,10 @@ class InputMaker {
     const [batch, tokens, width] = text.shape as [number, number, number];
     if (isGit) {
       const front = image.length / (batch * width);
-      return { shape: [batch, front + tokens, width], data: Float32Array.from([...image, ...(text.data as Float32Array)]) };
+      return {
+        shape: [batch, front + tokens, width],
+        data: Float32Array.from([...image, ...(text.data as Float32Array)]),
+      };
     }
     const data = (text.data as Float32Array).slice();
     let taken = 0;
@@ -189,7 +238,8 @@ class InputMaker {
       data.set(image.subarray(taken, taken + width), token * width);
       taken += width;
     });
-    if (taken !== image.length) throw new Error(`${this.home}: ${taken / width} image tokens for ${image.length / width} features`);
+    if (taken !== image.length)
+      throw new Error(`${this.home}: ${taken / width} image tokens for ${image.length / width} features`);
     return { shape: text.shape, data };
   }
 }

@@ -3,7 +3,20 @@ type Dim = number | string;
 
 // TensorProto.DataType
 export enum ElementType {
-  FLOAT = 1, UINT8 = 2, INT8 = 3, UINT16 = 4, INT16 = 5, INT32 = 6, INT64 = 7, STRING = 8, BOOL = 9, FLOAT16 = 10, DOUBLE = 11, UINT32 = 12, UINT64 = 13, BFLOAT16 = 16,
+  FLOAT = 1,
+  UINT8 = 2,
+  INT8 = 3,
+  UINT16 = 4,
+  INT16 = 5,
+  INT32 = 6,
+  INT64 = 7,
+  STRING = 8,
+  BOOL = 9,
+  FLOAT16 = 10,
+  DOUBLE = 11,
+  UINT32 = 12,
+  UINT64 = 13,
+  BFLOAT16 = 16,
 }
 
 export interface Value {
@@ -25,7 +38,12 @@ export interface ModelSpec {
   readonly inputs: readonly Value[];
   readonly outputs: readonly Value[];
   // Float initialisers kept in an external file.
-  readonly external?: { readonly name: string; readonly dims: readonly number[]; readonly location: string; readonly length: number };
+  readonly external?: {
+    readonly name: string;
+    readonly dims: readonly number[];
+    readonly location: string;
+    readonly length: number;
+  };
 }
 
 function varint(value: number): number[] {
@@ -35,11 +53,18 @@ function varint(value: number): number[] {
 }
 
 const number = (field: number, value: number): number[] => [...varint(field * 8), ...varint(value)];
-const bytes = (field: number, value: readonly number[]): number[] => [...varint(field * 8 + 2), ...varint(value.length), ...value];
+const bytes = (field: number, value: readonly number[]): number[] => [
+  ...varint(field * 8 + 2),
+  ...varint(value.length),
+  ...value,
+];
 const text = (field: number, value: string): number[] => bytes(field, [...new TextEncoder().encode(value)]);
 
 const nodeProto = (node: NodeSpec): number[] => [
-  ...node.inputs.flatMap((input) => text(1, input)), ...node.outputs.flatMap((output) => text(2, output)), ...text(3, node.name ?? node.operator), ...text(4, node.operator),
+  ...node.inputs.flatMap((input) => text(1, input)),
+  ...node.outputs.flatMap((output) => text(2, output)),
+  ...text(3, node.name ?? node.operator),
+  ...text(4, node.operator),
   ...(node.domain === undefined ? [] : text(7, node.domain)),
 ];
 
@@ -50,20 +75,37 @@ function valueProto(value: Value): number[] {
 
 function externalProto({ name, dims, location, length }: NonNullable<ModelSpec['external']>): number[] {
   const entry = (key: string, value: string): number[] => bytes(13, [...text(1, key), ...text(2, value)]);
-  return [...dims.flatMap((dim) => number(1, dim)), ...number(2, ElementType.FLOAT), ...text(8, name), ...entry('location', location), ...entry('offset', '0'), ...entry('length', String(length)), ...number(14, 1)];
+  return [
+    ...dims.flatMap((dim) => number(1, dim)),
+    ...number(2, ElementType.FLOAT),
+    ...text(8, name),
+    ...entry('location', location),
+    ...entry('offset', '0'),
+    ...entry('length', String(length)),
+    ...number(14, 1),
+  ];
 }
 
 export function writeModel(spec: ModelSpec): Uint8Array {
   const graph = [
-    ...spec.nodes.flatMap((node) => bytes(1, nodeProto(node))), ...text(2, 'graph'), ...(spec.external === undefined ? [] : bytes(5, externalProto(spec.external))),
-    ...spec.inputs.flatMap((value) => bytes(11, valueProto(value))), ...spec.outputs.flatMap((value) => bytes(12, valueProto(value))),
+    ...spec.nodes.flatMap((node) => bytes(1, nodeProto(node))),
+    ...text(2, 'graph'),
+    ...(spec.external === undefined ? [] : bytes(5, externalProto(spec.external))),
+    ...spec.inputs.flatMap((value) => bytes(11, valueProto(value))),
+    ...spec.outputs.flatMap((value) => bytes(12, valueProto(value))),
   ];
   const domains = new Set(spec.nodes.map((node) => node.domain ?? ''));
-  const opsets = [...new Set(['', ...domains])].flatMap((domain) => bytes(8, [...(domain === '' ? [] : text(1, domain)), ...number(2, domain === '' ? 17 : 1)]));
+  const opsets = [...new Set(['', ...domains])].flatMap((domain) =>
+    bytes(8, [...(domain === '' ? [] : text(1, domain)), ...number(2, domain === '' ? 17 : 1)]),
+  );
   return Uint8Array.from([...number(1, 8), ...opsets, ...bytes(7, graph)]);
 }
 
 // y = x, of any element type.
 export function identityModel(type: ElementType, dims: readonly Dim[] = ['n']): Uint8Array {
-  return writeModel({ nodes: [{ operator: 'Identity', inputs: ['x'], outputs: ['y'] }], inputs: [{ name: 'x', type, dims }], outputs: [{ name: 'y', type, dims }] });
+  return writeModel({
+    nodes: [{ operator: 'Identity', inputs: ['x'], outputs: ['y'] }],
+    inputs: [{ name: 'x', type, dims }],
+    outputs: [{ name: 'y', type, dims }],
+  });
 }

@@ -7,7 +7,13 @@ import { build } from 'esbuild';
 const here = dirname(fileURLToPath(import.meta.url));
 const script = process.argv[2];
 const result = await build({
-  entryPoints: [join(here, `${script}.ts`)], bundle: true, platform: 'node', format: 'esm', write: false, packages: 'external', logLevel: 'warning',
+  entryPoints: [join(here, `${script}.ts`)],
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  write: false,
+  packages: 'external',
+  logLevel: 'warning',
 });
 const folder = join(here, '../node_modules/.cache/harness');
 mkdirSync(folder, { recursive: true });

@@ -19,7 +19,12 @@ export const HEADERS = {
   'X-Content-Type-Options': 'nosniff',
 };
 const TYPES: Readonly<Record<string, string>> = {
-  '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.mjs': 'text/javascript', '.css': 'text/css', '.wasm': 'application/wasm', '.json': 'application/json',
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript',
+  '.mjs': 'text/javascript',
+  '.css': 'text/css',
+  '.wasm': 'application/wasm',
+  '.json': 'application/json',
 };
 
 export interface Blob {
@@ -34,11 +39,19 @@ export class AgentServer {
   readonly #arrived: Agent[] = [];
   readonly blobRequests: string[] = [];
 
-  private constructor(private readonly http: Server, private readonly sockets: WebSocketServer) {}
+  private constructor(
+    private readonly http: Server,
+    private readonly sockets: WebSocketServer,
+  ) {}
 
   static async start(): Promise<AgentServer> {
     const http = createServer();
-    const sockets = new WebSocketServer({ server: http, path: '/agent/ws', maxPayload: 1024 * 1024, handleProtocols: (offered) => (offered.has('shoal.agent.v1') ? 'shoal.agent.v1' : false) });
+    const sockets = new WebSocketServer({
+      server: http,
+      path: '/agent/ws',
+      maxPayload: 1024 * 1024,
+      handleProtocols: (offered) => (offered.has('shoal.agent.v1') ? 'shoal.agent.v1' : false),
+    });
     const server = new AgentServer(http, sockets);
     http.on('request', (request, response) => {
       const path = new URL(request.url ?? '/', 'http://host').pathname;
@@ -47,7 +60,12 @@ export class AgentServer {
         response.writeHead(404, HEADERS).end();
         return;
       }
-      response.writeHead(200, { ...HEADERS, 'Content-Type': TYPES[extname(path === '/agent/' ? '.html' : path)] ?? (path === '/agent/' ? TYPES['.html']! : 'application/octet-stream') });
+      response.writeHead(200, {
+        ...HEADERS,
+        'Content-Type':
+          TYPES[extname(path === '/agent/' ? '.html' : path)] ??
+          (path === '/agent/' ? TYPES['.html']! : 'application/octet-stream'),
+      });
       response.end(body);
     });
     sockets.on('connection', (socket) => {

@@ -12,7 +12,14 @@ import { type Expected, type Graph, graphsOf, modelNames } from './fixtures';
 import { fixtures } from './paths';
 import { AgentServer } from './server';
 
-const { values: options } = parseArgs({ options: { backends: { type: 'string' }, models: { type: 'string' }, json: { type: 'string' }, markdown: { type: 'string' } } });
+const { values: options } = parseArgs({
+  options: {
+    backends: { type: 'string' },
+    models: { type: 'string' },
+    json: { type: 'string' },
+    markdown: { type: 'string' },
+  },
+});
 if (fixtures === undefined) throw new Error('SHOAL_FIXTURES does not name the reference models');
 const WORK_MS = 240_000;
 
@@ -36,7 +43,10 @@ class Bench {
   #agent: Agent | undefined;
   #instances = 0;
 
-  constructor(private readonly server: AgentServer, private readonly backend: Backend) {}
+  constructor(
+    private readonly server: AgentServer,
+    private readonly backend: Backend,
+  ) {}
 
   async agent(): Promise<Agent> {
     if (this.#agent !== undefined) return this.#agent;
@@ -54,10 +64,19 @@ class Bench {
   }
 
   // The load's answer and, when it loaded, the run's.
-  async answers(graph: Pick<Graph, 'bytes' | 'freeDimensions' | 'inputs'>): Promise<{ readonly load: Answer; readonly run?: Answer }> {
+  async answers(
+    graph: Pick<Graph, 'bytes' | 'freeDimensions' | 'inputs'>,
+  ): Promise<{ readonly load: Answer; readonly run?: Answer }> {
     const agent = await this.agent();
     const instance = `graph-${this.#instances++}`;
-    const load = await this.#bounded(agent.load({ instance, backend: this.backend, ...this.server.addBlob(graph.bytes), ...(this.backend === 'webnn' && { freeDimensions: graph.freeDimensions }) }));
+    const load = await this.#bounded(
+      agent.load({
+        instance,
+        backend: this.backend,
+        ...this.server.addBlob(graph.bytes),
+        ...(this.backend === 'webnn' && { freeDimensions: graph.freeDimensions }),
+      }),
+    );
     if (load.error !== undefined) return { load };
     const run = await this.#bounded(agent.run({ instance }, graph.inputs));
     await agent.unload(instance);
@@ -67,11 +86,24 @@ class Bench {
   async #bounded(answer: Promise<Answer>): Promise<Answer> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<Answer>((resolve) => {
-      timer = setTimeout(() => resolve({ outputs: [], error: { code: Code.DEADLINE_EXCEEDED, message: `no answer within ${WORK_MS} ms`, detail: '', operator: '' } as Answer['error'] & object }), WORK_MS);
+      timer = setTimeout(
+        () =>
+          resolve({
+            outputs: [],
+            error: {
+              code: Code.DEADLINE_EXCEEDED,
+              message: `no answer within ${WORK_MS} ms`,
+              detail: '',
+              operator: '',
+            } as Answer['error'] & object,
+          }),
+        WORK_MS,
+      );
     });
     const first = await Promise.race([answer, late]);
     clearTimeout(timer);
-    if (first.error !== undefined && (first.error.code === undefined || first.error.code === Code.DEADLINE_EXCEEDED)) await this.stop();
+    if (first.error !== undefined && (first.error.code === undefined || first.error.code === Code.DEADLINE_EXCEEDED))
+      await this.stop();
     return first;
   }
 }
@@ -81,16 +113,44 @@ const key = (graph: Graph): string => `${graph.model}/${graph.file}`;
 
 function cellOf(graph: Graph, backend: Backend, { load, run }: { readonly load: Answer; readonly run?: Answer }): Cell {
   const loaded = load.end?.loaded;
-  const placement = loaded && { nodes: loaded.nodes, heavyElsewhere: loaded.heavyElsewhere, buildMs: Number(loaded.buildUs) / 1000 };
+  const placement = loaded && {
+    nodes: loaded.nodes,
+    heavyElsewhere: loaded.heavyElsewhere,
+    buildMs: Number(loaded.buildUs) / 1000,
+  };
   const error = load.error ?? run?.error;
   if (error !== undefined) {
-    const isTyped = [Code.OPERATOR_NOT_SUPPORTED, Code.PRECISION_NOT_SUPPORTED, Code.GRAPH_BUILDING_ERROR, Code.RESOURCE_LIMIT].includes(error.code);
-    return { outcome: isTyped ? 'refused' : 'failed', ...placement, code: Code[error.code] ?? String(error.code), operator: error.operator, message: error.message, detail: error.detail };
+    const isTyped = [
+      Code.OPERATOR_NOT_SUPPORTED,
+      Code.PRECISION_NOT_SUPPORTED,
+      Code.GRAPH_BUILDING_ERROR,
+      Code.RESOURCE_LIMIT,
+    ].includes(error.code);
+    return {
+      outcome: isTyped ? 'refused' : 'failed',
+      ...placement,
+      code: Code[error.code] ?? String(error.code),
+      operator: error.operator,
+      message: error.message,
+      detail: error.detail,
+    };
   }
-  const outputs = new Map(run!.outputs.map(({ tensor, bytes }) => [tensor.name, new Float32Array(bytes.buffer)] as const));
+  const outputs = new Map(
+    run!.outputs.map(({ tensor, bytes }) => [tensor.name, new Float32Array(bytes.buffer)] as const),
+  );
   const references = graph.expected.filter((expected) => outputs.get(expected.name)?.length === expected.data.length);
-  const expected: readonly Expected[] = references.length > 0 ? references : [...(wasmOutputs.get(key(graph)) ?? [])].map(([name, data]) => ({ name, data, atol: 1e-3, rtol: 1e-3 }));
-  const verdicts = expected.map(({ name, data, atol, rtol, normalizedWidth }) => compare(normalizedWidth === undefined ? outputs.get(name)! : unitRows(outputs.get(name)!, normalizedWidth), data, atol, rtol));
+  const expected: readonly Expected[] =
+    references.length > 0
+      ? references
+      : [...(wasmOutputs.get(key(graph)) ?? [])].map(([name, data]) => ({ name, data, atol: 1e-3, rtol: 1e-3 }));
+  const verdicts = expected.map(({ name, data, atol, rtol, normalizedWidth }) =>
+    compare(
+      normalizedWidth === undefined ? outputs.get(name)! : unitRows(outputs.get(name)!, normalizedWidth),
+      data,
+      atol,
+      rtol,
+    ),
+  );
   if (backend === 'wasm') wasmOutputs.set(key(graph), outputs);
   return {
     outcome: verdicts.every((verdict) => verdict.agrees) ? 'agrees' : 'differs',
@@ -103,14 +163,19 @@ function cellOf(graph: Graph, backend: Backend, { load, run }: { readonly load: 
 
 function text(cell: Cell | undefined): string {
   if (cell === undefined) return '';
-  if (cell.outcome === 'refused' || cell.outcome === 'failed') return `${cell.outcome}: ${cell.code}${cell.operator ? ` (${cell.operator})` : ''}`;
-  const nodes = Object.entries(cell.nodes ?? {}).map(([backend, count]) => `${backend} ${count}`).join(' + ');
+  if (cell.outcome === 'refused' || cell.outcome === 'failed')
+    return `${cell.outcome}: ${cell.code}${cell.operator ? ` (${cell.operator})` : ''}`;
+  const nodes = Object.entries(cell.nodes ?? {})
+    .map(([backend, count]) => `${backend} ${count}`)
+    .join(' + ');
   const heavy = cell.heavyElsewhere?.length ? `; ${cell.heavyElsewhere.length} heavy elsewhere` : '';
   const reference = cell.reference === 'PyTorch' ? '' : ` (to ${cell.reference === 'wasm' ? 'wasm' : 'nothing'})`;
   return `${cell.outcome}, ${cell.maxDifference!.toExponential(1)}${reference}; ${nodes}${heavy}`;
 }
 
-const backends = (options.backends?.split(',') ?? [...BACKENDS]).filter((name): name is Backend => (BACKENDS as readonly string[]).includes(name));
+const backends = (options.backends?.split(',') ?? [...BACKENDS]).filter((name): name is Backend =>
+  (BACKENDS as readonly string[]).includes(name),
+);
 const server = await AgentServer.start();
 const embedder = new Bench(server, 'wasm');
 const embed = async (bytes: Uint8Array, inputs: Graph['inputs']) => {
@@ -119,7 +184,8 @@ const embed = async (bytes: Uint8Array, inputs: Graph['inputs']) => {
   return { shape: output.tensor.shape.map(Number), data: new Float32Array(output.bytes.buffer) };
 };
 const graphs: Graph[] = [];
-for (const model of options.models?.split(',') ?? modelNames(fixtures)) graphs.push(...(await graphsOf(fixtures, model, embed)));
+for (const model of options.models?.split(',') ?? modelNames(fixtures))
+  graphs.push(...(await graphsOf(fixtures, model, embed)));
 await embedder.stop();
 
 const rows = new Map<string, Partial<Record<Backend, Cell>>>(graphs.map((graph) => [key(graph), {}]));
@@ -128,14 +194,19 @@ for (const backend of backends) {
   for (const graph of graphs) {
     const cell = cellOf(graph, backend, await bench.answers(graph));
     rows.get(key(graph))![backend] = cell;
-    console.log(`${backend} ${key(graph)}: ${text(cell)}${cell.message === undefined ? '' : ` | ${cell.message.slice(0, 300)}`}`);
+    console.log(
+      `${backend} ${key(graph)}: ${text(cell)}${cell.message === undefined ? '' : ` | ${cell.message.slice(0, 300)}`}`,
+    );
   }
   await bench.stop();
 }
 await server.stop();
 
 const lines = [`| graph | task | ${backends.join(' | ')} |`, `|---|---|${backends.map(() => '---|').join('')}`];
-for (const graph of graphs) lines.push(`| ${key(graph)} | ${graph.task} | ${backends.map((backend) => text(rows.get(key(graph))![backend])).join(' | ')} |`);
+for (const graph of graphs)
+  lines.push(
+    `| ${key(graph)} | ${graph.task} | ${backends.map((backend) => text(rows.get(key(graph))![backend])).join(' | ')} |`,
+  );
 if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(Object.fromEntries(rows), null, 1));
 if (options.markdown !== undefined) writeFileSync(options.markdown, `${lines.join('\n')}\n`);
 else console.log(lines.join('\n'));

@@ -9,7 +9,10 @@ export const SMALL_SIZE = 64;
 export const REPEATS = 5;
 
 // Small whole numbers: every order of summation gives the same f32, so the check is exact.
-export function operands(size = PRODUCT_SIZE): { readonly a: Float32Array<ArrayBuffer>; readonly b: Float32Array<ArrayBuffer> } {
+export function operands(size = PRODUCT_SIZE): {
+  readonly a: Float32Array<ArrayBuffer>;
+  readonly b: Float32Array<ArrayBuffer>;
+} {
   const count = size * size;
   const a = new Float32Array(count);
   const b = new Float32Array(count);

@@ -6,7 +6,16 @@ interface Sized {
 }
 
 const BYTES_OF: Readonly<Record<string, number>> = {
-  float32: 4, float16: 2, int32: 4, uint32: 4, int64: 8, uint64: 8, int8: 1, uint8: 1, int4: 0.5, uint4: 0.5,
+  float32: 4,
+  float16: 2,
+  int32: 4,
+  uint32: 4,
+  int64: 8,
+  uint64: 8,
+  int8: 1,
+  uint8: 1,
+  int4: 0.5,
+  uint4: 0.5,
 };
 
 type Method = (this: object, ...args: never[]) => unknown;
@@ -37,7 +46,11 @@ export class MemoryMeter {
     });
     this.#count('GPUDevice', 'createBuffer', (descriptor: { readonly size: number }) => descriptor.size);
     this.#release('GPUBuffer');
-    this.#count('MLContext', 'createTensor', (descriptor: { readonly dataType: string; readonly shape: readonly number[] }) => tensorBytes(descriptor));
+    this.#count(
+      'MLContext',
+      'createTensor',
+      (descriptor: { readonly dataType: string; readonly shape: readonly number[] }) => tensorBytes(descriptor),
+    );
     this.#release('MLTensor');
   }
 
@@ -80,12 +93,15 @@ export class MemoryMeter {
   }
 
   #wrap(type: string, method: string, wrapper: (original: Method) => Method): void {
-    const prototype = (globalThis as unknown as Record<string, { prototype: Record<string, Method> } | undefined>)[type]?.prototype;
+    const prototype = (globalThis as unknown as Record<string, { prototype: Record<string, Method> } | undefined>)[type]
+      ?.prototype;
     const original = prototype?.[method];
     if (prototype !== undefined && original !== undefined) prototype[method] = wrapper(original);
   }
 }
 
 function tensorBytes(descriptor: { readonly dataType: string; readonly shape: readonly number[] }): number {
-  return Math.ceil(descriptor.shape.reduce((product, size) => product * size, 1) * (BYTES_OF[descriptor.dataType] ?? 4));
+  return Math.ceil(
+    descriptor.shape.reduce((product, size) => product * size, 1) * (BYTES_OF[descriptor.dataType] ?? 4),
+  );
 }

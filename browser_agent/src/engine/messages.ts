@@ -36,7 +36,13 @@ export type FromEngine =
   | { readonly kind: 'beat'; readonly memory: MemoryUse }
   | { readonly kind: 'probed'; readonly probe: Probe }
   // Output and end are one message: each hop costs some 0.1 ms.
-  | { readonly kind: 'end'; readonly workId: bigint; readonly computeUs: number; readonly loaded?: Loaded; readonly output?: Packed }
+  | {
+      readonly kind: 'end';
+      readonly workId: bigint;
+      readonly computeUs: number;
+      readonly loaded?: Loaded;
+      readonly output?: Packed;
+    }
   | { readonly kind: 'error'; readonly workId: bigint; readonly error: PlainError }
   // The engine cannot go on (device lost, wasm aborted): the link fails its works with this error and starts a new worker.
   | { readonly kind: 'fatal'; readonly error: PlainError };

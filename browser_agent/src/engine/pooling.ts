@@ -17,10 +17,16 @@ export interface Embedding {
 export function pool(kind: Kind, normalize: boolean, states: TokenStates, mask: ArrayLike<number | bigint>): Embedding {
   const [batch, tokens, width] = states.shape;
   if (states.shape.length !== 3 || batch === undefined || tokens === undefined || width === undefined) {
-    throw new AgentError(Code.INVALID_ARGUMENT, `pooling needs token states [batch, tokens, width], the output is [${states.shape.join(', ')}]`);
+    throw new AgentError(
+      Code.INVALID_ARGUMENT,
+      `pooling needs token states [batch, tokens, width], the output is [${states.shape.join(', ')}]`,
+    );
   }
   if (mask.length !== batch * tokens) {
-    throw new AgentError(Code.INVALID_ARGUMENT, `pooling needs a mask of ${batch} x ${tokens}, the input has ${mask.length} elements`);
+    throw new AgentError(
+      Code.INVALID_ARGUMENT,
+      `pooling needs a mask of ${batch} x ${tokens}, the input has ${mask.length} elements`,
+    );
   }
   const data = new Float32Array(batch * width);
   for (let row = 0; row < batch; row++) {

@@ -23,12 +23,15 @@ meter.install();
 tap.install();
 
 const post = (message: FromEngine, transfer: Transferable[] = []): void => scope.postMessage(message, transfer);
-const fatal = (code: Code, message: string, detail: string): void => post({ kind: 'fatal', error: new AgentError(code, message, detail).toPlain() });
+const fatal = (code: Code, message: string, detail: string): void =>
+  post({ kind: 'fatal', error: new AgentError(code, message, detail).toPlain() });
 
 let engine: Engine = open(1);
 
 function open(threads: number): Engine {
-  return new OnnxEngine(backend, threads, store, meter, tap, (why) => fatal(Code.DEVICE_LOST, `the ${backend} device was lost`, why));
+  return new OnnxEngine(backend, threads, store, meter, tap, (why) =>
+    fatal(Code.DEVICE_LOST, `the ${backend} device was lost`, why),
+  );
 }
 
 const PROBES = { wasm: probeWasm, webgpu: probeWebGpu, webnn: probeWebNn } as const;
@@ -70,7 +73,10 @@ async function work(message: WorkMessage): Promise<void> {
 }
 
 function beat(): void {
-  post({ kind: 'beat', memory: { wasmBytes: meter.wasmBytes, gpuBytes: meter.gpuBytes, cacheBytes: store.cacheBytes } });
+  post({
+    kind: 'beat',
+    memory: { wasmBytes: meter.wasmBytes, gpuBytes: meter.gpuBytes, cacheBytes: store.cacheBytes },
+  });
 }
 
 let last: Promise<void> = Promise.resolve();

@@ -24,7 +24,10 @@ export async function capabilitiesOf(engines: ReadonlyMap<Backend, EngineHandle>
   });
   const end = performance.now() + ALL_PROBES_MS;
   for (const [backend, engine] of engines) {
-    const probe = await Promise.race([engine.probe(), late(backend, Math.max(0, Math.min(PROBE_MS, end - performance.now())))]);
+    const probe = await Promise.race([
+      engine.probe(),
+      late(backend, Math.max(0, Math.min(PROBE_MS, end - performance.now()))),
+    ]);
     capabilities.benchmarks.push(probe.benchmark);
     if (probe.webgpu !== undefined) capabilities.webgpu = probe.webgpu;
     if (probe.webnn !== undefined) capabilities.webnn.push(...probe.webnn);
@@ -33,4 +36,6 @@ export async function capabilitiesOf(engines: ReadonlyMap<Backend, EngineHandle>
 }
 
 const late = (backend: Backend, ms: number): Promise<Probe> =>
-  new Promise((resolve) => setTimeout(() => resolve({ benchmark: unrated(backend, `the probe did not end within ${Math.round(ms)} ms`) }), ms));
+  new Promise((resolve) =>
+    setTimeout(() => resolve({ benchmark: unrated(backend, `the probe did not end within ${Math.round(ms)} ms`) }), ms),
+  );

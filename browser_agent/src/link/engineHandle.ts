@@ -31,7 +31,10 @@ export class EngineHandle {
   #memory: MemoryUse = { wasmBytes: 0, gpuBytes: 0, cacheBytes: 0 };
   #onProbed: ((probe: Probe) => void) | undefined;
 
-  constructor(readonly backend: Backend, private readonly answers: Answers) {
+  constructor(
+    readonly backend: Backend,
+    private readonly answers: Answers,
+  ) {
     this.#start();
     setInterval(() => this.#advance(), EXPIRY_MS);
   }
@@ -63,7 +66,10 @@ export class EngineHandle {
   submit(message: WorkMessage, timeoutMs: number): void {
     if (this.#dead !== undefined) return this.answers.error(message.workId, this.#dead);
     if (!this.#queue.push(message.workId, message, performance.now(), timeoutMs)) {
-      return this.answers.error(message.workId, new AgentError(Code.OVERLOADED, `${QUEUE_LIMIT} works already wait for ${this.backend}`).toPlain());
+      return this.answers.error(
+        message.workId,
+        new AgentError(Code.OVERLOADED, `${QUEUE_LIMIT} works already wait for ${this.backend}`).toPlain(),
+      );
     }
     this.#advance();
   }
@@ -80,7 +86,13 @@ export class EngineHandle {
     worker.onmessage = (event: MessageEvent<FromEngine>) => this.#hear(event.data);
     worker.onerror = (event) => {
       event.preventDefault();
-      this.#fail(new AgentError(Code.INTERNAL, `the ${this.backend} engine stopped: ${event.message}`, `${event.filename}:${event.lineno}`).toPlain());
+      this.#fail(
+        new AgentError(
+          Code.INTERNAL,
+          `the ${this.backend} engine stopped: ${event.message}`,
+          `${event.filename}:${event.lineno}`,
+        ).toPlain(),
+      );
     };
     this.#worker = worker;
     this.#lastBeat = performance.now();
@@ -114,19 +126,31 @@ export class EngineHandle {
     if (finished.cancelled) {
       this.answers.error(message.workId, cancelled());
       // Nobody will ever name this instance: its load was withdrawn.
-      if (message.kind === 'end' && finished.item.kind === 'load') this.#post({ kind: 'unload', workId: 0n, instance: finished.item.load.instance });
+      if (message.kind === 'end' && finished.item.kind === 'load')
+        this.#post({ kind: 'unload', workId: 0n, instance: finished.item.load.instance });
     } else if (message.kind === 'error') {
       this.answers.error(message.workId, message.error);
     } else {
       if (message.output !== undefined) this.answers.output(message.workId, message.output);
-      this.answers.end(message.workId, message.computeUs, Math.round((this.#startedAt - queuedAt) * 1000), message.loaded);
+      this.answers.end(
+        message.workId,
+        message.computeUs,
+        Math.round((this.#startedAt - queuedAt) * 1000),
+        message.loaded,
+      );
     }
     this.#advance();
   }
 
   #advance(): void {
     for (const { workId } of this.#queue.expire(performance.now())) {
-      this.answers.error(workId, new AgentError(Code.DEADLINE_EXCEEDED, `the deadline passed while the work waited for ${this.backend}`).toPlain());
+      this.answers.error(
+        workId,
+        new AgentError(
+          Code.DEADLINE_EXCEEDED,
+          `the deadline passed while the work waited for ${this.backend}`,
+        ).toPlain(),
+      );
     }
     if (this.answers.isFull) return;
     const next = this.#queue.take();
@@ -140,7 +164,10 @@ export class EngineHandle {
     // A load with fixed dimensions that brought the engine down gets its second try without them, in the new worker.
     const lost = this.#queue.running;
     const hasSecondTry = lost?.item.kind === 'load' && Object.keys(lost.item.load.freeDimensions).length > 0;
-    if (hasSecondTry) this.#queue.again((item) => (item.kind === 'load' ? { ...item, load: { ...item.load, freeDimensions: {} } } : item));
+    if (hasSecondTry)
+      this.#queue.again((item) =>
+        item.kind === 'load' ? { ...item, load: { ...item.load, freeDimensions: {} } } : item,
+      );
     this.#worker?.terminate();
     this.#worker = undefined;
     this.#memory = { ...this.#memory, wasmBytes: 0, gpuBytes: 0 };
@@ -148,13 +175,18 @@ export class EngineHandle {
     this.#restarts.push(now);
     while (this.#restarts[0] !== undefined && this.#restarts[0] < now - RESTART_WINDOW_MS) this.#restarts.shift();
     if (this.#restarts.length > MAX_RESTARTS) {
-      this.#dead = { ...error, code: Code.BACKEND_UNAVAILABLE, message: `the ${this.backend} engine stopped ${this.#restarts.length} times within a minute: ${error.message}` };
+      this.#dead = {
+        ...error,
+        code: Code.BACKEND_UNAVAILABLE,
+        message: `the ${this.backend} engine stopped ${this.#restarts.length} times within a minute: ${error.message}`,
+      };
     } else {
       this.#start();
     }
     // The instances are gone with the worker: runs fail, loads still find their way.
     for (const work of this.#queue.drain()) {
-      if (work.item.kind === 'load' && this.#dead === undefined && work !== lost) this.#queue.push(work.workId, work.item, work.queuedAt, 0);
+      if (work.item.kind === 'load' && this.#dead === undefined && work !== lost)
+        this.#queue.push(work.workId, work.item, work.queuedAt, 0);
       else this.answers.error(work.workId, error);
     }
     this.#advance();

@@ -2,7 +2,16 @@
 // heartbeat is late only when the browser itself is in trouble. When the socket closes it says so to the page, which
 // starts afresh; nothing here survives a connection.
 import { create } from '@bufbuild/protobuf';
-import { EndSchema, type Envelope, EnvelopeSchema, ErrorSchema, HeartbeatSchema, HelloSchema, LeavingSchema, OutputSchema } from '../generated/shoal/agent/v1/agent_pb';
+import {
+  EndSchema,
+  type Envelope,
+  EnvelopeSchema,
+  ErrorSchema,
+  HeartbeatSchema,
+  HelloSchema,
+  LeavingSchema,
+  OutputSchema,
+} from '../generated/shoal/agent/v1/agent_pb';
 import { type Backend, BACKENDS, type Packed } from '../engine/messages';
 import { type Assembled, Assembler, MAX_PENDING_BYTES } from '../protocol/assembler';
 import { decodeFrame, encodeFrame, framesOf, PROTOCOL_VERSION } from '../protocol/frame';
@@ -46,7 +55,17 @@ class Link implements Answers {
     void Promise.all([capabilitiesOf(this.#engines), opened]).then(([capabilities]) => {
       setStatus({ state: 'connecting' });
       const { slot, token } = start;
-      this.#send({ case: 'hello', value: create(HelloSchema, { protocol: PROTOCOL_VERSION, build: __SHOAL_BUILD__, slot, token, userAgent: navigator.userAgent, capabilities }) });
+      this.#send({
+        case: 'hello',
+        value: create(HelloSchema, {
+          protocol: PROTOCOL_VERSION,
+          build: __SHOAL_BUILD__,
+          slot,
+          token,
+          userAgent: navigator.userAgent,
+          capabilities,
+        }),
+      });
     });
   }
 
@@ -61,12 +80,19 @@ class Link implements Answers {
   }
 
   output(workId: bigint, { tensors, payload }: Packed): void {
-    const envelope = create(EnvelopeSchema, { workId, body: { case: 'output', value: create(OutputSchema, { tensors: [...tensors] }) } });
+    const envelope = create(EnvelopeSchema, {
+      workId,
+      body: { case: 'output', value: create(OutputSchema, { tensors: [...tensors] }) },
+    });
     this.#outbox.answer(workId, framesOf(envelope, payload), payload.byteLength);
   }
 
   end(workId: bigint, computeUs: number, queueUs: number, loaded: Parameters<Answers['end']>[3]): void {
-    const value = create(EndSchema, { computeUs: BigInt(computeUs), queueUs: BigInt(queueUs), ...(loaded !== undefined && { loaded }) });
+    const value = create(EndSchema, {
+      computeUs: BigInt(computeUs),
+      queueUs: BigInt(queueUs),
+      ...(loaded !== undefined && { loaded }),
+    });
     this.#last(workId, { case: 'end', value });
   }
 
@@ -96,13 +122,22 @@ class Link implements Answers {
         const backend = BACKENDS.find((name) => name === body.value.backend);
         const engine = backend === undefined ? undefined : this.#engines.get(backend);
         if (backend === undefined || engine === undefined) {
-          return this.error(workId, new AgentError(Code.BACKEND_UNAVAILABLE, `no '${body.value.backend}' engine here, this browser may use ${this.start.backends.join(', ')}`).toPlain());
+          return this.error(
+            workId,
+            new AgentError(
+              Code.BACKEND_UNAVAILABLE,
+              `no '${body.value.backend}' engine here, this browser may use ${this.start.backends.join(', ')}`,
+            ).toPlain(),
+          );
         }
         this.#backendOf.set(body.value.instance, backend);
         return engine.submit({ kind: 'load', workId, load: body.value }, 0);
       }
       case 'unload':
-        return this.#engineOf(workId, body.value.instance)?.submit({ kind: 'unload', workId, instance: body.value.instance }, 0);
+        return this.#engineOf(workId, body.value.instance)?.submit(
+          { kind: 'unload', workId, instance: body.value.instance },
+          0,
+        );
       case 'run':
         return this.#arrived(workId, this.#assembler.begin(workId, body.value, raw));
       case 'chunk':
@@ -124,12 +159,14 @@ class Link implements Answers {
   #engineOf(workId: bigint, instance: string): EngineHandle | undefined {
     const backend = this.#backendOf.get(instance);
     const engine = backend === undefined ? undefined : this.#engines.get(backend);
-    if (engine === undefined) this.error(workId, new AgentError(Code.NOT_FOUND, `instance '${instance}' is not loaded`).toPlain());
+    if (engine === undefined)
+      this.error(workId, new AgentError(Code.NOT_FOUND, `instance '${instance}' is not loaded`).toPlain());
     return engine;
   }
 
   #cancel(workId: bigint): void {
-    if (this.#assembler.forget(workId)) return this.error(workId, new AgentError(Code.CANCELLED, 'cancelled by the server').toPlain());
+    if (this.#assembler.forget(workId))
+      return this.error(workId, new AgentError(Code.CANCELLED, 'cancelled by the server').toPlain());
     // A cancel that crosses the work's end finds nothing; the end has answered.
     for (const engine of this.#engines.values()) if (engine.cancel(workId)) return;
   }
@@ -148,7 +185,8 @@ class Link implements Answers {
 
   #beat(): void {
     const engines = [...this.#engines.values()];
-    const sum = (of: (engine: EngineHandle) => number): bigint => BigInt(engines.reduce((total, engine) => total + of(engine), 0));
+    const sum = (of: (engine: EngineHandle) => number): bigint =>
+      BigInt(engines.reduce((total, engine) => total + of(engine), 0));
     const running = engines.flatMap((engine) => engine.workIds);
     const value = create(HeartbeatSchema, {
       sequence: ++this.#sequence,

@@ -19,7 +19,10 @@ export class Outbox {
   #waitingBytes = 0;
   #polling = false;
 
-  constructor(private readonly wire: Wire, private readonly later: (run: () => void, ms: number) => unknown = (run, ms) => setTimeout(run, ms)) {}
+  constructor(
+    private readonly wire: Wire,
+    private readonly later: (run: () => void, ms: number) => unknown = (run, ms) => setTimeout(run, ms),
+  ) {}
 
   get waitingBytes(): number {
     return this.#waitingBytes;

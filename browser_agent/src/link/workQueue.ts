@@ -75,6 +75,9 @@ export class WorkQueue<T> {
   }
 
   get workIds(): bigint[] {
-    return [...(this.#running === undefined ? [] : [this.#running.workId]), ...this.#waiting.map((work) => work.workId)];
+    return [
+      ...(this.#running === undefined ? [] : [this.#running.workId]),
+      ...this.#waiting.map((work) => work.workId),
+    ];
   }
 }

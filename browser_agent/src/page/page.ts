@@ -18,7 +18,11 @@ const show = (id: string, text: string): void => {
 
 function history(): History {
   try {
-    return { failures: 0, bypassed: false, ...(JSON.parse(sessionStorage.getItem(HISTORY) ?? '{}') as Partial<History>) };
+    return {
+      failures: 0,
+      bypassed: false,
+      ...(JSON.parse(sessionStorage.getItem(HISTORY) ?? '{}') as Partial<History>),
+    };
   } catch {
     return { failures: 0, bypassed: false };
   }
@@ -30,14 +34,18 @@ function closed(code: number, reason: string): void {
   const action = afterClose(code, connectedAt === undefined ? 0 : performance.now() - connectedAt, history());
   link.terminate();
   const why = `${code}${reason === '' ? '' : `, ${reason}`}`;
-  if (action.kind === 'stop') return show('state', `stopped: the server and this page have different versions (${why})`);
+  if (action.kind === 'stop')
+    return show('state', `stopped: the server and this page have different versions (${why})`);
   show('state', `disconnected (${why}), starting again in ${action.afterMs / 1000} s`);
   sessionStorage.setItem(HISTORY, JSON.stringify(action.history));
   setTimeout(() => void reload(action.bypassCaches), action.afterMs);
 }
 
 async function reload(bypassCaches: boolean): Promise<void> {
-  if (bypassCaches) await Promise.allSettled(['./', 'page.js', 'link.js', 'engine.js', 'page.css'].map((file) => fetch(file, { cache: 'reload' })));
+  if (bypassCaches)
+    await Promise.allSettled(
+      ['./', 'page.js', 'link.js', 'engine.js', 'page.css'].map((file) => fetch(file, { cache: 'reload' })),
+    );
   location.reload();
 }
 

@@ -24,5 +24,10 @@ export function afterClose(code: number, linkMs: number, history: History): Acti
   const failures = linkMs >= GOOD_LINK_MS ? 0 : history.failures;
   const afterMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures);
   // A link that was welcomed has the right version: a later 4001 may bypass the caches again.
-  return { kind: 'reload', afterMs, bypassCaches: false, history: { failures: failures + 1, bypassed: history.bypassed && linkMs === 0 } };
+  return {
+    kind: 'reload',
+    afterMs,
+    bypassCaches: false,
+    history: { failures: failures + 1, bypassed: history.bypassed && linkMs === 0 },
+  };
 }

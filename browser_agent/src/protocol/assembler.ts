@@ -23,10 +23,13 @@ export class Assembler {
 
   // The finished run, or undefined while chunks are missing. After an error the work id is forgotten.
   begin(workId: bigint, run: Run, raw: Uint8Array): Outcome<Assembled | undefined> {
-    if (this.#pending.has(workId)) return failure(new AgentError(Code.INVALID_ARGUMENT, `work ${workId} is already arriving`));
+    if (this.#pending.has(workId))
+      return failure(new AgentError(Code.INVALID_ARGUMENT, `work ${workId} is already arriving`));
     const total = run.inputs.reduce((sum, tensor) => sum + tensor.byteSize, 0n);
     if (total + BigInt(this.#pendingBytes) > BigInt(MAX_PENDING_BYTES)) {
-      return failure(new AgentError(Code.RESOURCE_LIMIT, `inputs of ${total} bytes: at most ${MAX_PENDING_BYTES} may be under way`));
+      return failure(
+        new AgentError(Code.RESOURCE_LIMIT, `inputs of ${total} bytes: at most ${MAX_PENDING_BYTES} may be under way`),
+      );
     }
     this.#pending.set(workId, { run, payload: new Uint8Array(Number(total)), filled: 0 });
     this.#pendingBytes += Number(total);
@@ -51,7 +54,12 @@ export class Assembler {
     const { run, payload } = pending;
     if (pending.filled + raw.byteLength > payload.byteLength) {
       this.forget(workId);
-      return failure(new AgentError(Code.INVALID_ARGUMENT, `work ${workId} sent more than the ${payload.byteLength} bytes it declared`));
+      return failure(
+        new AgentError(
+          Code.INVALID_ARGUMENT,
+          `work ${workId} sent more than the ${payload.byteLength} bytes it declared`,
+        ),
+      );
     }
     payload.set(raw, pending.filled);
     pending.filled += raw.byteLength;

@@ -29,15 +29,19 @@ export function decodeFrame(bytes: Uint8Array): Outcome<Frame> {
   const malformed = (why: string) => failure(new AgentError(Code.INVALID_ARGUMENT, `malformed frame: ${why}`));
   if (bytes.byteLength < 4) return malformed(`${bytes.byteLength} bytes, a header length needs 4`);
   const headerBytes = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
-  if (headerBytes === 0 || headerBytes > MAX_HEADER_BYTES) return malformed(`header of ${headerBytes} bytes, 1 to ${MAX_HEADER_BYTES} are allowed`);
-  if (bytes.byteLength < 4 + headerBytes) return malformed(`header of ${headerBytes} bytes in a frame of ${bytes.byteLength}`);
+  if (headerBytes === 0 || headerBytes > MAX_HEADER_BYTES)
+    return malformed(`header of ${headerBytes} bytes, 1 to ${MAX_HEADER_BYTES} are allowed`);
+  if (bytes.byteLength < 4 + headerBytes)
+    return malformed(`header of ${headerBytes} bytes in a frame of ${bytes.byteLength}`);
   const raw = bytes.subarray(4 + headerBytes);
-  if (raw.byteLength > MAX_CHUNK_BYTES) return malformed(`${raw.byteLength} raw bytes, the bound is ${MAX_CHUNK_BYTES}`);
+  if (raw.byteLength > MAX_CHUNK_BYTES)
+    return malformed(`${raw.byteLength} raw bytes, the bound is ${MAX_CHUNK_BYTES}`);
   try {
     const envelope = fromBinary(EnvelopeSchema, bytes.subarray(4, 4 + headerBytes));
     const body = envelope.body.case;
     if (body === undefined) return malformed('no body that this version knows');
-    if (raw.byteLength > 0 && !WITH_RAW_BYTES.has(body)) return malformed(`${raw.byteLength} raw bytes after '${body}', which has none`);
+    if (raw.byteLength > 0 && !WITH_RAW_BYTES.has(body))
+      return malformed(`${raw.byteLength} raw bytes after '${body}', which has none`);
     return success({ envelope, raw });
   } catch (error) {
     return malformed(String(error));
@@ -48,7 +52,10 @@ export function decodeFrame(bytes: Uint8Array): Outcome<Frame> {
 export function* framesOf(envelope: Envelope, payload: Uint8Array): Generator<Uint8Array<ArrayBuffer>> {
   yield encodeFrame(envelope, payload.subarray(0, MAX_CHUNK_BYTES));
   for (let offset = MAX_CHUNK_BYTES; offset < payload.byteLength; offset += MAX_CHUNK_BYTES) {
-    const chunk = create(EnvelopeSchema, { workId: envelope.workId, body: { case: 'chunk', value: create(ChunkSchema) } });
+    const chunk = create(EnvelopeSchema, {
+      workId: envelope.workId,
+      body: { case: 'chunk', value: create(ChunkSchema) },
+    });
     yield encodeFrame(chunk, payload.subarray(offset, offset + MAX_CHUNK_BYTES));
   }
 }

@@ -29,8 +29,10 @@ export class BlobStore {
 
   async get(blob: BlobName): Promise<Blob> {
     const url = new URL(blob.url, location.href);
-    if (url.origin !== location.origin) throw new AgentError(Code.INVALID_ARGUMENT, `weights come from the page's own origin, not from ${url.origin}`);
-    if (!/^[0-9a-f]{64}$/.test(blob.sha256)) throw new AgentError(Code.INVALID_ARGUMENT, 'sha256 must be 64 lower-case hex digits');
+    if (url.origin !== location.origin)
+      throw new AgentError(Code.INVALID_ARGUMENT, `weights come from the page's own origin, not from ${url.origin}`);
+    if (!/^[0-9a-f]{64}$/.test(blob.sha256))
+      throw new AgentError(Code.INVALID_ARGUMENT, 'sha256 must be 64 lower-case hex digits');
     const kept = await this.#kept(blob.sha256);
     if (kept !== undefined) return { bytes: kept, fromCache: true };
     const bytes = await this.#fetch(url, blob);
@@ -43,15 +45,21 @@ export class BlobStore {
     try {
       // The store below is the cache: the HTTP cache would keep a second copy.
       const response = await fetch(url, { cache: 'no-store' });
-      if (!response.ok) throw new AgentError(response.status === 404 ? Code.NOT_FOUND : Code.UNAVAILABLE, `GET ${url.pathname}: status ${response.status}`);
+      if (!response.ok)
+        throw new AgentError(
+          response.status === 404 ? Code.NOT_FOUND : Code.UNAVAILABLE,
+          `GET ${url.pathname}: status ${response.status}`,
+        );
       bytes = await bodyOf(response, Number(blob.byteSize));
     } catch (error) {
       if (error instanceof AgentError) throw error;
-      if (error instanceof RangeError) throw new AgentError(Code.RESOURCE_LIMIT, `no memory for ${blob.byteSize} bytes of weights`, describe(error));
+      if (error instanceof RangeError)
+        throw new AgentError(Code.RESOURCE_LIMIT, `no memory for ${blob.byteSize} bytes of weights`, describe(error));
       throw new AgentError(Code.UNAVAILABLE, `GET ${url.pathname} failed`, describe(error));
     }
     const hash = await sha256(bytes);
-    if (hash !== blob.sha256) throw new AgentError(Code.INTERNAL, `weights from ${url.pathname} have sha256 ${hash}, not ${blob.sha256}`);
+    if (hash !== blob.sha256)
+      throw new AgentError(Code.INTERNAL, `weights from ${url.pathname} have sha256 ${hash}, not ${blob.sha256}`);
     return bytes;
   }
 
@@ -114,7 +122,8 @@ const key = (hash: string): string => new URL(`/agent/store/${hash}`, location.h
 
 // Into one buffer of the promised size, so that the peak is the size of the weights and not twice that.
 async function bodyOf(response: Response, byteSize: number): Promise<Uint8Array<ArrayBuffer>> {
-  const wrong = (got: string): AgentError => new AgentError(Code.INTERNAL, `weights of ${got} bytes, promised were ${byteSize}`);
+  const wrong = (got: string): AgentError =>
+    new AgentError(Code.INTERNAL, `weights of ${got} bytes, promised were ${byteSize}`);
   if (response.body === null) throw wrong('0');
   const bytes = new Uint8Array(byteSize);
   let filled = 0;

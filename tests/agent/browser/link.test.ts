@@ -7,15 +7,30 @@ import { DataType } from '../../../browser_agent/src/generated/shoal/agent/v1/ag
 import { Code } from '../../../browser_agent/src/protocol/outcome';
 
 const why = whyNoBrowser();
-const input = (name: string, count: number, value = 1) => ({ name, datatype: DataType.FP32, shape: [count], bytes: new Uint8Array(new Float32Array(count).fill(value).buffer) });
+const input = (name: string, count: number, value = 1) => ({
+  name,
+  datatype: DataType.FP32,
+  shape: [count],
+  bytes: new Uint8Array(new Float32Array(count).fill(value).buffer),
+});
 // Some 0.1 s of work for each round on an idle core.
 const slowModel = (rounds: number): Uint8Array =>
   writeModel({
-    nodes: Array.from({ length: rounds }, (_, round) => ({ operator: 'MatMul', name: `m${round}`, inputs: [round === 0 ? 'x' : `t${round}`, 'x'], outputs: [round === rounds - 1 ? 'y' : `t${round + 1}`] })),
+    nodes: Array.from({ length: rounds }, (_, round) => ({
+      operator: 'MatMul',
+      name: `m${round}`,
+      inputs: [round === 0 ? 'x' : `t${round}`, 'x'],
+      outputs: [round === rounds - 1 ? 'y' : `t${round + 1}`],
+    })),
     inputs: [{ name: 'x', type: ElementType.FLOAT, dims: [1024, 1024] }],
     outputs: [{ name: 'y', type: ElementType.FLOAT, dims: [1024, 1024] }],
   });
-const square = { name: 'x', datatype: DataType.FP32, shape: [1024, 1024], bytes: new Uint8Array(4 * 1024 * 1024) };
+const square = {
+  name: 'x',
+  datatype: DataType.FP32,
+  shape: [1024, 1024],
+  bytes: new Uint8Array(4 * 1024 * 1024),
+};
 
 describe.skipIf(why !== undefined)(`link (${why ?? 'headless_shell'})`, () => {
   let bench: Bench;
@@ -26,9 +41,17 @@ describe.skipIf(why !== undefined)(`link (${why ?? 'headless_shell'})`, () => {
 
   test('the hello tells who and what', async () => {
     const hello = await bench.agent.hello;
-    expect(hello).toMatchObject({ protocol: 1, slot: 'headless_shell/0', token: 'test-token' });
+    expect(hello).toMatchObject({
+      protocol: 1,
+      slot: 'headless_shell/0',
+      token: 'test-token',
+    });
     expect(hello.build).toMatch(/^[0-9a-f]{16}$/);
-    expect(hello.capabilities).toMatchObject({ crossOriginIsolated: true, wasmSimd: true, wasmThreads: true });
+    expect(hello.capabilities).toMatchObject({
+      crossOriginIsolated: true,
+      wasmSimd: true,
+      wasmThreads: true,
+    });
     expect(hello.capabilities!.benchmarks).toHaveLength(1);
     expect(hello.capabilities!.benchmarks[0]!.gflops).toBeGreaterThan(0.1);
   });
@@ -38,7 +61,11 @@ describe.skipIf(why !== undefined)(`link (${why ?? 'headless_shell'})`, () => {
     const count = 6 * 1024 * 1024;
     const bytes = new Uint8Array(Float32Array.from({ length: count }, (_, at) => at % 8191).buffer);
     const started = performance.now();
-    const answers = await Promise.all([1, 2, 3].map(() => bench.agent.run({ instance }, [{ name: 'x', datatype: DataType.FP32, shape: [count], bytes }])));
+    const answers = await Promise.all(
+      [1, 2, 3].map(() =>
+        bench.agent.run({ instance }, [{ name: 'x', datatype: DataType.FP32, shape: [count], bytes }]),
+      ),
+    );
     for (const { outputs, error } of answers) {
       expect(error).toBeUndefined();
       expect(Buffer.from(outputs[0]!.bytes).equals(Buffer.from(bytes))).toBe(true);
@@ -66,7 +93,10 @@ describe.skipIf(why !== undefined)(`link (${why ?? 'headless_shell'})`, () => {
     const order: string[] = [];
     const works = ['running', 'waiting', 'after'].map((name) => {
       const work = bench.agent.startRun({ instance }, [square]);
-      return { ...work, answer: work.answer.then((answer) => (order.push(name), answer)) };
+      return {
+        ...work,
+        answer: work.answer.then((answer) => (order.push(name), answer)),
+      };
     });
     bench.agent.cancel(works[1]!.workId);
     bench.agent.cancel(works[0]!.workId);
@@ -91,7 +121,9 @@ describe.skipIf(why !== undefined)(`link (${why ?? 'headless_shell'})`, () => {
     const instance = await bench.load('wasm', slowModel(4));
     const small = await bench.load('wasm', identityModel(ElementType.FLOAT));
     const first = bench.agent.run({ instance }, [square]);
-    const answers = await Promise.all(Array.from({ length: 80 }, () => bench.agent.run({ instance: small }, [input('x', 4)])));
+    const answers = await Promise.all(
+      Array.from({ length: 80 }, () => bench.agent.run({ instance: small }, [input('x', 4)])),
+    );
     await first;
     const refused = answers.filter(({ error }) => error?.code === Code.OVERLOADED).length;
     expect(refused).toBeGreaterThan(0);
@@ -106,8 +138,24 @@ describe.skipIf(why !== undefined)(`link (${why ?? 'headless_shell'})`, () => {
     bench.agent.chunk(lying.workId, new Uint8Array(10)); // after the end of the payload: dropped
     expect((await lying.answer).error).toBeUndefined();
     expect((await bench.agent.run({ instance: 'nobody' }, [])).error?.code).toBe(Code.NOT_FOUND);
-    expect((await bench.agent.load({ instance: 'g', backend: 'webgpu', ...bench.server.addBlob(identityModel(ElementType.FLOAT)) })).error?.code).toBe(Code.BACKEND_UNAVAILABLE);
-    expect((await bench.agent.load({ instance: 'g', backend: 'cuda', ...bench.server.addBlob(identityModel(ElementType.FLOAT)) })).error?.code).toBe(Code.BACKEND_UNAVAILABLE);
+    expect(
+      (
+        await bench.agent.load({
+          instance: 'g',
+          backend: 'webgpu',
+          ...bench.server.addBlob(identityModel(ElementType.FLOAT)),
+        })
+      ).error?.code,
+    ).toBe(Code.BACKEND_UNAVAILABLE);
+    expect(
+      (
+        await bench.agent.load({
+          instance: 'g',
+          backend: 'cuda',
+          ...bench.server.addBlob(identityModel(ElementType.FLOAT)),
+        })
+      ).error?.code,
+    ).toBe(Code.BACKEND_UNAVAILABLE);
     await bench.agent.unload(instance);
   });
 
@@ -119,7 +167,11 @@ describe.skipIf(why !== undefined)(`link (${why ?? 'headless_shell'})`, () => {
     expect(asked()).toBe(1);
     bench.agent.socket.close(1001);
     const agent = await bench.reconnected();
-    const { end } = await agent.load({ instance: 'again', backend: 'wasm', ...bench.server.addBlob(model) });
+    const { end } = await agent.load({
+      instance: 'again',
+      backend: 'wasm',
+      ...bench.server.addBlob(model),
+    });
     expect(end?.loaded?.fromCache).toBe(true);
     expect(asked()).toBe(1);
     expect((await agent.run({ instance: 'again' }, [input('x', 2)])).error).toBeUndefined();

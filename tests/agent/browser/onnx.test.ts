@@ -9,13 +9,20 @@ const why = whyNoBrowser();
 const raw = (view: ArrayBufferView): Uint8Array => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 const f32 = (...values: number[]): Uint8Array => raw(Float32Array.from(values));
 const strings = (...values: (string | number[])[]): Uint8Array =>
-  Buffer.concat(values.map((value) => {
-    const bytes = Buffer.from(value as string);
-    const length = Buffer.alloc(4);
-    length.writeUInt32LE(bytes.length);
-    return Buffer.concat([length, bytes]);
-  }));
-const x = (datatype: DataType, shape: number[], bytes: Uint8Array) => ({ name: 'x', datatype, shape, bytes });
+  Buffer.concat(
+    values.map((value) => {
+      const bytes = Buffer.from(value as string);
+      const length = Buffer.alloc(4);
+      length.writeUInt32LE(bytes.length);
+      return Buffer.concat([length, bytes]);
+    }),
+  );
+const x = (datatype: DataType, shape: number[], bytes: Uint8Array) => ({
+  name: 'x',
+  datatype,
+  shape,
+  bytes,
+});
 
 describe.skipIf(why !== undefined)(`onnx on wasm (${why ?? 'headless_shell'})`, () => {
   let bench: Bench;
@@ -40,14 +47,21 @@ describe.skipIf(why !== undefined)(`onnx on wasm (${why ?? 'headless_shell'})`, 
     [DataType.BYTES, ElementType.STRING, strings('', 'größe', '🐟'), 3],
     [DataType.FP32, ElementType.FLOAT, new Uint8Array(0), 0],
   ];
-  test.each(echoed.map((row) => [`${DataType[row[0]]} x ${row[3]}`, ...row] as const))('%s comes back as it went', async (_, datatype, type, bytes, count) => {
-    const instance = await bench.load('wasm', identityModel(type));
-    const { outputs, error } = await bench.agent.run({ instance }, [x(datatype, [count], bytes)]);
-    expect(error).toBeUndefined();
-    expect(outputs[0]!.tensor).toMatchObject({ name: 'y', datatype, shape: [BigInt(count)] });
-    expect(Buffer.from(outputs[0]!.bytes).toString('hex')).toBe(Buffer.from(bytes).toString('hex'));
-    await bench.agent.unload(instance);
-  });
+  test.each(echoed.map((row) => [`${DataType[row[0]]} x ${row[3]}`, ...row] as const))(
+    '%s comes back as it went',
+    async (_, datatype, type, bytes, count) => {
+      const instance = await bench.load('wasm', identityModel(type));
+      const { outputs, error } = await bench.agent.run({ instance }, [x(datatype, [count], bytes)]);
+      expect(error).toBeUndefined();
+      expect(outputs[0]!.tensor).toMatchObject({
+        name: 'y',
+        datatype,
+        shape: [BigInt(count)],
+      });
+      expect(Buffer.from(outputs[0]!.bytes).toString('hex')).toBe(Buffer.from(bytes).toString('hex'));
+      await bench.agent.unload(instance);
+    },
+  );
 
   test('wrong inputs are typed and named, and the instance lives on', async () => {
     const instance = await bench.load('wasm', identityModel(ElementType.FLOAT, [2]));
@@ -73,9 +87,16 @@ describe.skipIf(why !== undefined)(`onnx on wasm (${why ?? 'headless_shell'})`, 
 
   test('BYTES that are no UTF-8 or run over the end', async () => {
     const instance = await bench.load('wasm', identityModel(ElementType.STRING));
-    expect((await bench.agent.run({ instance }, [x(DataType.BYTES, [1], strings([0xc3, 0x28]))])).error).toMatchObject({ code: Code.INVALID_ARGUMENT, message: expect.stringContaining('UTF-8') as string });
-    expect((await bench.agent.run({ instance }, [x(DataType.BYTES, [1], Uint8Array.of(9, 0, 0, 0, 65))])).error).toMatchObject({ code: Code.INVALID_ARGUMENT });
-    expect((await bench.agent.run({ instance }, [x(DataType.BYTES, [2], strings('one'))])).error).toMatchObject({ code: Code.INVALID_ARGUMENT });
+    expect((await bench.agent.run({ instance }, [x(DataType.BYTES, [1], strings([0xc3, 0x28]))])).error).toMatchObject({
+      code: Code.INVALID_ARGUMENT,
+      message: expect.stringContaining('UTF-8') as string,
+    });
+    expect(
+      (await bench.agent.run({ instance }, [x(DataType.BYTES, [1], Uint8Array.of(9, 0, 0, 0, 65))])).error,
+    ).toMatchObject({ code: Code.INVALID_ARGUMENT });
+    expect((await bench.agent.run({ instance }, [x(DataType.BYTES, [2], strings('one'))])).error).toMatchObject({
+      code: Code.INVALID_ARGUMENT,
+    });
     await bench.agent.unload(instance);
   });
 
@@ -86,11 +107,40 @@ describe.skipIf(why !== undefined)(`onnx on wasm (${why ?? 'headless_shell'})`, 
       ['text', new TextEncoder().encode('<!doctype html>'), Code.GRAPH_BUILDING_ERROR, ''],
       ['one byte', Uint8Array.of(0), Code.GRAPH_BUILDING_ERROR, ''],
       ['cut', identity.subarray(0, identity.length - 9), Code.GRAPH_BUILDING_ERROR, ''],
-      ['unknown operator', writeModel({ nodes: [{ operator: 'Fishify', domain: 'com.example', inputs: ['x'], outputs: ['y'] }], inputs: [{ name: 'x', type: 1, dims: [1] }], outputs: [{ name: 'y', type: 1, dims: [1] }] }), Code.OPERATOR_NOT_SUPPORTED, 'Fishify'],
-      ['operator without a kernel', writeModel({ nodes: [{ operator: 'MatMul', inputs: ['x', 'x'], outputs: ['y'] }], inputs: [{ name: 'x', type: ElementType.FLOAT16, dims: [2, 2] }], outputs: [{ name: 'y', type: ElementType.FLOAT16, dims: [2, 2] }] }), Code.OPERATOR_NOT_SUPPORTED, 'MatMul'],
+      [
+        'unknown operator',
+        writeModel({
+          nodes: [
+            {
+              operator: 'Fishify',
+              domain: 'com.example',
+              inputs: ['x'],
+              outputs: ['y'],
+            },
+          ],
+          inputs: [{ name: 'x', type: 1, dims: [1] }],
+          outputs: [{ name: 'y', type: 1, dims: [1] }],
+        }),
+        Code.OPERATOR_NOT_SUPPORTED,
+        'Fishify',
+      ],
+      [
+        'operator without a kernel',
+        writeModel({
+          nodes: [{ operator: 'MatMul', inputs: ['x', 'x'], outputs: ['y'] }],
+          inputs: [{ name: 'x', type: ElementType.FLOAT16, dims: [2, 2] }],
+          outputs: [{ name: 'y', type: ElementType.FLOAT16, dims: [2, 2] }],
+        }),
+        Code.OPERATOR_NOT_SUPPORTED,
+        'MatMul',
+      ],
     ];
     for (const [name, bytes, code, operator] of files) {
-      const { error, end } = await bench.agent.load({ instance: name, backend: 'wasm', ...bench.server.addBlob(bytes) });
+      const { error, end } = await bench.agent.load({
+        instance: name,
+        backend: 'wasm',
+        ...bench.server.addBlob(bytes),
+      });
       if (name === 'operator without a kernel' && end !== undefined) continue; // onnxruntime may cast around it
       expect([name, error?.code, error?.operator], `${name}: ${error?.message}`).toEqual([name, code, operator]);
       expect(error!.detail).not.toBe('');
@@ -103,8 +153,17 @@ describe.skipIf(why !== undefined)(`onnx on wasm (${why ?? 'headless_shell'})`, 
   test('weights: wrong bytes, wrong size, missing, another origin', async () => {
     const model = identityModel(ElementType.FLOAT, ['weights']);
     const blob = bench.server.addBlob(model);
-    bench.server.corruptBlob(blob.sha256, model.map((byte) => byte ^ 1));
-    const load = (change: object) => bench.agent.load({ instance: 'w', backend: 'wasm', ...blob, ...change });
+    bench.server.corruptBlob(
+      blob.sha256,
+      model.map((byte) => byte ^ 1),
+    );
+    const load = (change: object) =>
+      bench.agent.load({
+        instance: 'w',
+        backend: 'wasm',
+        ...blob,
+        ...change,
+      });
     expect((await load({})).error?.message).toContain('sha256');
     expect((await load({ byteSize: blob.byteSize + 1n })).error?.message).toContain('promised');
     expect((await load({ byteSize: blob.byteSize - 1n })).error?.message).toContain('promised');
@@ -122,10 +181,17 @@ describe.skipIf(why !== undefined)(`onnx on wasm (${why ?? 'headless_shell'})`, 
   test('external data files', async () => {
     const data = bench.server.addBlob(f32(10, 20));
     const model = writeModel({
-      nodes: [{ operator: 'Add', inputs: ['x', 'w'], outputs: ['y'] }], inputs: [{ name: 'x', type: 1, dims: [2] }], outputs: [{ name: 'y', type: 1, dims: [2] }],
+      nodes: [{ operator: 'Add', inputs: ['x', 'w'], outputs: ['y'] }],
+      inputs: [{ name: 'x', type: 1, dims: [2] }],
+      outputs: [{ name: 'y', type: 1, dims: [2] }],
       external: { name: 'w', dims: [2], location: 'weights.bin', length: 8 },
     });
-    const { error } = await bench.agent.load({ instance: 'external', backend: 'wasm', ...bench.server.addBlob(model), external: [{ path: 'weights.bin', ...data }] });
+    const { error } = await bench.agent.load({
+      instance: 'external',
+      backend: 'wasm',
+      ...bench.server.addBlob(model),
+      external: [{ path: 'weights.bin', ...data }],
+    });
     expect(error?.message).toBeUndefined();
     const { outputs } = await bench.agent.run({ instance: 'external' }, [x(DataType.FP32, [2], f32(1, 2))]);
     expect([...new Float32Array(outputs[0]!.bytes.buffer)]).toEqual([11, 22]);
@@ -134,28 +200,77 @@ describe.skipIf(why !== undefined)(`onnx on wasm (${why ?? 'headless_shell'})`, 
 
   test('pooling', async () => {
     const model = writeModel({
-      nodes: [{ operator: 'Identity', inputs: ['x'], outputs: ['states'] }, { operator: 'Identity', name: 'second', inputs: ['mask'], outputs: ['m'] }],
-      inputs: [{ name: 'x', type: 1, dims: ['b', 't', 'w'] }, { name: 'mask', type: ElementType.INT64, dims: ['b', 't'] }],
-      outputs: [{ name: 'states', type: 1, dims: ['b', 't', 'w'] }, { name: 'm', type: ElementType.INT64, dims: ['b', 't'] }],
+      nodes: [
+        { operator: 'Identity', inputs: ['x'], outputs: ['states'] },
+        {
+          operator: 'Identity',
+          name: 'second',
+          inputs: ['mask'],
+          outputs: ['m'],
+        },
+      ],
+      inputs: [
+        { name: 'x', type: 1, dims: ['b', 't', 'w'] },
+        { name: 'mask', type: ElementType.INT64, dims: ['b', 't'] },
+      ],
+      outputs: [
+        { name: 'states', type: 1, dims: ['b', 't', 'w'] },
+        { name: 'm', type: ElementType.INT64, dims: ['b', 't'] },
+      ],
     });
     const instance = await bench.load('wasm', model);
-    const inputs = [x(DataType.FP32, [1, 3, 2], f32(1, 2, 5, 6, 100, 100)), { name: 'mask', datatype: DataType.INT64, shape: [1, 3], bytes: raw(BigInt64Array.of(1n, 1n, 0n)) }];
-    const pooling = { kind: Pooling_Kind.MEAN, normalize: true, output: 'states', mask: 'mask' };
+    const inputs = [
+      x(DataType.FP32, [1, 3, 2], f32(1, 2, 5, 6, 100, 100)),
+      {
+        name: 'mask',
+        datatype: DataType.INT64,
+        shape: [1, 3],
+        bytes: raw(BigInt64Array.of(1n, 1n, 0n)),
+      },
+    ];
+    const pooling = {
+      kind: Pooling_Kind.MEAN,
+      normalize: true,
+      output: 'states',
+      mask: 'mask',
+    };
     const { outputs } = await bench.agent.run({ instance, pooling }, inputs);
     expect(outputs).toHaveLength(1);
-    expect(outputs[0]!.tensor).toMatchObject({ name: 'embedding', datatype: DataType.FP32, shape: [1n, 2n] });
+    expect(outputs[0]!.tensor).toMatchObject({
+      name: 'embedding',
+      datatype: DataType.FP32,
+      shape: [1n, 2n],
+    });
     expect([...new Float32Array(outputs[0]!.bytes.buffer)]).toEqual([Math.fround(0.6), Math.fround(0.8)]);
-    expect((await bench.agent.run({ instance, pooling: { ...pooling, mask: 'nobody' } }, inputs)).error?.code).toBe(Code.INVALID_ARGUMENT);
+    expect((await bench.agent.run({ instance, pooling: { ...pooling, mask: 'nobody' } }, inputs)).error?.code).toBe(
+      Code.INVALID_ARGUMENT,
+    );
     await bench.agent.unload(instance);
   });
 
   test('more memory than there is: a typed error, and the engine comes back', async () => {
     const model = writeModel({
-      nodes: [{ operator: 'Expand', inputs: ['x', 'shape'], outputs: ['t'] }, { operator: 'Neg', inputs: ['t'], outputs: ['y'] }],
-      inputs: [{ name: 'x', type: 1, dims: [1] }, { name: 'shape', type: ElementType.INT64, dims: [1] }], outputs: [{ name: 'y', type: 1, dims: ['n'] }],
+      nodes: [
+        { operator: 'Expand', inputs: ['x', 'shape'], outputs: ['t'] },
+        { operator: 'Neg', inputs: ['t'], outputs: ['y'] },
+      ],
+      inputs: [
+        { name: 'x', type: 1, dims: [1] },
+        { name: 'shape', type: ElementType.INT64, dims: [1] },
+      ],
+      outputs: [{ name: 'y', type: 1, dims: ['n'] }],
     });
     const instance = await bench.load('wasm', model);
-    const run = (count: bigint, of = instance) => bench.agent.run({ instance: of }, [x(DataType.FP32, [1], f32(1)), { name: 'shape', datatype: DataType.INT64, shape: [1], bytes: raw(BigInt64Array.of(count)) }]);
+    const run = (count: bigint, of = instance) =>
+      bench.agent.run({ instance: of }, [
+        x(DataType.FP32, [1], f32(1)),
+        {
+          name: 'shape',
+          datatype: DataType.INT64,
+          shape: [1],
+          bytes: raw(BigInt64Array.of(count)),
+        },
+      ]);
     expect((await run(4n)).error).toBeUndefined();
     const { error } = await run(2_000_000_000n); // 8 GB, of at most 4
     expect(error?.code, `${error?.message} ${error?.detail}`).toBe(Code.RESOURCE_LIMIT);
@@ -170,7 +285,9 @@ describe.skipIf(why !== undefined)(`onnx on wasm (${why ?? 'headless_shell'})`, 
     };
     const heap = async (): Promise<bigint> => {
       const seen = bench.agent.heartbeats.length;
-      await vi.waitUntil(() => bench.agent.heartbeats.length > seen + 1, { timeout: 5000 });
+      await vi.waitUntil(() => bench.agent.heartbeats.length > seen + 1, {
+        timeout: 5000,
+      });
       return bench.agent.heartbeats.at(-1)!.beat.wasmBytes;
     };
     await cycle(5);
@@ -188,17 +305,26 @@ describe.skipIf(why !== undefined)('a lost GPU', () => {
     expect(hello.capabilities?.webgpu?.available).toBe(true);
     expect(hello.capabilities?.webgpu?.isFallbackAdapter).toBe(true);
     const model = writeModel({
-      nodes: [{ operator: 'MatMul', inputs: ['x', 'x'], outputs: ['y'] }], inputs: [{ name: 'x', type: 1, dims: [2, 2] }], outputs: [{ name: 'y', type: 1, dims: [2, 2] }],
+      nodes: [{ operator: 'MatMul', inputs: ['x', 'x'], outputs: ['y'] }],
+      inputs: [{ name: 'x', type: 1, dims: [2, 2] }],
+      outputs: [{ name: 'y', type: 1, dims: [2, 2] }],
     });
     const inputs = [x(DataType.FP32, [2, 2], f32(1, 2, 3, 4))];
     let instance = await bench.load('webgpu', model);
-    expect([...new Float32Array((await bench.agent.run({ instance }, inputs)).outputs[0]!.bytes.buffer)]).toEqual([7, 10, 15, 22]);
+    expect([...new Float32Array((await bench.agent.run({ instance }, inputs)).outputs[0]!.bytes.buffer)]).toEqual([
+      7, 10, 15, 22,
+    ]);
     process.kill(gpuProcessOf(bench.browser.pid), 'SIGKILL');
-    await vi.waitUntil(async () => (await bench.agent.run({ instance }, inputs)).error !== undefined, { timeout: 10_000, interval: 100 });
+    await vi.waitUntil(async () => (await bench.agent.run({ instance }, inputs)).error !== undefined, {
+      timeout: 10_000,
+      interval: 100,
+    });
     const { error } = await bench.agent.run({ instance }, inputs);
     expect([Code.DEVICE_LOST, Code.NOT_FOUND]).toContain(error!.code);
     instance = await bench.load('webgpu', model);
-    expect([...new Float32Array((await bench.agent.run({ instance }, inputs)).outputs[0]!.bytes.buffer)]).toEqual([7, 10, 15, 22]);
+    expect([...new Float32Array((await bench.agent.run({ instance }, inputs)).outputs[0]!.bytes.buffer)]).toEqual([
+      7, 10, 15, 22,
+    ]);
     await bench.stop();
   });
 });
@@ -208,8 +334,11 @@ function gpuProcessOf(group: number): number {
   for (const entry of readdirSync('/proc')) {
     if (!/^\d+$/.test(entry)) continue;
     try {
-      const fields = readFileSync(`/proc/${entry}/stat`, 'utf8').replace(/^.*\) /, '').split(' ');
-      if (Number(fields[2]) === group && readFileSync(`/proc/${entry}/cmdline`, 'utf8').includes('--type=gpu-process')) return Number(entry);
+      const fields = readFileSync(`/proc/${entry}/stat`, 'utf8')
+        .replace(/^.*\) /, '')
+        .split(' ');
+      if (Number(fields[2]) === group && readFileSync(`/proc/${entry}/cmdline`, 'utf8').includes('--type=gpu-process'))
+        return Number(entry);
     } catch {
       continue; // the process ended meanwhile
     }

@@ -2,10 +2,16 @@ import { Pooling_Kind as Kind } from '../../../browser_agent/src/generated/shoal
 import { pool } from '../../../browser_agent/src/engine/pooling';
 import { halfToNumber } from '../../../browser_agent/src/engine/onnx/tensors';
 
-const states = { data: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], shape: [2, 3, 2] };
+const states = {
+  data: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
+  shape: [2, 3, 2],
+};
 
 test('mean over the tokens whose mask is 1', () => {
-  expect(pool(Kind.MEAN, false, states, [1n, 1n, 0n, 0n, 1n, 0n])).toEqual({ data: Float32Array.of(2, 3, 9, 10), shape: [2, 2] });
+  expect(pool(Kind.MEAN, false, states, [1n, 1n, 0n, 0n, 1n, 0n])).toEqual({
+    data: Float32Array.of(2, 3, 9, 10),
+    shape: [2, 2],
+  });
 });
 
 test('normalised to length 1', () => {
@@ -33,5 +39,12 @@ test('wrong shapes are errors', () => {
 });
 
 test('half bits', () => {
-  expect([0x3c00, 0xc000, 0x0001, 0x7c00, 0x8000, 0x3555].map(halfToNumber)).toEqual([1, -2, 2 ** -24, Infinity, -0, 0.333251953125]);
+  expect([0x3c00, 0xc000, 0x0001, 0x7c00, 0x8000, 0x3555].map(halfToNumber)).toEqual([
+    1,
+    -2,
+    2 ** -24,
+    Infinity,
+    -0,
+    0.333251953125,
+  ]);
 });

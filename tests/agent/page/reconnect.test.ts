@@ -20,13 +20,21 @@ test('a link that held long makes the next pause short', () => {
 
 test('another version: the caches are bypassed once, then it stops', () => {
   const first = afterClose(OTHER_VERSION, 0, fresh);
-  expect(first).toMatchObject({ kind: 'reload', afterMs: 0, bypassCaches: true });
+  expect(first).toMatchObject({
+    kind: 'reload',
+    afterMs: 0,
+    bypassCaches: true,
+  });
   if (first.kind !== 'reload') throw new Error('stopped');
   expect(afterClose(OTHER_VERSION, 0, first.history)).toEqual({ kind: 'stop' });
 });
 
 test('after a good link the caches may be bypassed again; after a failed one not', () => {
   const bypassed = { failures: 0, bypassed: true };
-  expect(afterClose(1006, 100, bypassed)).toMatchObject({ history: { bypassed: false } });
-  expect(afterClose(1006, 0, bypassed)).toMatchObject({ history: { bypassed: true } });
+  expect(afterClose(1006, 100, bypassed)).toMatchObject({
+    history: { bypassed: false },
+  });
+  expect(afterClose(1006, 0, bypassed)).toMatchObject({
+    history: { bypassed: true },
+  });
 });

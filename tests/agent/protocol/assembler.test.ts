@@ -3,17 +3,29 @@ import { type Run, RunSchema } from '../../../browser_agent/src/generated/shoal/
 import { Assembler, MAX_PENDING_BYTES } from '../../../browser_agent/src/protocol/assembler';
 import { Code } from '../../../browser_agent/src/protocol/outcome';
 
-const run = (...sizes: number[]): Run => create(RunSchema, { inputs: sizes.map((size) => ({ byteSize: BigInt(size) })) });
+const run = (...sizes: number[]): Run =>
+  create(RunSchema, {
+    inputs: sizes.map((size) => ({ byteSize: BigInt(size) })),
+  });
 const of = (...values: number[]): Uint8Array => Uint8Array.from(values);
 
 test('a run without payload is whole at once', () => {
-  expect(new Assembler().begin(1n, run(), of())).toMatchObject({ ok: true, value: { workId: 1n } });
+  expect(new Assembler().begin(1n, run(), of())).toMatchObject({
+    ok: true,
+    value: { workId: 1n },
+  });
 });
 
 test('chunks complete a run, interleaved with another', () => {
   const assembler = new Assembler();
-  expect(assembler.begin(1n, run(2, 3), of(1, 2))).toEqual({ ok: true, value: undefined });
-  expect(assembler.begin(2n, run(2), of(9))).toEqual({ ok: true, value: undefined });
+  expect(assembler.begin(1n, run(2, 3), of(1, 2))).toEqual({
+    ok: true,
+    value: undefined,
+  });
+  expect(assembler.begin(2n, run(2), of(9))).toEqual({
+    ok: true,
+    value: undefined,
+  });
   expect(assembler.chunk(1n, of(3))).toEqual({ ok: true, value: undefined });
   const second = assembler.chunk(2n, of(8));
   expect(second.ok && [...second.value!.payload]).toEqual([9, 8]);
@@ -23,23 +35,40 @@ test('chunks complete a run, interleaved with another', () => {
 
 test('more bytes than declared is an error, and the rest is dropped', () => {
   const assembler = new Assembler();
-  expect(assembler.begin(1n, run(2), of(1, 2, 3))).toMatchObject({ ok: false, error: { code: Code.INVALID_ARGUMENT } });
+  expect(assembler.begin(1n, run(2), of(1, 2, 3))).toMatchObject({
+    ok: false,
+    error: { code: Code.INVALID_ARGUMENT },
+  });
   expect(assembler.chunk(1n, of(4))).toEqual({ ok: true, value: undefined });
 });
 
 test('a work id twice is an error', () => {
   const assembler = new Assembler();
   assembler.begin(1n, run(2), of(1));
-  expect(assembler.begin(1n, run(2), of(1))).toMatchObject({ ok: false, error: { code: Code.INVALID_ARGUMENT } });
+  expect(assembler.begin(1n, run(2), of(1))).toMatchObject({
+    ok: false,
+    error: { code: Code.INVALID_ARGUMENT },
+  });
 });
 
 test('the bound counts what is under way, and forgetting gives it back', () => {
   const assembler = new Assembler();
-  const huge = create(RunSchema, { inputs: [{ byteSize: BigInt(MAX_PENDING_BYTES) + 1n }] });
-  expect(assembler.begin(1n, huge, of())).toMatchObject({ ok: false, error: { code: Code.RESOURCE_LIMIT } });
-  expect(assembler.begin(2n, create(RunSchema, { inputs: [{ byteSize: 2n ** 63n }] }), of())).toMatchObject({ ok: false, error: { code: Code.RESOURCE_LIMIT } });
+  const huge = create(RunSchema, {
+    inputs: [{ byteSize: BigInt(MAX_PENDING_BYTES) + 1n }],
+  });
+  expect(assembler.begin(1n, huge, of())).toMatchObject({
+    ok: false,
+    error: { code: Code.RESOURCE_LIMIT },
+  });
+  expect(assembler.begin(2n, create(RunSchema, { inputs: [{ byteSize: 2n ** 63n }] }), of())).toMatchObject({
+    ok: false,
+    error: { code: Code.RESOURCE_LIMIT },
+  });
   assembler.begin(3n, run(1024), of(1));
-  expect(assembler.begin(4n, run(MAX_PENDING_BYTES), of())).toMatchObject({ ok: false, error: { code: Code.RESOURCE_LIMIT } });
+  expect(assembler.begin(4n, run(MAX_PENDING_BYTES), of())).toMatchObject({
+    ok: false,
+    error: { code: Code.RESOURCE_LIMIT },
+  });
   expect(assembler.forget(3n)).toBe(true);
   expect(assembler.forget(3n)).toBe(false);
 });

@@ -1,23 +1,49 @@
 // The frame codec against the vectors that the C++ side reads too.
 import { readFileSync } from 'node:fs';
-import { create, fromJson, type JsonValue, toJson } from '../../../browser_agent/node_modules/@bufbuild/protobuf/dist/esm';
+import {
+  create,
+  fromJson,
+  type JsonValue,
+  toJson,
+} from '../../../browser_agent/node_modules/@bufbuild/protobuf/dist/esm';
 import { EnvelopeSchema, OutputSchema } from '../../../browser_agent/src/generated/shoal/agent/v1/agent_pb';
-import { decodeFrame, encodeFrame, framesOf, MAX_CHUNK_BYTES, MAX_HEADER_BYTES, PROTOCOL_VERSION } from '../../../browser_agent/src/protocol/frame';
+import {
+  decodeFrame,
+  encodeFrame,
+  framesOf,
+  MAX_CHUNK_BYTES,
+  MAX_HEADER_BYTES,
+  PROTOCOL_VERSION,
+} from '../../../browser_agent/src/protocol/frame';
 
 interface Contract {
   readonly protocol: number;
   readonly max_header_bytes: number;
   readonly max_chunk_bytes: number;
-  readonly frames: readonly { readonly name: string; readonly frame: string; readonly envelope: JsonValue; readonly raw: string }[];
-  readonly malformed: readonly { readonly name: string; readonly frame: string }[];
+  readonly frames: readonly {
+    readonly name: string;
+    readonly frame: string;
+    readonly envelope: JsonValue;
+    readonly raw: string;
+  }[];
+  readonly malformed: readonly {
+    readonly name: string;
+    readonly frame: string;
+  }[];
 }
 
-const contract = JSON.parse(readFileSync(new URL('../../contract/agent_frames.json', import.meta.url), 'utf8')) as Contract;
+const contract = JSON.parse(
+  readFileSync(new URL('../../contract/agent_frames.json', import.meta.url), 'utf8'),
+) as Contract;
 const bytes = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex, 'hex'));
 const hex = (value: Uint8Array): string => Buffer.from(value).toString('hex');
 
 test('bounds and version are those of the contract', () => {
-  expect([PROTOCOL_VERSION, MAX_HEADER_BYTES, MAX_CHUNK_BYTES]).toEqual([contract.protocol, contract.max_header_bytes, contract.max_chunk_bytes]);
+  expect([PROTOCOL_VERSION, MAX_HEADER_BYTES, MAX_CHUNK_BYTES]).toEqual([
+    contract.protocol,
+    contract.max_header_bytes,
+    contract.max_chunk_bytes,
+  ]);
 });
 
 test.each(contract.frames)('$name decodes to its envelope and encodes to its bytes', ({ frame, envelope, raw }) => {
@@ -44,17 +70,23 @@ test('every cut and every flipped byte of every frame gives a value', () => {
   }
 });
 
-test.each([0, 1, MAX_CHUNK_BYTES, MAX_CHUNK_BYTES + 1, 3 * MAX_CHUNK_BYTES])('a payload of %d bytes comes back in order', (size) => {
-  const payload = Uint8Array.from({ length: size }, (_, at) => (at * 31) % 251);
-  const envelope = create(EnvelopeSchema, { workId: 7n, body: { case: 'output', value: create(OutputSchema) } });
-  const parts: Uint8Array[] = [];
-  let index = 0;
-  for (const frame of framesOf(envelope, payload)) {
-    const decoded = decodeFrame(frame);
-    if (!decoded.ok) throw decoded.error;
-    expect(decoded.value.envelope.workId).toBe(7n);
-    expect(decoded.value.envelope.body.case).toBe(index++ === 0 ? 'output' : 'chunk');
-    parts.push(decoded.value.raw);
-  }
-  expect(Buffer.concat(parts).equals(Buffer.from(payload))).toBe(true);
-});
+test.each([0, 1, MAX_CHUNK_BYTES, MAX_CHUNK_BYTES + 1, 3 * MAX_CHUNK_BYTES])(
+  'a payload of %d bytes comes back in order',
+  (size) => {
+    const payload = Uint8Array.from({ length: size }, (_, at) => (at * 31) % 251);
+    const envelope = create(EnvelopeSchema, {
+      workId: 7n,
+      body: { case: 'output', value: create(OutputSchema) },
+    });
+    const parts: Uint8Array[] = [];
+    let index = 0;
+    for (const frame of framesOf(envelope, payload)) {
+      const decoded = decodeFrame(frame);
+      if (!decoded.ok) throw decoded.error;
+      expect(decoded.value.envelope.workId).toBe(7n);
+      expect(decoded.value.envelope.body.case).toBe(index++ === 0 ? 'output' : 'chunk');
+      parts.push(decoded.value.raw);
+    }
+    expect(Buffer.concat(parts).equals(Buffer.from(payload))).toBe(true);
+  },
+);

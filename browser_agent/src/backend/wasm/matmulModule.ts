@@ -42,44 +42,117 @@ const A_VALUE = 24;
 export function matmulModule(): Uint8Array<ArrayBuffer> {
   const rows = [0, 1, 2, 3];
   const clear = rows.flatMap((row) => [...ZERO, ...set(SUM + 2 * row), ...ZERO, ...set(SUM + 2 * row + 1)]);
-  const addresses = rows.flatMap((row) => [...get(A!), ...get(ROW!), ...constant(row), ...ADD, ...get(STRIDE!), ...MUL, ...ADD, ...set(A_AT[row]!)]);
-  const multiplyAdd = (sum: number, b: number): number[] => [...get(sum), ...get(A_VALUE), ...get(b), ...F32X4_MUL, ...F32X4_ADD, ...set(sum)];
+  const addresses = rows.flatMap((row) => [
+    ...get(A!),
+    ...get(ROW!),
+    ...constant(row),
+    ...ADD,
+    ...get(STRIDE!),
+    ...MUL,
+    ...ADD,
+    ...set(A_AT[row]!),
+  ]);
+  const multiplyAdd = (sum: number, b: number): number[] => [
+    ...get(sum),
+    ...get(A_VALUE),
+    ...get(b),
+    ...F32X4_MUL,
+    ...F32X4_ADD,
+    ...set(sum),
+  ];
   const inner = [
-    ...get(B_AT!), ...load(0), ...set(B_LOW), ...get(B_AT!), ...load(16), ...set(B_HIGH),
+    ...get(B_AT!),
+    ...load(0),
+    ...set(B_LOW),
+    ...get(B_AT!),
+    ...load(16),
+    ...set(B_HIGH),
     ...rows.flatMap((row) => [
-      ...get(A_AT[row]!), ...loadSplat, ...set(A_VALUE), ...multiplyAdd(SUM + 2 * row, B_LOW), ...multiplyAdd(SUM + 2 * row + 1, B_HIGH),
+      ...get(A_AT[row]!),
+      ...loadSplat,
+      ...set(A_VALUE),
+      ...multiplyAdd(SUM + 2 * row, B_LOW),
+      ...multiplyAdd(SUM + 2 * row + 1, B_HIGH),
       ...step(A_AT[row]!, constant(4)),
     ]),
-    ...step(B_AT!, get(STRIDE!)), ...step(K!, constant(1)),
+    ...step(B_AT!, get(STRIDE!)),
+    ...step(K!, constant(1)),
   ];
   const write = rows.flatMap((row) => [
-    ...get(C_AT!), ...get(SUM + 2 * row), ...store(0), ...get(C_AT!), ...get(SUM + 2 * row + 1), ...store(16), ...step(C_AT!, get(STRIDE!)),
+    ...get(C_AT!),
+    ...get(SUM + 2 * row),
+    ...store(0),
+    ...get(C_AT!),
+    ...get(SUM + 2 * row + 1),
+    ...store(16),
+    ...step(C_AT!, get(STRIDE!)),
   ]);
   const columnBytes = [...get(COLUMN!), ...constant(2), ...SHIFT_LEFT];
   const tile = [
-    ...clear, ...addresses,
-    ...get(B!), ...columnBytes, ...ADD, ...set(B_AT!),
-    ...get(C!), ...get(ROW!), ...get(STRIDE!), ...MUL, ...ADD, ...columnBytes, ...ADD, ...set(C_AT!),
-    ...constant(0), ...set(K!),
+    ...clear,
+    ...addresses,
+    ...get(B!),
+    ...columnBytes,
+    ...ADD,
+    ...set(B_AT!),
+    ...get(C!),
+    ...get(ROW!),
+    ...get(STRIDE!),
+    ...MUL,
+    ...ADD,
+    ...columnBytes,
+    ...ADD,
+    ...set(C_AT!),
+    ...constant(0),
+    ...set(K!),
     ...loop(inner, [...get(K!), ...get(N!), ...LESS]),
-    ...write, ...step(COLUMN!, constant(8)),
+    ...write,
+    ...step(COLUMN!, constant(8)),
   ];
   const body = [
-    ...get(N!), ...constant(2), ...SHIFT_LEFT, ...set(STRIDE!),
-    ...constant(0), ...set(ROW!),
+    ...get(N!),
+    ...constant(2),
+    ...SHIFT_LEFT,
+    ...set(STRIDE!),
+    ...constant(0),
+    ...set(ROW!),
     ...loop(
-      [...constant(0), ...set(COLUMN!), ...loop(tile, [...get(COLUMN!), ...get(N!), ...LESS]), ...step(ROW!, constant(4))],
+      [
+        ...constant(0),
+        ...set(COLUMN!),
+        ...loop(tile, [...get(COLUMN!), ...get(N!), ...LESS]),
+        ...step(ROW!, constant(4)),
+      ],
       [...get(ROW!), ...get(N!), ...LESS],
     ),
     0x0b,
   ];
-  const code = [...vector([[...unsigned(10), I32], [...unsigned(11), V128]]), ...body];
+  const code = [
+    ...vector([
+      [...unsigned(10), I32],
+      [...unsigned(11), V128],
+    ]),
+    ...body,
+  ];
   return new Uint8Array([
-    0, 0x61, 0x73, 0x6d, 1, 0, 0, 0,
+    0,
+    0x61,
+    0x73,
+    0x6d,
+    1,
+    0,
+    0,
+    0,
     ...section(1, vector([[0x60, ...vector([[I32], [I32], [I32], [I32]]), 0]])),
     ...section(3, vector([[0]])),
     ...section(5, vector([[0x00, ...unsigned(16)]])),
-    ...section(7, vector([[...name('memory'), 0x02, 0], [...name('multiply'), 0x00, 0]])),
+    ...section(
+      7,
+      vector([
+        [...name('memory'), 0x02, 0],
+        [...name('multiply'), 0x00, 0],
+      ]),
+    ),
     ...section(10, vector([[...unsigned(code.length), ...code]])),
   ]);
 }

@@ -19,7 +19,12 @@ export async function benchmarkWebGpu(device: GPUDevice): Promise<Benchmark> {
 }
 
 // Milliseconds of each repeat; the first round compiles and is not counted.
-async function timed(device: GPUDevice, pipeline: GPUComputePipeline, size: number, repeats: number): Promise<number[]> {
+async function timed(
+  device: GPUDevice,
+  pipeline: GPUComputePipeline,
+  size: number,
+  repeats: number,
+): Promise<number[]> {
   const { a, b } = operands(size);
   const upload = (data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>, usage: number): GPUBuffer => {
     const buffer = device.createBuffer({ size: data.byteLength, usage: usage | GPUBufferUsage.COPY_DST });
@@ -30,7 +35,10 @@ async function timed(device: GPUDevice, pipeline: GPUComputePipeline, size: numb
   const left = upload(a, GPUBufferUsage.STORAGE);
   const right = upload(b, GPUBufferUsage.STORAGE);
   const product = device.createBuffer({ size: a.byteLength, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC });
-  const readback = device.createBuffer({ size: a.byteLength, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+  const readback = device.createBuffer({
+    size: a.byteLength,
+    usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+  });
   try {
     const group = device.createBindGroup({
       layout: pipeline.getBindGroupLayout(0),

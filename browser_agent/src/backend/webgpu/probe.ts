@@ -44,7 +44,10 @@ export async function probeWebGpu(): Promise<Probe> {
 // Chromium names SwiftShader but does not always call it a fallback when it was asked for by flag.
 function isSoftware(info: GPUAdapterInfo | undefined): boolean {
   if (info === undefined) return false;
-  return (info as { isFallbackAdapter?: boolean }).isFallbackAdapter === true || /swiftshader|llvmpipe|lavapipe/i.test(`${info.architecture} ${info.device} ${info.description}`);
+  return (
+    (info as { isFallbackAdapter?: boolean }).isFallbackAdapter === true ||
+    /swiftshader|llvmpipe|lavapipe/i.test(`${info.architecture} ${info.device} ${info.description}`)
+  );
 }
 
 async function benchmarkOf(adapter: GPUAdapter): Promise<Benchmark> {

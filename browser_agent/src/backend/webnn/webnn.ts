@@ -41,6 +41,7 @@ export interface Ml {
 export const ml = (): Ml | undefined => (navigator as unknown as { ml?: Ml }).ml;
 
 export const newGraphBuilder = (context: MlContext): MlGraphBuilder => {
-  const Builder = (globalThis as unknown as { MLGraphBuilder: new (context: MlContext) => MlGraphBuilder }).MLGraphBuilder;
+  const Builder = (globalThis as unknown as { MLGraphBuilder: new (context: MlContext) => MlGraphBuilder })
+    .MLGraphBuilder;
   return new Builder(context);
 };

@@ -60,7 +60,8 @@ function* nodesOf(graph: Uint8Array, depth: number): Generator<Node> {
       if (part.number === 3) name = text(part.bytes);
       if (part.number === 4) operator = text(part.bytes);
       if (part.number === 5) {
-        for (const attribute of fieldsOf(part.bytes)) if (attribute.number === 6) yield* nodesOf(attribute.bytes, depth + 1);
+        for (const attribute of fieldsOf(part.bytes))
+          if (attribute.number === 6) yield* nodesOf(attribute.bytes, depth + 1);
       }
     }
     yield { operator, name };

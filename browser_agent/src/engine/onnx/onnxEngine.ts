@@ -2,7 +2,14 @@
 // really run is read from its log and reported, never assumed. Instances share one runtime, so calls must not overlap.
 import { create } from '@bufbuild/protobuf';
 import type * as Ort from 'onnxruntime-web';
-import { type Load, type Loaded, LoadedSchema, Pooling_Kind as Kind, type Pooling, type Run } from '../../generated/shoal/agent/v1/agent_pb';
+import {
+  type Load,
+  type Loaded,
+  LoadedSchema,
+  Pooling_Kind as Kind,
+  type Pooling,
+  type Run,
+} from '../../generated/shoal/agent/v1/agent_pb';
 import { AgentError, Code } from '../../protocol/outcome';
 import type { BlobStore } from '../../store/blobStore';
 import type { Engine, RunResult } from '../engine';
@@ -43,7 +50,8 @@ export class OnnxEngine implements Engine {
   }
 
   async load(load: Load): Promise<Loaded> {
-    if (this.#sessions.has(load.instance)) throw new AgentError(Code.INVALID_ARGUMENT, `instance '${load.instance}' is already loaded`);
+    if (this.#sessions.has(load.instance))
+      throw new AgentError(Code.INVALID_ARGUMENT, `instance '${load.instance}' is already loaded`);
     const before = this.meter.wasmBytes + this.meter.gpuBytes;
     const started = performance.now();
     const weights = await this.#weights(load);
@@ -66,7 +74,10 @@ export class OnnxEngine implements Engine {
     }
     const placement = reader.result(() => nodesOfModel(weights.model));
     const grown = Math.max(0, this.meter.wasmBytes + this.meter.gpuBytes - before);
-    const weightBytes = weights.externalData.reduce((sum, file) => sum + file.data.byteLength, weights.model.byteLength);
+    const weightBytes = weights.externalData.reduce(
+      (sum, file) => sum + file.data.byteLength,
+      weights.model.byteLength,
+    );
     return create(LoadedSchema, {
       nodes: { ...placement.nodes },
       heavyElsewhere: [...placement.heavyElsewhere],
@@ -91,10 +102,18 @@ export class OnnxEngine implements Engine {
     const pooling = run.pooling !== undefined && run.pooling.kind !== Kind.NONE ? run.pooling : undefined;
     const wanted = pooling === undefined ? [...run.outputs] : [pooling.output];
     for (const name of wanted) {
-      if (!session.outputNames.includes(name)) throw new AgentError(Code.INVALID_ARGUMENT, `the graph has no output '${name}', it has ${session.outputNames.join(', ')}`);
+      if (!session.outputNames.includes(name))
+        throw new AgentError(
+          Code.INVALID_ARGUMENT,
+          `the graph has no output '${name}', it has ${session.outputNames.join(', ')}`,
+        );
     }
     for (const name of Object.keys(feeds)) {
-      if (!session.inputNames.includes(name)) throw new AgentError(Code.INVALID_ARGUMENT, `the graph has no input '${name}', it has ${session.inputNames.join(', ')}`);
+      if (!session.inputNames.includes(name))
+        throw new AgentError(
+          Code.INVALID_ARGUMENT,
+          `the graph has no input '${name}', it has ${session.inputNames.join(', ')}`,
+        );
     }
     this.tap.takeKept();
     let computeUs = 0;
@@ -102,9 +121,15 @@ export class OnnxEngine implements Engine {
     try {
       const options = { logSeverityLevel: WARNING } as const;
       const started = performance.now();
-      const results = wanted.length === 0 ? await session.run(feeds, options) : await session.run(feeds, wanted, options);
+      const results =
+        wanted.length === 0 ? await session.run(feeds, options) : await session.run(feeds, wanted, options);
       computeUs = Math.round((performance.now() - started) * 1000);
-      outputs = Object.entries(results).map(([name, tensor]) => ({ name, type: tensor.type, dims: tensor.dims, data: tensor.data }));
+      outputs = Object.entries(results).map(([name, tensor]) => ({
+        name,
+        type: tensor.type,
+        dims: tensor.dims,
+        data: tensor.data,
+      }));
     } catch (error) {
       throw classified(error, 'run', this.tap.takeKept());
     }
@@ -114,7 +139,10 @@ export class OnnxEngine implements Engine {
 
   // Fixed dimensions can make WebNN's provider fail on a graph (an If with subgraphs) that it opens with open ones, on fewer
   // nodes. What bare onnxruntime-web runs is not refused, so the second try is without them; the placement tells.
-  async #opened(open: (freeDimensions: Readonly<Record<string, number>>) => Promise<Ort.InferenceSession>, freeDimensions: Readonly<Record<string, number>>): Promise<Ort.InferenceSession> {
+  async #opened(
+    open: (freeDimensions: Readonly<Record<string, number>>) => Promise<Ort.InferenceSession>,
+    freeDimensions: Readonly<Record<string, number>>,
+  ): Promise<Ort.InferenceSession> {
     try {
       return await open(freeDimensions);
     } catch (error) {
@@ -124,7 +152,11 @@ export class OnnxEngine implements Engine {
     }
   }
 
-  #options(load: Load, weights: Weights, freeDimensions: Readonly<Record<string, number>>): Ort.InferenceSession.SessionOptions {
+  #options(
+    load: Load,
+    weights: Weights,
+    freeDimensions: Readonly<Record<string, number>>,
+  ): Ort.InferenceSession.SessionOptions {
     return {
       executionProviders: [this.#provider(load, weights)],
       ...(Object.keys(freeDimensions).length > 0 && { freeDimensionOverrides: freeDimensions }),
@@ -138,7 +170,9 @@ export class OnnxEngine implements Engine {
     if (this.backend === 'webnn') return { name: 'webnn', deviceType: deviceTypeOf(load) };
     // WGSL promises 2^-11 of absolute error for sin and cos, and that only within [-pi, pi]: rotary positions would cost every
     // decoder three digits (measured 2e-3 on logits). Their tensors are small.
-    const angles = nodesOfModel(weights.model).filter(({ operator, name }) => (operator === 'Sin' || operator === 'Cos') && name !== '');
+    const angles = nodesOfModel(weights.model).filter(
+      ({ operator, name }) => (operator === 'Sin' || operator === 'Cos') && name !== '',
+    );
     return { name: 'webgpu', ...(angles.length > 0 && { forceCpuNodeNames: angles.map(({ name }) => name) }) };
   }
 
@@ -164,7 +198,8 @@ export class OnnxEngine implements Engine {
 
   #session(instance: string): Ort.InferenceSession {
     const session = this.#sessions.get(instance);
-    if (session === undefined) throw new AgentError(Code.NOT_FOUND, `instance '${instance}' is not loaded on ${this.backend}`);
+    if (session === undefined)
+      throw new AgentError(Code.NOT_FOUND, `instance '${instance}' is not loaded on ${this.backend}`);
     return session;
   }
 
@@ -176,14 +211,20 @@ export class OnnxEngine implements Engine {
       if (device === undefined || device === this.#watched) return;
       this.#watched = device;
       // onnxruntime destroys its device with its last session and makes a new one for the next.
-      void device.lost.then((info) => info.reason !== 'destroyed' && this.onDeviceLost(`${info.reason}: ${info.message}`));
+      void device.lost.then(
+        (info) => info.reason !== 'destroyed' && this.onDeviceLost(`${info.reason}: ${info.message}`),
+      );
     });
   }
 }
 
 // WebNN has no dimensions of size 0 (onnxruntime aborts on some): such a one stays open, and its nodes go elsewhere.
 function freeDimensionsOf(load: Load): Record<string, number> {
-  return Object.fromEntries(Object.entries(load.freeDimensions).filter(([, size]) => size > 0n).map(([name, size]) => [name, Number(size)]));
+  return Object.fromEntries(
+    Object.entries(load.freeDimensions)
+      .filter(([, size]) => size > 0n)
+      .map(([name, size]) => [name, Number(size)]),
+  );
 }
 
 function deviceTypeOf(load: Load): 'cpu' | 'gpu' | 'npu' {
@@ -194,12 +235,22 @@ function deviceTypeOf(load: Load): 'cpu' | 'gpu' | 'npu' {
 
 function pooledOutput(pooling: Pooling, states: NamedOutput, feeds: Readonly<Record<string, Ort.Tensor>>): NamedOutput {
   const mask = feeds[pooling.mask];
-  if (mask === undefined) throw new AgentError(Code.INVALID_ARGUMENT, `pooling needs the input '${pooling.mask}' as its mask`);
-  if (states.type !== 'float32' && states.type !== 'float16') throw new AgentError(Code.INVALID_ARGUMENT, `pooling needs float token states, '${states.name}' is ${states.type}`);
+  if (mask === undefined)
+    throw new AgentError(Code.INVALID_ARGUMENT, `pooling needs the input '${pooling.mask}' as its mask`);
+  if (states.type !== 'float32' && states.type !== 'float16')
+    throw new AgentError(Code.INVALID_ARGUMENT, `pooling needs float token states, '${states.name}' is ${states.type}`);
   // Half tensors are Uint16Array, or Float16Array where the browser has it: the bits are the same.
   const view = states.data as Float32Array | Uint16Array;
-  const data = states.type === 'float32' ? (view as Float32Array) : Float32Array.from(new Uint16Array(view.buffer, view.byteOffset, view.length), halfToNumber);
-  const embedding = pool(pooling.kind, pooling.normalize, { data, shape: states.dims }, mask.data as ArrayLike<number | bigint>);
+  const data =
+    states.type === 'float32'
+      ? (view as Float32Array)
+      : Float32Array.from(new Uint16Array(view.buffer, view.byteOffset, view.length), halfToNumber);
+  const embedding = pool(
+    pooling.kind,
+    pooling.normalize,
+    { data, shape: states.dims },
+    mask.data as ArrayLike<number | bigint>,
+  );
   return { name: 'embedding', type: 'float32', dims: embedding.shape, data: embedding.data };
 }
 

@@ -57,7 +57,8 @@ export class PlacementReader {
       return true;
     }
     const node = /VerifyEachNodeIsAssignedToAnEp\]\s+(\S+) \((.*)\)\s*$/.exec(text);
-    if (node !== null && this.#section !== undefined) this.#named.push({ node: { operator: node[1]!, name: node[2]! }, backend: this.#section });
+    if (node !== null && this.#section !== undefined)
+      this.#named.push({ node: { operator: node[1]!, name: node[2]! }, backend: this.#section });
     return true;
   }
 
@@ -70,7 +71,11 @@ export class PlacementReader {
       .filter(({ node, backend }) => backend !== this.wanted && isHeavy(node.operator))
       .map(({ node, backend }) => `${node.operator} ${node.name} on ${backend}`);
     if (this.#allElsewhere && nodes[this.wanted] === undefined) {
-      elsewhere.push(...graph().filter((node) => isHeavy(node.operator)).map((node) => `${node.operator} ${node.name} on wasm`));
+      elsewhere.push(
+        ...graph()
+          .filter((node) => isHeavy(node.operator))
+          .map((node) => `${node.operator} ${node.name} on wasm`),
+      );
     }
     return { nodes, heavyElsewhere: elsewhere.slice(0, MAX_NAMED) };
   }

@@ -25,7 +25,8 @@ export async function openRuntime(backend: Backend, threads: number): Promise<ty
 }
 
 function requireBackend(backend: Backend): void {
-  const missing = (what: string): AgentError => new AgentError(Code.BACKEND_UNAVAILABLE, `${backend} is not in this browser: ${what} is not there`);
+  const missing = (what: string): AgentError =>
+    new AgentError(Code.BACKEND_UNAVAILABLE, `${backend} is not in this browser: ${what} is not there`);
   if (backend === 'webgpu' && !('gpu' in navigator)) throw missing('navigator.gpu');
   if (backend === 'webnn' && !('ml' in navigator)) throw missing('navigator.ml');
 }

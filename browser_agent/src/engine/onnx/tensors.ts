@@ -23,9 +23,15 @@ const NUMERIC: ReadonlyMap<DataType, readonly [Numeric, View]> = new Map<DataTyp
   [DataType.FP32, ['float32', Float32Array]],
   [DataType.FP64, ['float64', Float64Array]],
 ]);
-const DATATYPE_OF: ReadonlyMap<Ort.Tensor.Type, DataType> = new Map([...NUMERIC].map(([datatype, [type]]) => [type, datatype] as const));
+const DATATYPE_OF: ReadonlyMap<Ort.Tensor.Type, DataType> = new Map(
+  [...NUMERIC].map(([datatype, [type]]) => [type, datatype] as const),
+);
 
-type TensorClass = new (type: Ort.Tensor.Type, data: ArrayBufferView | readonly string[], dims: readonly number[]) => Ort.Tensor;
+type TensorClass = new (
+  type: Ort.Tensor.Type,
+  data: ArrayBufferView | readonly string[],
+  dims: readonly number[],
+) => Ort.Tensor;
 
 // The inputs by name; `payload` holds their bytes one after the other.
 export function inputsOf(ort: typeof Ort, tensors: readonly Tensor[], payload: Uint8Array): Record<string, Ort.Tensor> {
@@ -47,13 +53,17 @@ function inputOf(ort: typeof Ort, tensor: Tensor, bytes: Uint8Array): Ort.Tensor
   if (tensor.datatype === DataType.BYTES) return new TensorOf('string', stringsOf(tensor, bytes, count), dims);
   const numeric = NUMERIC.get(tensor.datatype);
   if (numeric === undefined) {
-    throw new AgentError(Code.PRECISION_NOT_SUPPORTED, `input '${tensor.name}': onnxruntime-web has no tensors of type ${DataType[tensor.datatype]}`);
+    throw new AgentError(
+      Code.PRECISION_NOT_SUPPORTED,
+      `input '${tensor.name}': onnxruntime-web has no tensors of type ${DataType[tensor.datatype]}`,
+    );
   }
   const [type, Type] = numeric;
   // The payload's offsets are not aligned to elements, so each tensor gets its own copy.
   const copy = bytes.slice().buffer as ArrayBuffer;
   const width = (new Type(new ArrayBuffer(8)) as unknown as { readonly BYTES_PER_ELEMENT: number }).BYTES_PER_ELEMENT;
-  if (copy.byteLength !== count * width) throw invalid(tensor, `has ${copy.byteLength} bytes, ${count} elements of ${type} need ${count * width}`);
+  if (copy.byteLength !== count * width)
+    throw invalid(tensor, `has ${copy.byteLength} bytes, ${count} elements of ${type} need ${count * width}`);
   return new TensorOf(type, new Type(copy), dims);
 }
 
@@ -76,7 +86,8 @@ function stringsOf(tensor: Tensor, bytes: Uint8Array, count: number): string[] {
   return strings;
 }
 
-const invalid = (tensor: Tensor, what: string): AgentError => new AgentError(Code.INVALID_ARGUMENT, `input '${tensor.name}' ${what}`);
+const invalid = (tensor: Tensor, what: string): AgentError =>
+  new AgentError(Code.INVALID_ARGUMENT, `input '${tensor.name}' ${what}`);
 
 export interface NamedOutput {
   readonly name: string;
@@ -86,21 +97,33 @@ export interface NamedOutput {
 }
 
 export function packed(outputs: readonly NamedOutput[]): Packed {
-  const parts = outputs.map((output) => (output.type === 'string' ? bytesOfStrings(output.data as string[]) : bytesOfView(output.data as ArrayBufferView)));
+  const parts = outputs.map((output) =>
+    output.type === 'string' ? bytesOfStrings(output.data as string[]) : bytesOfView(output.data as ArrayBufferView),
+  );
   const payload = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
   let offset = 0;
   const tensors = outputs.map((output, index) => {
     const part = parts[index]!;
     const datatype = output.type === 'string' ? DataType.BYTES : DATATYPE_OF.get(output.type);
-    if (datatype === undefined) throw new AgentError(Code.PRECISION_NOT_SUPPORTED, `output '${output.name}' is ${output.type}, which has no KServe datatype`);
+    if (datatype === undefined)
+      throw new AgentError(
+        Code.PRECISION_NOT_SUPPORTED,
+        `output '${output.name}' is ${output.type}, which has no KServe datatype`,
+      );
     payload.set(part, offset);
     offset += part.byteLength;
-    return create(TensorSchema, { name: output.name, datatype, shape: output.dims.map(BigInt), byteSize: BigInt(part.byteLength) });
+    return create(TensorSchema, {
+      name: output.name,
+      datatype,
+      shape: output.dims.map(BigInt),
+      byteSize: BigInt(part.byteLength),
+    });
   });
   return { tensors, payload };
 }
 
-const bytesOfView = (view: ArrayBufferView): Uint8Array => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+const bytesOfView = (view: ArrayBufferView): Uint8Array =>
+  new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 
 function bytesOfStrings(strings: readonly string[]): Uint8Array {
   const encoded = strings.map((value) => new TextEncoder().encode(value));
