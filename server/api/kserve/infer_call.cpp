@@ -143,6 +143,11 @@ wire::Parameters answer_parameters(const dispatch::InferenceResponse& response) 
   text("shoal_adapter", response.adapter);
   text("shoal_variant", response.variant);
   text("shoal_fallback_from", response.fallback_from);
+  std::string nodes;
+  for (const auto& [where, count] : response.nodes) {
+    nodes += fmt::format("{}{}={}", nodes.empty() ? "" : ",", where, count);
+  }
+  text("shoal_nodes", nodes);
   if (response.bits > 0) {
     number("shoal_bits", response.bits);
   }

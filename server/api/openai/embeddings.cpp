@@ -149,6 +149,7 @@ std::string report(std::span<const InferenceResponse> answers) {
   nlohmann::ordered_json document = {{"backend", slowest->backend},
                                      {"worker", slowest->worker},
                                      {"adapter", slowest->adapter},
+                                     {"nodes", slowest->nodes},
                                      {"variant", slowest->variant},
                                      {"bits", slowest->bits},
                                      {"fallback_from", slowest->fallback_from},
