@@ -1,15 +1,17 @@
 // Runs every ONNX graph of the reference models on every backend, in a real browser through the agent's protocol, and prints
 // one row per graph: node harness/run.mjs table [--backends wasm,webgpu,webnn] [--models bert,gpt2] [--json FILE] [--markdown FILE]
 // Needs SHOAL_FIXTURES, headless_shell and a built dist. wasm comes first: its outputs stand in where PyTorch gave none.
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Code } from '../src/protocol/outcome';
 import { BACKENDS, type Backend } from '../src/engine/messages';
 import type { Agent, Answer } from './agent';
 import { type Browser, startBrowser } from './browser';
 import { compare, unitRows } from './compare';
+import { type Cell, markdown, type Report, summary } from './report';
 import { type Expected, type Graph, graphsOf, modelNames } from './fixtures';
-import { fixtures } from './paths';
+import { fixtures, repositoryRoot } from './paths';
 import { AgentServer } from './server';
 
 const { values: options } = parseArgs({
@@ -22,20 +24,6 @@ const { values: options } = parseArgs({
 });
 if (fixtures === undefined) throw new Error('SHOAL_FIXTURES does not name the reference models');
 const WORK_MS = 240_000;
-
-export interface Cell {
-  readonly outcome: 'agrees' | 'differs' | 'refused' | 'failed';
-  readonly reference?: 'PyTorch' | 'wasm' | 'none';
-  readonly maxDifference?: number;
-  readonly nodes?: Readonly<Record<string, number>>;
-  readonly heavyElsewhere?: readonly string[];
-  readonly buildMs?: number;
-  readonly computeMs?: number;
-  readonly code?: string;
-  readonly operator?: string;
-  readonly message?: string;
-  readonly detail?: string;
-}
 
 // One browser with one backend; a fresh one after it was lost.
 class Bench {
@@ -52,7 +40,7 @@ class Bench {
     if (this.#agent !== undefined) return this.#agent;
     this.#browser = await startBrowser(this.server.pageUrl(this.backend));
     this.#agent = await this.server.agent();
-    await this.#agent.hello;
+    ({ userAgent } = await this.#agent.hello);
     this.#agent.welcome();
     return this.#agent;
   }
@@ -108,6 +96,7 @@ class Bench {
   }
 }
 
+let userAgent = '';
 const wasmOutputs = new Map<string, ReadonlyMap<string, Float32Array>>();
 const key = (graph: Graph): string => `${graph.model}/${graph.file}`;
 
@@ -161,16 +150,9 @@ function cellOf(graph: Graph, backend: Backend, { load, run }: { readonly load: 
   };
 }
 
-function text(cell: Cell | undefined): string {
-  if (cell === undefined) return '';
-  if (cell.outcome === 'refused' || cell.outcome === 'failed')
-    return `${cell.outcome}: ${cell.code}${cell.operator ? ` (${cell.operator})` : ''}`;
-  const nodes = Object.entries(cell.nodes ?? {})
-    .map(([backend, count]) => `${backend} ${count}`)
-    .join(' + ');
-  const heavy = cell.heavyElsewhere?.length ? `; ${cell.heavyElsewhere.length} heavy elsewhere` : '';
-  const reference = cell.reference === 'PyTorch' ? '' : ` (to ${cell.reference === 'wasm' ? 'wasm' : 'nothing'})`;
-  return `${cell.outcome}, ${cell.maxDifference!.toExponential(1)}${reference}; ${nodes}${heavy}`;
+function readVersion(): string {
+  const file = join(repositoryRoot, 'browser_agent/node_modules/onnxruntime-web/package.json');
+  return (JSON.parse(readFileSync(file, 'utf8')) as { readonly version: string }).version;
 }
 
 const backends = (options.backends?.split(',') ?? [...BACKENDS]).filter((name): name is Backend =>
@@ -195,19 +177,20 @@ for (const backend of backends) {
     const cell = cellOf(graph, backend, await bench.answers(graph));
     rows.get(key(graph))![backend] = cell;
     console.log(
-      `${backend} ${key(graph)}: ${text(cell)}${cell.message === undefined ? '' : ` | ${cell.message.slice(0, 300)}`}`,
+      `${backend} ${key(graph)}: ${summary(cell)}${cell.message === undefined ? '' : ` | ${cell.message.slice(0, 300)}`}`,
     );
   }
   await bench.stop();
 }
 await server.stop();
 
-const lines = [`| graph | task | ${backends.join(' | ')} |`, `|---|---|${backends.map(() => '---|').join('')}`];
-for (const graph of graphs)
-  lines.push(
-    `| ${key(graph)} | ${graph.task} | ${backends.map((backend) => text(rows.get(key(graph))![backend])).join(' | ')} |`,
-  );
-if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(Object.fromEntries(rows), null, 1));
-if (options.markdown !== undefined) writeFileSync(options.markdown, `${lines.join('\n')}\n`);
-else console.log(lines.join('\n'));
+const report: Report = {
+  browser: userAgent,
+  onnxruntime: readVersion(),
+  backends,
+  graphs: graphs.map((graph) => ({ name: key(graph), task: graph.task, cells: rows.get(key(graph))! })),
+};
+if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 1)}\n`);
+if (options.markdown !== undefined) writeFileSync(options.markdown, markdown(report));
+else console.log(markdown(report));
 process.exit(0);
