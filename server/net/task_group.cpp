@@ -14,6 +14,16 @@ namespace shoal::net {
 
 namespace asio = boost::asio;
 
+namespace {
+
+// co_spawn from the executor's own thread would run the task's first steps inside spawn().
+asio::awaitable<void> start_later(asio::awaitable<void> task) {
+  co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+  co_await std::move(task);
+}
+
+}  // namespace
+
 TaskGroup::TaskGroup(asio::any_io_executor executor, Log log)
     : executor_(std::move(executor)),
       log_(std::move(log)),
@@ -27,7 +37,7 @@ bool TaskGroup::spawn(std::string name, asio::awaitable<void> task) {
   }
   const auto entry = tasks_.emplace(tasks_.end());
   entry->name = std::move(name);
-  asio::co_spawn(executor_, std::move(task),
+  asio::co_spawn(executor_, start_later(std::move(task)),
                  asio::bind_cancellation_slot(
                      entry->cancel.slot(), [this, entry](const std::exception_ptr& error) { finish(entry, error); }));
   return true;

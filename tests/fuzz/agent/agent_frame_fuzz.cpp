@@ -15,9 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   shoal::pool::WorkTable table(1U << 16);
   int answers = 0;
   const std::uint64_t work_id = frame->envelope.work_id();
-  const auto add = [&] {
-    table.add_run(work_id, "wasm", shoal::kNoDeadline, [&answers](const auto&) { ++answers; });
-  };
+  const auto add = [&] { table.add_run(work_id, "wasm", shoal::kNoDeadline, [&answers](const auto&) { ++answers; }); };
   add();
   const auto finish = [&](shoal::Result<shoal::pool::WorkTable::Answer> answer) {
     if (answer) {

@@ -9,6 +9,7 @@
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -48,8 +49,8 @@ class BrowserTest : public ::testing::TestWithParam<const char*> {
     if (access(spec_.browser_path.c_str(), X_OK) != 0 || access(spec_.driver_path.c_str(), X_OK) != 0) {
       GTEST_SKIP() << spec_.browser_path << " or " << spec_.driver_path << " is not installed";
     }
-    spec_.browser_arguments =
-        browser_arguments(kind, read_machine_facts(), {.software_adapter = true, .profile = spec_.profile});
+    spec_.browser_arguments = browser_arguments(
+        kind, read_machine_facts(), {.software_adapter = true, .profile = spec_.profile, .extra_arguments = {}});
   }
   void TearDown() override {
     EXPECT_TRUE(left().empty());
@@ -57,19 +58,36 @@ class BrowserTest : public ::testing::TestWithParam<const char*> {
   }
   [[nodiscard]] std::vector<pid_t> left() const { return processes_with_environment("SHOAL_PROFILE=" + spec_.profile); }
 
-  // Opens a page and returns the request line that the browser sent for it.
-  static asio::awaitable<std::string> visit(Browser& browser, tcp::acceptor& acceptor, std::string path) {
+  // Opens a page and returns whether the browser asks for it. A browser asks for more (icons, what it asked for
+  // before).
+  static asio::awaitable<bool> visit(Browser& browser, tcp::acceptor& acceptor, std::string path) {
     const std::string url = "http://127.0.0.1:" + std::to_string(acceptor.local_endpoint().port()) + path;
     const Status opened = co_await browser.open(url, Clock::now() + 20s);
     EXPECT_TRUE(opened) << opened.error().message;
-    if (!opened) {
-      co_return "";
+    for (int request_count = 0; opened && request_count < 20; ++request_count) {
+      tcp::socket socket = co_await acceptor.async_accept(asio::use_awaitable);
+      std::string request;
+      co_await asio::async_read_until(socket, asio::dynamic_buffer(request), "\r\n\r\n",
+                                      asio::as_tuple(asio::use_awaitable));
+      const std::string answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+      co_await asio::async_write(socket, asio::buffer(answer), asio::as_tuple(asio::use_awaitable));
+      if (request.starts_with("GET " + path + " HTTP/1.1\r\n")) {
+        co_return true;
+      }
     }
-    tcp::socket socket = co_await acceptor.async_accept(asio::use_awaitable);
-    std::string request;
-    const std::size_t size =
-        co_await asio::async_read_until(socket, asio::dynamic_buffer(request), "\r\n", asio::use_awaitable);
-    co_return request.substr(0, size);
+    co_return false;
+  }
+  // Kills the first of the browser's processes whose program is, or is not, the driver.
+  static void kill_one(const Browser& browser, bool driver) {
+    for (const pid_t pid : descendants(browser.root_pid())) {
+      std::error_code gone;
+      const fs::path program = fs::read_symlink("/proc/" + std::to_string(pid) + "/exe", gone);
+      if (!gone && (program.filename() == "chromedriver") == driver) {
+        kill(pid, SIGKILL);
+        return;
+      }
+    }
+    ADD_FAILURE() << "no such process";
   }
   static tcp::acceptor listener(const asio::any_io_executor& executor) {
     return {executor, tcp::endpoint(asio::ip::address_v4::loopback(), 0)};
@@ -84,8 +102,7 @@ TEST_P(BrowserTest, OpensAPageAndLeavesNothing) {
     tcp::acceptor acceptor = listener(executor);
     Browser browser(executor, spec_, Log::discard());
     const TimePoint begin = Clock::now();
-    EXPECT_EQ(co_await visit(browser, acceptor, "/agent/?slot=a%2F0&token=t"),
-              "GET /agent/?slot=a%2F0&token=t HTTP/1.1\r\n");
+    EXPECT_TRUE(co_await visit(browser, acceptor, "/agent/?slot=a%2F0&token=t"));
     RecordProperty("open_ms", static_cast<int>((Clock::now() - begin) / 1ms));
     EXPECT_FALSE(browser.version().empty());
     EXPECT_GT(tree_pss_bytes(browser.root_pid()), 50'000'000U);
@@ -99,19 +116,14 @@ TEST_P(BrowserTest, AKilledBrowserIsReplacedOnTheSameDriverAndProfile) {
   testing_support::run_on_lane([this](asio::any_io_executor executor) -> asio::awaitable<void> {
     tcp::acceptor acceptor = listener(executor);
     Browser browser(executor, spec_, Log::discard());
-    EXPECT_NE(co_await visit(browser, acceptor, "/first"), "");
+    EXPECT_TRUE(co_await visit(browser, acceptor, "/first"));
     const pid_t root = browser.root_pid();
     for (int round = 0; round < 3; ++round) {
       const TimePoint begin = Clock::now();
-      for (const pid_t pid : descendants(root)) {
-        if (fs::read_symlink("/proc/" + std::to_string(pid) + "/exe").filename() != "chromedriver") {
-          kill(pid, SIGKILL);
-          break;
-        }
-      }
+      kill_one(browser, false);
       const Status dropped = co_await browser.drop(Clock::now() + 5s);
       EXPECT_TRUE(dropped) << dropped.error().message;
-      EXPECT_EQ(co_await visit(browser, acceptor, "/again"), "GET /again HTTP/1.1\r\n");
+      EXPECT_TRUE(co_await visit(browser, acceptor, "/again"));
       EXPECT_EQ(browser.root_pid(), root);
       std::printf("relaunched in %d ms\n", static_cast<int>((Clock::now() - begin) / 1ms));
     }
@@ -123,17 +135,13 @@ TEST_P(BrowserTest, ADriverThatIsKilledTakesItsBrowserAlong) {
   testing_support::run_on_lane([this](asio::any_io_executor executor) -> asio::awaitable<void> {
     tcp::acceptor acceptor = listener(executor);
     Browser browser(executor, spec_, Log::discard());
-    EXPECT_NE(co_await visit(browser, acceptor, "/first"), "");
-    for (const pid_t pid : descendants(browser.root_pid())) {
-      if (fs::read_symlink("/proc/" + std::to_string(pid) + "/exe").filename() == "chromedriver") {
-        kill(pid, SIGKILL);
-      }
-    }
+    EXPECT_TRUE(co_await visit(browser, acceptor, "/first"));
+    kill_one(browser, true);
     co_await browser.driver_ended();
     EXPECT_TRUE(left().empty());
     EXPECT_FALSE(co_await browser.drop(Clock::now() + 1s));
     co_await browser.end(Clock::now() + 5s);
-    EXPECT_EQ(co_await visit(browser, acceptor, "/second"), "GET /second HTTP/1.1\r\n");
+    EXPECT_TRUE(co_await visit(browser, acceptor, "/second"));
     co_await browser.end(Clock::now() + 5s);
   });
 }
@@ -142,7 +150,7 @@ TEST_P(BrowserTest, ASupervisorThatIsKilledLeavesNothingAfterTheEnd) {
   testing_support::run_on_lane([this](asio::any_io_executor executor) -> asio::awaitable<void> {
     tcp::acceptor acceptor = listener(executor);
     Browser browser(executor, spec_, Log::discard());
-    EXPECT_NE(co_await visit(browser, acceptor, "/first"), "");
+    EXPECT_TRUE(co_await visit(browser, acceptor, "/first"));
     kill(browser.root_pid(), SIGKILL);
     co_await browser.driver_ended();
     co_await browser.end(Clock::now() + 5s);

@@ -1,7 +1,12 @@
 #include "server/wire/frame.hpp"
 
+#include <google/protobuf/util/json_util.h>
+#include <google/protobuf/util/message_differencer.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <fstream>
+#include <nlohmann/json.hpp>
 #include <string>
 
 namespace shoal::wire {
@@ -73,6 +78,56 @@ TEST(FrameTest, BadUtf8IsRefused) {
   std::string message = encode_frame(hello);
   message[message.size() - 1] = '\xFF';
   EXPECT_FALSE(decode_frame(message));
+}
+
+std::string from_hex(const std::string& text) {
+  std::string bytes;
+  for (std::size_t index = 0; index + 1 < text.size(); index += 2) {
+    bytes += static_cast<char>(std::stoi(text.substr(index, 2), nullptr, 16));
+  }
+  return bytes;
+}
+
+// The same vectors are read by the agent's tests.
+nlohmann::json contract() {
+  const char* source = std::getenv("SHOAL_SOURCE_DIR");
+  std::ifstream file(std::string(source == nullptr ? "." : source) + "/tests/contract/agent_frames.json");
+  return nlohmann::json::parse(file, nullptr, false);
+}
+
+TEST(FrameContractTest, BothSidesMeanTheSameByEveryFrame) {
+  const nlohmann::json vectors = contract();
+  ASSERT_FALSE(vectors.is_discarded());
+  EXPECT_EQ(vectors["protocol"], kAgentProtocol);
+  EXPECT_EQ(vectors["max_header_bytes"], kMaxHeaderBytes);
+  EXPECT_EQ(vectors["max_chunk_bytes"], kMaxChunkBytes);
+  ASSERT_GE(vectors["frames"].size(), 14U);
+  for (const auto& vector : vectors["frames"]) {
+    SCOPED_TRACE(vector["name"].get<std::string>());
+    const std::string message = from_hex(vector["frame"]);
+    const Result<Frame> frame = decode_frame(message);
+    ASSERT_TRUE(frame) << frame.error().message;
+    EXPECT_EQ(frame->payload, from_hex(vector["raw"]));
+    Envelope expected;
+    const auto parsed = google::protobuf::util::JsonStringToMessage(vector["envelope"].dump(), &expected);
+    ASSERT_TRUE(parsed.ok()) << parsed.ToString();
+    EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(frame->envelope, expected))
+        << frame->envelope.DebugString();
+    const std::string again = encode_frame(expected, frame->payload);
+    const Result<Frame> reread = decode_frame(again);
+    ASSERT_TRUE(reread);
+    EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(reread->envelope, expected));
+  }
+}
+
+TEST(FrameContractTest, BothSidesRefuseTheSame) {
+  const nlohmann::json vectors = contract();
+  ASSERT_FALSE(vectors.is_discarded());
+  ASSERT_GE(vectors["malformed"].size(), 11U);
+  for (const auto& vector : vectors["malformed"]) {
+    const std::string message = from_hex(vector["frame"]);
+    EXPECT_FALSE(decode_frame(message)) << vector["name"];
+  }
 }
 
 }  // namespace
