@@ -1,8 +1,9 @@
 // One engine worker as the link sees it: its queue, its beats, its end. The queue lives here because an engine inside a wasm
 // computation hears nothing: cancels and deadlines of waiting works are answered at once.
-// Every work that was accepted is answered exactly once through `answers`. When the worker dies, all its works fail with the
-// reason and a new worker starts with no instances; after MAX_RESTARTS within RESTART_WINDOW_MS the engine stays down.
-import type { Loaded } from '../generated/shoal/agent/v1/agent_pb';
+// Every work that was accepted is answered exactly once through `answers`. When the worker dies, the work that ran fails
+// with the reason and a new worker starts: what was loaded is loaded again (from the store), then the queue goes on. After
+// MAX_RESTARTS within RESTART_WINDOW_MS the engine stays down.
+import type { Load, Loaded } from '../generated/shoal/agent/v1/agent_pb';
 import type { Backend, FromEngine, MemoryUse, Packed, Probe, ToEngine, WorkMessage } from '../engine/messages';
 import { AgentError, Code, type PlainError } from '../protocol/outcome';
 import { WorkQueue } from './workQueue';
@@ -23,6 +24,10 @@ export interface Answers {
 export class EngineHandle {
   readonly #queue = new WorkQueue<WorkMessage>(QUEUE_LIMIT);
   readonly #restarts: number[] = [];
+  // What the server believes to be loaded.
+  readonly #loaded = new Map<string, Load>();
+  // Reloads after a death have ids of their own, below zero, and answer to nobody.
+  #nextReload = -1n;
   #worker: Worker | undefined;
   #dead: PlainError | undefined;
   #threads: number | undefined;
@@ -48,7 +53,7 @@ export class EngineHandle {
   }
 
   get workIds(): bigint[] {
-    return this.#queue.workIds;
+    return this.#queue.workIds.filter((workId) => workId > 0n);
   }
 
   probe(): Promise<Probe> {
@@ -76,8 +81,9 @@ export class EngineHandle {
 
   // True when the work is here. Running works are answered when they end: onnxruntime cannot stop inside one.
   cancel(workId: bigint): boolean {
+    if (workId <= 0n) return false;
     const found = this.#queue.cancel(workId);
-    if (found === 'dropped') this.answers.error(workId, cancelled());
+    if (found === 'dropped') this.answers.error(workId, withdrawn());
     return found !== 'unknown';
   }
 
@@ -123,11 +129,14 @@ export class EngineHandle {
     const queuedAt = this.#queue.running?.queuedAt ?? 0;
     const finished = this.#queue.finish(message.workId);
     if (finished === undefined) return;
-    if (finished.cancelled) {
-      this.answers.error(message.workId, cancelled());
+    const { item, cancelled } = finished;
+    this.#keepAccount(item, message.kind, cancelled);
+    if (item.workId < 0n) return this.#advance();
+    if (cancelled) {
+      this.answers.error(message.workId, withdrawn());
       // Nobody will ever name this instance: its load was withdrawn.
-      if (message.kind === 'end' && finished.item.kind === 'load')
-        this.#post({ kind: 'unload', workId: 0n, instance: finished.item.load.instance });
+      if (message.kind === 'end' && item.kind === 'load')
+        this.#post({ kind: 'unload', workId: 0n, instance: item.load.instance });
     } else if (message.kind === 'error') {
       this.answers.error(message.workId, message.error);
     } else {
@@ -140,6 +149,13 @@ export class EngineHandle {
       );
     }
     this.#advance();
+  }
+
+  #keepAccount(item: WorkMessage, outcome: 'end' | 'error', cancelled: boolean): void {
+    if (item.kind === 'load' && outcome === 'end' && !cancelled) this.#loaded.set(item.load.instance, item.load);
+    // A reload that failed: runs of that instance will find it missing.
+    if (item.kind === 'load' && outcome === 'error' && item.workId < 0n) this.#loaded.delete(item.load.instance);
+    if (item.kind === 'unload' && outcome === 'end') this.#loaded.delete(item.instance);
   }
 
   #advance(): void {
@@ -161,36 +177,50 @@ export class EngineHandle {
   }
 
   #fail(error: PlainError): void {
-    // A load with fixed dimensions that brought the engine down gets its second try without them, in the new worker.
-    const lost = this.#queue.running;
-    const hasSecondTry = lost?.item.kind === 'load' && Object.keys(lost.item.load.freeDimensions).length > 0;
-    if (hasSecondTry)
-      this.#queue.again((item) =>
-        item.kind === 'load' ? { ...item, load: { ...item.load, freeDimensions: {} } } : item,
-      );
     this.#worker?.terminate();
     this.#worker = undefined;
     this.#memory = { ...this.#memory, wasmBytes: 0, gpuBytes: 0 };
-    const now = performance.now();
-    this.#restarts.push(now);
-    while (this.#restarts[0] !== undefined && this.#restarts[0] < now - RESTART_WINDOW_MS) this.#restarts.shift();
-    if (this.#restarts.length > MAX_RESTARTS) {
+    const { running, waiting } = this.#queue.drain();
+    if (this.#isWornOut(performance.now())) {
+      const count = this.#restarts.length;
       this.#dead = {
         ...error,
         code: Code.BACKEND_UNAVAILABLE,
-        message: `the ${this.backend} engine stopped ${this.#restarts.length} times within a minute: ${error.message}`,
+        message: `the ${this.backend} engine stopped ${count} times within a minute: ${error.message}`,
       };
-    } else {
-      this.#start();
+      for (const work of [running, ...waiting])
+        if (work !== undefined && work.workId > 0n) this.answers.error(work.workId, error);
+      return;
     }
-    // The instances are gone with the worker: runs fail, loads still find their way.
-    for (const work of this.#queue.drain()) {
-      if (work.item.kind === 'load' && this.#dead === undefined && work !== lost)
-        this.#queue.push(work.workId, work.item, work.queuedAt, 0);
-      else this.answers.error(work.workId, error);
+    this.#start();
+    // The load that brought the engine down is not tried again, nor is a reload that did.
+    if (running?.workId !== undefined && running.workId < 0n && running.item.kind === 'load')
+      this.#loaded.delete(running.item.load.instance);
+    for (const load of this.#loaded.values()) {
+      const workId = this.#nextReload--;
+      const item = { kind: 'load', workId, load } as const;
+      this.#queue.putBack({ workId, item, queuedAt: performance.now(), deadline: Infinity });
     }
+    if (running !== undefined && running.workId > 0n) {
+      const second = running.cancelled ? undefined : secondTry(running.item);
+      if (second !== undefined) this.#queue.putBack({ ...running, item: second });
+      else this.answers.error(running.workId, running.cancelled ? withdrawn() : error);
+    }
+    for (const work of waiting) if (work.workId > 0n) this.#queue.putBack(work);
     this.#advance();
+  }
+
+  #isWornOut(now: number): boolean {
+    this.#restarts.push(now);
+    while (this.#restarts[0] !== undefined && this.#restarts[0] < now - RESTART_WINDOW_MS) this.#restarts.shift();
+    return this.#restarts.length > MAX_RESTARTS;
   }
 }
 
-const cancelled = (): PlainError => new AgentError(Code.CANCELLED, 'cancelled by the server').toPlain();
+// A load with fixed dimensions that brought the engine down gets a second try without them.
+function secondTry(item: WorkMessage): WorkMessage | undefined {
+  if (item.kind !== 'load' || Object.keys(item.load.freeDimensions).length === 0) return undefined;
+  return { ...item, load: { ...item.load, freeDimensions: {} } };
+}
+
+const withdrawn = (): PlainError => new AgentError(Code.CANCELLED, 'cancelled by the server').toPlain();

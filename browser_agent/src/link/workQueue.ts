@@ -7,6 +7,11 @@ export interface Waiting<T> {
   readonly deadline: number;
 }
 
+export interface Drained<T> {
+  readonly running: (Waiting<T> & { readonly cancelled: boolean }) | undefined;
+  readonly waiting: readonly Waiting<T>[];
+}
+
 export class WorkQueue<T> {
   #waiting: Waiting<T>[] = [];
   #running: (Waiting<T> & { cancelled: boolean }) | undefined;
@@ -52,22 +57,17 @@ export class WorkQueue<T> {
     return { cancelled, item };
   }
 
-  // Puts what runs back to the front, changed; false when nothing runs or it was cancelled.
-  again(change: (item: T) => T): boolean {
-    const running = this.#running;
-    if (running === undefined || running.cancelled) return false;
-    const { workId, item, queuedAt, deadline } = running;
-    this.#running = undefined;
-    this.#waiting.unshift({ workId, item: change(item), queuedAt, deadline });
-    return true;
+  // Past the limit, for works that were accepted before.
+  putBack(work: Waiting<T>): void {
+    this.#waiting.push(work);
   }
 
-  // Everything, running first; the queue is empty afterwards.
-  drain(): Waiting<T>[] {
-    const all = this.#running === undefined ? this.#waiting : [this.#running, ...this.#waiting];
+  // Empties the queue.
+  drain(): Drained<T> {
+    const drained = { running: this.#running, waiting: this.#waiting };
     this.#running = undefined;
     this.#waiting = [];
-    return all;
+    return drained;
   }
 
   get running(): Waiting<T> | undefined {

@@ -299,7 +299,7 @@ describe.skipIf(why !== undefined)(`onnx on wasm (${why ?? 'headless_shell'})`, 
 });
 
 describe.skipIf(why !== undefined)('a lost GPU', () => {
-  test('device lost is typed, and the next load gets a new device', async () => {
+  test('device lost is typed, and the instance comes back on a new device by itself', async () => {
     const bench = await startBench('webgpu');
     const hello = await bench.agent.hello;
     expect(hello.capabilities?.webgpu?.available).toBe(true);
@@ -309,22 +309,24 @@ describe.skipIf(why !== undefined)('a lost GPU', () => {
       inputs: [{ name: 'x', type: 1, dims: [2, 2] }],
       outputs: [{ name: 'y', type: 1, dims: [2, 2] }],
     });
-    const inputs = [x(DataType.FP32, [2, 2], f32(1, 2, 3, 4))];
-    let instance = await bench.load('webgpu', model);
-    expect([...new Float32Array((await bench.agent.run({ instance }, inputs)).outputs[0]!.bytes.buffer)]).toEqual([
-      7, 10, 15, 22,
-    ]);
+    const instance = await bench.load('webgpu', model);
+    const run = async () => {
+      const { error, outputs } = await bench.agent.run({ instance }, [x(DataType.FP32, [2, 2], f32(1, 2, 3, 4))]);
+      return error === undefined ? [...new Float32Array(outputs[0]!.bytes.buffer)] : error.code;
+    };
+    expect(await run()).toEqual([7, 10, 15, 22]);
     process.kill(gpuProcessOf(bench.browser.pid), 'SIGKILL');
-    await vi.waitUntil(async () => (await bench.agent.run({ instance }, inputs)).error !== undefined, {
-      timeout: 10_000,
-      interval: 100,
-    });
-    const { error } = await bench.agent.run({ instance }, inputs);
-    expect([Code.DEVICE_LOST, Code.NOT_FOUND]).toContain(error!.code);
-    instance = await bench.load('webgpu', model);
-    expect([...new Float32Array((await bench.agent.run({ instance }, inputs)).outputs[0]!.bytes.buffer)]).toEqual([
-      7, 10, 15, 22,
-    ]);
+    const seen = new Set<number>();
+    await vi.waitUntil(
+      async () => {
+        const result = await run();
+        if (typeof result === 'number') seen.add(result);
+        return seen.size > 0 && typeof result !== 'number';
+      },
+      { timeout: 20_000, interval: 20 },
+    );
+    expect([...seen]).toEqual([Code.DEVICE_LOST]);
+    expect(await run()).toEqual([7, 10, 15, 22]);
     await bench.stop();
   });
 });

@@ -29,16 +29,20 @@ test('cancel drops what waits and marks what runs', () => {
   expect(queue.finish(1n)).toEqual({ cancelled: true, item: 'a' });
 });
 
-test('what runs can be put back to the front, changed, unless it was cancelled', () => {
-  const queue = new WorkQueue<string>(4);
-  expect(queue.again((item) => item)).toBe(false);
+test('what was drained can be put back, past the limit', () => {
+  const queue = new WorkQueue<string>(1);
   queue.push(1n, 'a', 3, 0);
-  queue.push(2n, 'b', 4, 0);
   queue.take();
-  expect(queue.again((item) => `${item}!`)).toBe(true);
-  expect(queue.take()).toMatchObject({ workId: 1n, item: 'a!', queuedAt: 3 });
+  queue.push(2n, 'b', 4, 10);
   queue.cancel(1n);
-  expect(queue.again((item) => item)).toBe(false);
+  const { running, waiting } = queue.drain();
+  expect(running).toMatchObject({ workId: 1n, cancelled: true });
+  expect(queue.workIds).toEqual([]);
+  queue.putBack({ ...running!, item: 'a!' });
+  for (const work of waiting) queue.putBack(work);
+  expect(queue.take()).toMatchObject({ workId: 1n, item: 'a!', queuedAt: 3 });
+  expect(queue.finish(1n)).toMatchObject({ cancelled: false });
+  expect(queue.expire(14).map((work) => work.workId)).toEqual([2n]);
 });
 
 test('deadlines end waiting works only', () => {
@@ -81,10 +85,15 @@ test('random schedules: every work leaves exactly once', () => {
       }
       case 5:
         left.push(...queue.expire(step).map((work) => work.workId));
-        if (random(50) === 0) left.push(...queue.drain().map((work) => work.workId));
+        if (random(50) === 0) left.push(...drained(queue));
         break;
     }
   }
-  left.push(...queue.drain().map((work) => work.workId));
+  left.push(...drained(queue));
   expect([...left].sort(), `seed ${seed}`).toEqual([...entered].sort());
 });
+
+function drained(queue: WorkQueue<number>): bigint[] {
+  const { running, waiting } = queue.drain();
+  return [...(running === undefined ? [] : [running.workId]), ...waiting.map((work) => work.workId)];
+}

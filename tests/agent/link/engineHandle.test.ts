@@ -1,0 +1,158 @@
+// An engine's life as its handle leads it, with a fake worker.
+import { create } from '../../../browser_agent/node_modules/@bufbuild/protobuf/dist/esm';
+import { LoadSchema, RunSchema } from '../../../browser_agent/src/generated/shoal/agent/v1/agent_pb';
+import type { FromEngine, ToEngine, WorkMessage } from '../../../browser_agent/src/engine/messages';
+import { EngineHandle } from '../../../browser_agent/src/link/engineHandle';
+import { AgentError, Code, type PlainError } from '../../../browser_agent/src/protocol/outcome';
+
+class FakeWorker {
+  static all: FakeWorker[] = [];
+  static get last(): FakeWorker {
+    return FakeWorker.all.at(-1)!;
+  }
+  readonly heard: ToEngine[] = [];
+  terminated = false;
+  onmessage: (event: { data: FromEngine }) => void = () => undefined;
+  onerror: (event: unknown) => void = () => undefined;
+  constructor() {
+    FakeWorker.all.push(this);
+  }
+  postMessage(message: ToEngine): void {
+    this.heard.push(message);
+  }
+  terminate(): void {
+    this.terminated = true;
+  }
+  say(data: FromEngine): void {
+    this.onmessage({ data });
+  }
+  get works(): WorkMessage[] {
+    return this.heard.filter((message): message is WorkMessage => 'workId' in message);
+  }
+}
+
+let answered: [bigint, string][];
+const answers = {
+  isFull: false,
+  output: (workId: bigint) => void answered.push([workId, 'output']),
+  end: (workId: bigint) => void answered.push([workId, 'end']),
+  error: (workId: bigint, error: PlainError) => void answered.push([workId, Code[error.code]]),
+};
+const fatal = (code: Code): FromEngine => ({ kind: 'fatal', error: new AgentError(code, 'gone').toPlain() });
+const end = (workId: bigint): FromEngine => ({ kind: 'end', workId, computeUs: 1 });
+const load = (workId: bigint, instance: string, freeDimensions = {}): WorkMessage => ({
+  kind: 'load',
+  workId,
+  load: create(LoadSchema, { instance, freeDimensions }),
+});
+const run = (workId: bigint, instance = 'a'): WorkMessage => ({
+  kind: 'run',
+  workId,
+  run: create(RunSchema, { instance }),
+  payload: new Uint8Array(0),
+});
+
+let handle: EngineHandle;
+beforeEach(() => {
+  vi.useFakeTimers();
+  vi.stubGlobal('Worker', FakeWorker);
+  vi.stubGlobal('location', { href: 'http://localhost/agent/link.js' });
+  FakeWorker.all = [];
+  answered = [];
+  handle = new EngineHandle('webgpu', answers);
+  handle.configure(2, true);
+});
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
+
+test('works go in one by one and are answered once', () => {
+  handle.submit(run(1n), 0);
+  handle.submit(run(2n), 0);
+  expect(FakeWorker.last.works.map((work) => work.workId)).toEqual([1n]);
+  FakeWorker.last.say({ ...end(1n), output: { tensors: [], payload: new Uint8Array(0) } } as FromEngine);
+  FakeWorker.last.say(end(1n));
+  expect(answered).toEqual([
+    [1n, 'output'],
+    [1n, 'end'],
+  ]);
+  expect(handle.workIds).toEqual([2n]);
+});
+
+test('after a death only the running work fails; instances come back before the queue goes on', () => {
+  handle.submit(load(1n, 'a'), 0);
+  FakeWorker.last.say(end(1n));
+  handle.submit(load(2n, 'b'), 0);
+  FakeWorker.last.say(end(2n));
+  handle.submit({ kind: 'unload', workId: 3n, instance: 'b' }, 0);
+  FakeWorker.last.say(end(3n));
+  handle.submit(run(4n), 0);
+  handle.submit(run(5n), 0);
+  const first = FakeWorker.last;
+  first.say(fatal(Code.DEVICE_LOST));
+  expect(first.terminated).toBe(true);
+  expect(answered.slice(3)).toEqual([[4n, 'DEVICE_LOST']]);
+  const second = FakeWorker.last;
+  expect(second.heard[0]).toMatchObject({ kind: 'configure', threads: 2, preload: false });
+  expect(second.works).toMatchObject([{ kind: 'load', workId: -1n, load: { instance: 'a' } }]);
+  expect(handle.workIds).toEqual([5n]);
+  second.say(end(-1n));
+  expect(second.works.at(-1)).toMatchObject({ kind: 'run', workId: 5n });
+  second.say(end(5n));
+  expect(answered.slice(4)).toEqual([[5n, 'end']]);
+});
+
+test('a load that kills the engine is tried once more without fixed dimensions, then answered', () => {
+  handle.submit(load(1n, 'a', { batch: 1n }), 0);
+  FakeWorker.last.say(fatal(Code.GRAPH_BUILDING_ERROR));
+  expect(FakeWorker.last.works).toMatchObject([{ kind: 'load', workId: 1n, load: { freeDimensions: {} } }]);
+  FakeWorker.last.say(fatal(Code.GRAPH_BUILDING_ERROR));
+  expect(answered).toEqual([[1n, 'GRAPH_BUILDING_ERROR']]);
+  expect(FakeWorker.last.works).toEqual([]);
+});
+
+test('an instance whose reload kills the engine is given up', () => {
+  handle.submit(load(1n, 'a'), 0);
+  FakeWorker.last.say(end(1n));
+  FakeWorker.last.say(fatal(Code.INTERNAL));
+  expect(FakeWorker.last.works).toHaveLength(1);
+  FakeWorker.last.say(fatal(Code.INTERNAL));
+  expect(FakeWorker.last.works).toHaveLength(0);
+});
+
+test('six deaths within a minute: the engine stays down and says why', () => {
+  handle.submit(run(1n), 0);
+  for (let death = 0; death < 6; death++) FakeWorker.last.say(fatal(Code.DEVICE_LOST));
+  expect(FakeWorker.all).toHaveLength(6);
+  handle.submit(run(2n), 0);
+  expect(answered).toEqual([
+    [1n, 'DEVICE_LOST'],
+    [2n, 'BACKEND_UNAVAILABLE'],
+  ]);
+});
+
+test('deaths that are far apart do not add up', () => {
+  for (let death = 0; death < 20; death++) {
+    vi.advanceTimersByTime(20_000);
+    FakeWorker.last.say(fatal(Code.DEVICE_LOST));
+  }
+  expect(FakeWorker.all).toHaveLength(21);
+});
+
+test('a withdrawn load is unloaded again', () => {
+  handle.submit(load(1n, 'a'), 0);
+  expect(handle.cancel(1n)).toBe(true);
+  FakeWorker.last.say(end(1n));
+  expect(answered).toEqual([[1n, 'CANCELLED']]);
+  expect(FakeWorker.last.heard.at(-1)).toMatchObject({ kind: 'unload', instance: 'a' });
+});
+
+test('nothing starts while answers pile up', () => {
+  answers.isFull = true;
+  handle.submit(run(1n), 0);
+  expect(FakeWorker.last.works).toEqual([]);
+  answers.isFull = false;
+  vi.advanceTimersByTime(100);
+  expect(FakeWorker.last.works).toHaveLength(1);
+});
