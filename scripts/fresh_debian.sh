@@ -17,7 +17,7 @@ unpack() {
   rm -rf "$fresh"
   mkdir -p "$fresh"
   tar -C "$fresh" --numeric-owner -xf "$SHOAL_HOME/container/bookworm.tar"
-  git clone --quiet --no-local --depth 1 "file://$root" "$fresh/opt/shoal"
+  git clone --quiet --no-local --depth 1 "file://$root" "$fresh/src"
   cp -L /etc/resolv.conf "$fresh/etc/resolv.conf"
   [[ ! -f /etc/ssl/certs/ca-certificates.crt ]] || cp -L /etc/ssl/certs/ca-certificates.crt "$fresh/etc/machine-ca.crt"
   local file
@@ -34,6 +34,9 @@ step fresh_unpack "unpacking a fresh Debian 12 and a clone of $(git -C "$root" r
 mount -t proc proc "$fresh/proc"
 mount -t sysfs -o ro sys "$fresh/sys"
 mount --rbind /dev "$fresh/dev"
+# What is compiled here need not be compiled again by deploy/compose_smoke.sh, which builds in a folder of the same name.
+mkdir -p "$SHOAL_HOME/container/ccache" "$fresh/root/.cache/ccache"
+mount --bind "$SHOAL_HOME/container/ccache" "$fresh/root/.cache/ccache"
 
 settings=(HOME=/root LANG=C.UTF-8 TERM=dumb PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
 for name in SSL_CERT_FILE CURL_CA_BUNDLE REQUESTS_CA_BUNDLE PIP_CERT NODE_EXTRA_CA_CERTS CARGO_HTTP_CAINFO npm_config_cafile; do
@@ -43,14 +46,14 @@ for name in PIP_INDEX_URL PIP_EXTRA_INDEX_URL PIP_TRUSTED_HOST PIP_DEFAULT_TIMEO
   https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY; do
   [[ -z ${!name:-} ]] || settings+=("$name=${!name}")
 done
-inside() { chroot "$fresh" /usr/bin/env -i "${settings[@]}" bash -c "cd /opt/shoal && $1"; }
+inside() { chroot "$fresh" /usr/bin/env -i "${settings[@]}" bash -c "cd /src && $1"; }
 
 log=$logs/fresh_run.log
 # serve_once TITLE SECONDS: ./run until it has shown its answer, then Ctrl-C's signal, then nothing may be left.
 serve_once() {
   local runner deadline=$((SECONDS + $2)) begun=$SECONDS status=0 left
   say "$1"
-  chroot "$fresh" /usr/bin/env -i "${settings[@]}" bash -c 'cd /opt/shoal && exec ./run' >"$log" 2>&1 </dev/null &
+  chroot "$fresh" /usr/bin/env -i "${settings[@]}" bash -c 'cd /src && exec ./run' >"$log" 2>&1 </dev/null &
   runner=$!
   until grep -q 'Ctrl-C stops' "$log"; do
     if ! kill -0 "$runner" 2>/dev/null || ((SECONDS > deadline)); then
@@ -72,6 +75,6 @@ serve_once() {
 serve_once "./run in a fresh Debian 12" 3000
 serve_once "./run again" 60
 say "packages in the end: $(inside "dpkg-query -f '.\n' -W | wc -l"), disk $(du -sxh "$fresh" | cut -f1)"
-umount -R "$fresh/dev" "$fresh/sys" "$fresh/proc"
+umount -R "$fresh/dev" "$fresh/sys" "$fresh/proc" "$fresh/root/.cache/ccache"
 [[ $keep == --keep ]] || rm -rf "$fresh"
 say "passed"
