@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "server/core/ids.hpp"
 #include "server/models/read_file.hpp"
 #include "server/text/tokenizer.hpp"
 
@@ -170,9 +171,22 @@ Result<std::int64_t> max_tokens_of(const std::filesystem::path& folder, const Js
   return tokens;
 }
 
+Result<std::shared_ptr<const text::Tokenizer>> load_tokenizer(const std::string& json, Tokenizers& tokenizers) {
+  std::weak_ptr<const text::Tokenizer>& known = tokenizers[sha256_hex(json.data(), json.size())];
+  if (auto shared = known.lock()) {
+    return shared;
+  }
+  auto loaded = text::Tokenizer::load(as_bytes(json));
+  if (loaded) {
+    known = *loaded;
+  }
+  return loaded;
+}
+
 }  // namespace
 
-Result<EmbeddingConfig> read_embedding_config(const std::filesystem::path& folder, const ModelVersion& model) {
+Result<EmbeddingConfig> read_embedding_config(const std::filesystem::path& folder, const ModelVersion& model,
+                                              Tokenizers& tokenizers) {
   const auto tokenizer_json = read_file(folder / "tokenizer.json", text::Tokenizer::kMaxFileBytes);
   if (!tokenizer_json) {
     return fail(tokenizer_json.error());
@@ -200,7 +214,7 @@ Result<EmbeddingConfig> read_embedding_config(const std::filesystem::path& folde
     return bad(
         fmt::format("output '{}' has no known width: neither the graph nor config.json says it", (*states)->name));
   }
-  auto tokenizer = text::Tokenizer::load(as_bytes(*tokenizer_json));
+  auto tokenizer = load_tokenizer(*tokenizer_json, tokenizers);
   if (!tokenizer) {
     return fail(std::move(tokenizer.error()));
   }

@@ -3,11 +3,18 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
 
 #include "engine/core/result.hpp"
 #include "server/models/model.hpp"
 
 namespace shoal::models {
+
+// Tokenizers by the digest of their file: models with the same one share it (10 MiB each for a 30,000 word vocabulary).
+using Tokenizers = std::map<std::string, std::weak_ptr<const text::Tokenizer>, std::less<>>;
 
 inline constexpr std::size_t kMaxJsonFileBytes = std::size_t{1} << 20;
 
@@ -18,7 +25,8 @@ inline constexpr std::size_t kMaxJsonFileBytes = std::size_t{1} << 20;
 //   pooling  modules.json and its pooling folder; a plain encoder folder without modules.json means mean pooling and no
 //            normalisation, as sentence-transformers reads it.
 // Requires: model.inputs and model.outputs.
-Result<EmbeddingConfig> read_embedding_config(const std::filesystem::path& folder, const ModelVersion& model);
+Result<EmbeddingConfig> read_embedding_config(const std::filesystem::path& folder, const ModelVersion& model,
+                                              Tokenizers& tokenizers);
 
 // Buckets for static-shape backends where the configuration names none: single rows of 32, 128, 512 (or max_tokens).
 Buckets default_embedding_buckets(const ModelVersion& model, const EmbeddingConfig& embedding);

@@ -9,7 +9,6 @@
 #include <system_error>
 
 #include "inference/model_config.pb.h"
-#include "server/models/embedding_config.hpp"
 #include "server/models/model_config.hpp"
 #include "server/models/model_parameters.hpp"
 #include "server/models/onnx_signature.hpp"
@@ -110,12 +109,12 @@ Status read_files(const fs::path& folder, const std::string& file_name, const st
   return {};
 }
 
-void read_embedding(const fs::path& folder, const Log& log, ModelVersion& model) {
+void read_embedding(const fs::path& folder, const Log& log, Tokenizers& tokenizers, ModelVersion& model) {
   if (is_embedding_off(*model.config)) {
     model.no_embedding_reason = "shoal_embedding is off";
     return;
   }
-  auto embedding = read_embedding_config(folder, model);
+  auto embedding = read_embedding_config(folder, model, tokenizers);
   if (!embedding) {
     model.no_embedding_reason = embedding.error().message;
     if (embedding.error().code != Code::kNotFound) {
@@ -131,7 +130,7 @@ void read_embedding(const fs::path& folder, const Log& log, ModelVersion& model)
 }
 
 Status read_version(const fs::path& folder, ParsedConfig parsed, const RepositoryOptions& options, const Log& log,
-                    Digests& digests, ModelVersion& model) {
+                    Digests& digests, Tokenizers& tokenizers, ModelVersion& model) {
   const std::string file_name =
       parsed.config->default_model_filename().empty() ? "model.onnx" : parsed.config->default_model_filename();
   if (fs::path(file_name).filename() != file_name) {
@@ -151,7 +150,7 @@ Status read_version(const fs::path& folder, ParsedConfig parsed, const Repositor
   if (auto files = read_files(folder, file_name, external, digests, model); !files) {
     return files;
   }
-  read_embedding(folder, log, model);
+  read_embedding(folder, log, tokenizers, model);
   model.state = ModelState::kReady;
   return {};
 }
@@ -213,8 +212,8 @@ std::vector<ModelPtr> Repository::read_model(const std::string& name) {
     model->name = name;
     model->version = version;
     const fs::path version_folder = folder / std::to_string(version);
-    const Status read =
-        config ? read_version(version_folder, *config, options_, log_, digests_, *model) : Status(fail(config.error()));
+    const Status read = config ? read_version(version_folder, *config, options_, log_, digests_, tokenizers_, *model)
+                               : Status(fail(config.error()));
     models.push_back(read ? ModelPtr(model) : unavailable(name, version, read.error()));
     if (!read) {
       log_.error("model_unavailable", {{"model", name}, {"version", version}, {"reason", read.error().message}});

@@ -11,6 +11,7 @@
 #include "server/core/backend.hpp"
 #include "server/core/log.hpp"
 #include "server/models/digests.hpp"
+#include "server/models/embedding_config.hpp"
 #include "server/models/model.hpp"
 
 namespace shoal::models {
@@ -34,6 +35,7 @@ class Repository {
   RepositoryOptions options_;
   Log log_;
   Digests digests_;
+  Tokenizers tokenizers_;
 };
 
 }  // namespace shoal::models

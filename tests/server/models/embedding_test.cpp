@@ -106,6 +106,18 @@ TEST_F(EmbeddingTest, WhatCannotBeServedSaysWhyAndTheModelStaysUp) {
   EXPECT_THAT(load()->no_embedding_reason, HasSubstr("off"));
 }
 
+TEST_F(EmbeddingTest, ModelsWithTheSameTokenizerShareIt) {
+  for (const char* file : {"model.onnx", "tokenizer.json", "config.json"}) {
+    std::filesystem::create_directories(folder_.path() / "models/twin/1");
+    std::filesystem::copy_file(folder_.path() / "models/m/1" / file, folder_.path() / "models/twin/1" / file);
+  }
+  Repository repository({.root = folder_.path() / "models", .store = {}}, Log::discard());
+  const auto first = *repository.scan();
+  EXPECT_EQ((*first->find("m"))->embedding->tokenizer, (*first->find("twin"))->embedding->tokenizer);
+  const auto second = *repository.scan();
+  EXPECT_EQ((*first->find("m"))->embedding->tokenizer, (*second->find("m"))->embedding->tokenizer);
+}
+
 template <class Integer>
 std::vector<Integer> values(const Tensor& tensor) {
   std::vector<Integer> out(tensor.data.size() / sizeof(Integer));
