@@ -148,9 +148,18 @@ def connection(address):
     return made
 
 
-@pytest.mark.parametrize("sent", [b"\x16\x03\x01\x02\x00", b"GET\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n",
-                                  b"GET /v2 HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", b"POST /v2 HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
-                                  b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"])
+NOT_HTTP = [
+    b"\x16\x03\x01\x02\x00",
+    b"GET\r\n\r\n",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"GET / HTTP/1.1\r\n\r\n",
+    b"GET /v2 HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    b"POST /v2 HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
+    b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+]
+
+
+@pytest.mark.parametrize("sent", NOT_HTTP)
 def test_bytes_that_are_not_http(endpoints, sent):
     with connection(endpoints.http) as made:
         made.sendall(sent)

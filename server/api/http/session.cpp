@@ -31,6 +31,7 @@ namespace {
 
 constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t kFileBlock = std::size_t{256} << 10;
+constexpr std::size_t kTraceparentBytes = 55;  // W3C Trace Context, version 00
 constexpr std::string_view kAgentSocket = "/agent/ws";
 
 std::string_view as_view(beast::string_view text) { return {text.data(), text.size()}; }
@@ -357,7 +358,8 @@ asio::awaitable<bool> Session::write(Incoming& incoming, Response response) {
                                 {"path", request.path},
                                 {"status", response.status},
                                 {"us", microseconds_between(request.received, Clock::now())},
-                                {"request_id", request.request_id}});
+                                {"request_id", request.request_id},
+                                {"traceparent", request.header("traceparent").substr(0, kTraceparentBytes)}});
   }
   stream_.expires_after(context_.options.limits.write_timeout);
   if (response.file || incoming.is_head()) {

@@ -45,7 +45,8 @@ Result<models::ModelPtr> find_model(const models::Snapshot& snapshot, const wire
   }
   if (!(*model)->embedding) {
     return fail(Code::kInvalidArgument,
-                fmt::format("The model '{}' does not make embeddings; it is served at /v2/models", body.model),
+                fmt::format("The model '{}' does not make embeddings: {}. It is served at /v2/models.", body.model,
+                            (*model)->no_embedding_reason),
                 "model");
   }
   if (body.dimensions && *body.dimensions != (*model)->embedding->width) {
