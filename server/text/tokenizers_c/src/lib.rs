@@ -68,7 +68,11 @@ unsafe fn guarded(
                 .map(String::as_str)
                 .or_else(|| panic.downcast_ref::<&str>().copied())
                 .unwrap_or("no message");
-            write_error(&format!("the tokenizer library panicked: {text}"), error, error_size);
+            write_error(
+                &format!("the tokenizer library panicked: {text}"),
+                error,
+                error_size,
+            );
             panicked
         }
     }
@@ -90,9 +94,19 @@ fn load(json: &[u8]) -> Result<ShoalTokenizer, String> {
             .map_or(-1, i64::from),
     };
     tokenizer.with_padding(None);
-    tokenizer.with_truncation(None).map_err(|error| error.to_string())?;
-    let id_bound = tokenizer.get_vocab(true).values().max().map_or(0, |id| id.saturating_add(1));
-    Ok(ShoalTokenizer { tokenizer, pad_id, id_bound })
+    tokenizer
+        .with_truncation(None)
+        .map_err(|error| error.to_string())?;
+    let id_bound = tokenizer
+        .get_vocab(true)
+        .values()
+        .max()
+        .map_or(0, |id| id.saturating_add(1));
+    Ok(ShoalTokenizer {
+        tokenizer,
+        pad_id,
+        id_bound,
+    })
 }
 
 fn leak(values: &[u32]) -> *mut u32 {
@@ -151,7 +165,10 @@ pub unsafe extern "C" fn shoal_tokenizer_encode(
 ) -> c_int {
     guarded(error, error_size, INTERNAL, || {
         let not_utf8 = |bad: std::str::Utf8Error| {
-            format!("text is not valid UTF-8: byte {} is wrong", bad.valid_up_to())
+            format!(
+                "text is not valid UTF-8: byte {} is wrong",
+                bad.valid_up_to()
+            )
         };
         let first = std::str::from_utf8(bytes(text, text_size)).map_err(not_utf8)?;
         let special = add_special_tokens != 0;
@@ -181,7 +198,11 @@ pub unsafe extern "C" fn shoal_encoding_free(encoding: *mut ShoalEncoding) {
         let size = (*encoding).size;
         reclaim((*encoding).ids, size);
         reclaim((*encoding).type_ids, size);
-        *encoding = ShoalEncoding { ids: ptr::null_mut(), type_ids: ptr::null_mut(), size: 0 };
+        *encoding = ShoalEncoding {
+            ids: ptr::null_mut(),
+            type_ids: ptr::null_mut(),
+            size: 0,
+        };
     }
 }
 
