@@ -1,6 +1,10 @@
 // What this worker's engine holds, counted where it is taken: wasm memories, GPU buffers, WebNN tensors and constants.
 // Browsers tell neither (measureUserAgentSpecificMemory sees no wasm), so the constructors are wrapped, before the
 // runtime's own modules are imported.
+export interface Destroyable {
+  destroy?(): void;
+}
+
 interface Sized {
   readonly bytes: number;
 }
@@ -24,6 +28,7 @@ export class MemoryMeter {
   readonly #memories: WebAssembly.Memory[] = [];
   readonly #entries = new WeakMap<object, Sized>();
   #gpuBytes = 0;
+  readonly #graphs: Destroyable[] = [];
   // Collected without destroy(): the browser has freed it too.
   readonly #collected = new FinalizationRegistry<Sized>((entry) => (this.#gpuBytes -= entry.bytes));
 
@@ -52,6 +57,39 @@ export class MemoryMeter {
       (descriptor: { readonly dataType: string; readonly shape: readonly number[] }) => tensorBytes(descriptor),
     );
     this.#release('MLTensor');
+    this.#countGraphs();
+  }
+
+  // The WebNN graphs built since the last call. Their owner destroys them: onnxruntime leaves that to the garbage collector,
+  // which knows nothing of the memory behind them.
+  takeGraphs(): Destroyable[] {
+    return this.#graphs.splice(0);
+  }
+
+  // A built graph holds its constants, repacked, until it is collected.
+  #countGraphs(): void {
+    const constants = new WeakMap<object, number>();
+    this.#wrap('MLGraphBuilder', 'constant', (original) => {
+      return function (this: object, ...args: never[]) {
+        const data = args[1] as unknown;
+        const bytes = ArrayBuffer.isView(data) || data instanceof ArrayBuffer ? data.byteLength : 0;
+        constants.set(this, (constants.get(this) ?? 0) + bytes);
+        return original.apply(this, args);
+      };
+    });
+    this.#wrap('MLGraphBuilder', 'build', (original) => {
+      const add = this.#add.bind(this);
+      const graphs = this.#graphs;
+      return function (this: object, ...args: never[]) {
+        const built = original.apply(this, args) as Promise<object>;
+        return built.then((graph) => {
+          add(graph, constants.get(this) ?? 0);
+          graphs.push(graph);
+          return graph;
+        });
+      };
+    });
+    this.#release('MLGraph');
   }
 
   #add(taken: object, bytes: number): void {

@@ -13,7 +13,7 @@ import {
 import { AgentError, Code } from '../../protocol/outcome';
 import type { BlobStore } from '../../store/blobStore';
 import type { Engine, RunResult } from '../engine';
-import type { MemoryMeter } from '../memory';
+import type { Destroyable, MemoryMeter } from '../memory';
 import type { Backend } from '../messages';
 import { pool } from '../pooling';
 import type { ConsoleTap } from './consoleTap';
@@ -26,6 +26,11 @@ import { halfToNumber, inputsOf, type NamedOutput, packed } from './tensors';
 const VERBOSE = 0;
 const WARNING = 2;
 
+interface Instance {
+  readonly session: Ort.InferenceSession;
+  readonly graphs: readonly Destroyable[];
+}
+
 interface Weights {
   readonly model: Uint8Array<ArrayBuffer>;
   readonly externalData: readonly { readonly path: string; readonly data: Uint8Array }[];
@@ -33,7 +38,7 @@ interface Weights {
 }
 
 export class OnnxEngine implements Engine {
-  readonly #sessions = new Map<string, Ort.InferenceSession>();
+  readonly #instances = new Map<string, Instance>();
   #runtime: Promise<typeof Ort> | undefined;
 
   constructor(
@@ -50,7 +55,7 @@ export class OnnxEngine implements Engine {
   }
 
   async load(load: Load): Promise<Loaded> {
-    if (this.#sessions.has(load.instance))
+    if (this.#instances.has(load.instance))
       throw new AgentError(Code.INVALID_ARGUMENT, `instance '${load.instance}' is already loaded`);
     const before = this.meter.wasmBytes + this.meter.gpuBytes;
     const started = performance.now();
@@ -65,9 +70,11 @@ export class OnnxEngine implements Engine {
     this.tap.takeKept();
     this.tap.listener = (line) => reader.line(line);
     try {
-      this.#sessions.set(load.instance, await this.#opened(open, freeDimensionsOf(load)));
+      const session = await this.#opened(open, freeDimensionsOf(load));
+      this.#instances.set(load.instance, { session, graphs: this.meter.takeGraphs() });
       this.#watchDevice(ort);
     } catch (error) {
+      for (const graph of this.meter.takeGraphs()) graph.destroy?.();
       throw classified(error, 'load', this.tap.takeKept());
     } finally {
       this.tap.listener = undefined;
@@ -90,13 +97,14 @@ export class OnnxEngine implements Engine {
   }
 
   async unload(instance: string): Promise<void> {
-    const session = this.#session(instance);
-    this.#sessions.delete(instance);
+    const { session, graphs } = this.#instance(instance);
+    this.#instances.delete(instance);
     await session.release();
+    for (const graph of graphs) graph.destroy?.();
   }
 
   async run(run: Run, payload: Uint8Array<ArrayBuffer>): Promise<RunResult> {
-    const session = this.#session(run.instance);
+    const { session } = this.#instance(run.instance);
     const ort = await this.#ort();
     const feeds = inputsOf(ort, run.inputs, payload);
     const pooling = run.pooling !== undefined && run.pooling.kind !== Kind.NONE ? run.pooling : undefined;
@@ -147,6 +155,7 @@ export class OnnxEngine implements Engine {
       return await open(freeDimensions);
     } catch (error) {
       if (Object.keys(freeDimensions).length === 0 || isFatal(error)) throw error;
+      for (const graph of this.meter.takeGraphs()) graph.destroy?.();
       console.warn(`opened again without fixed dimensions: ${String(error)}`);
       return open({});
     }
@@ -196,11 +205,11 @@ export class OnnxEngine implements Engine {
     return { model: model.bytes, externalData, fromCache };
   }
 
-  #session(instance: string): Ort.InferenceSession {
-    const session = this.#sessions.get(instance);
-    if (session === undefined)
-      throw new AgentError(Code.NOT_FOUND, `instance '${instance}' is not loaded on ${this.backend}`);
-    return session;
+  #instance(name: string): Instance {
+    const instance = this.#instances.get(name);
+    if (instance === undefined)
+      throw new AgentError(Code.NOT_FOUND, `instance '${name}' is not loaded on ${this.backend}`);
+    return instance;
   }
 
   #watched: GPUDevice | undefined;
