@@ -1,0 +1,63 @@
+"""The benchmark's result as a page of the documentation."""
+
+from bench.measure import Row
+
+
+def number(value, digits=1):
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def row_text(row):
+    return (
+        f"{row.model} | {row.engine} | batch {row.batch}: {row.sentences_per_second:.1f} sentences/s, p50 {row.p50_ms:.1f} ms, "
+        f"p99 {number(row.p99_ms) or 'not taken'}, server adds {number(row.overhead_p50_ms, 2) or 'nothing'} ms ({row.runs} runs)"
+    )
+
+
+def table(rows):
+    lines = [
+        "| engine | batch | sentences/s | p50 ms | p99 ms | of it in the engine, p50 ms | the server adds, p50 ms | runs |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for row in rows:
+        cells = [
+            row.engine, str(row.batch), number(row.sentences_per_second), number(row.p50_ms), number(row.p99_ms) or "–",
+            number(row.compute_p50_ms), number(row.overhead_p50_ms, 2), str(row.runs),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def markdown(result):
+    machine, rows = result["machine"], [Row(**row) for row in result["rows"]]
+    models = list(dict.fromkeys(row.model for row in rows))
+    tokens = rows[0].tokens if rows else 0
+    parts = [
+        "# Benchmarks",
+        f"Taken on {machine['date']} by `{result['command']}`: {machine['cores']} cores of {machine['processor']}, "
+        f"{machine['memory_gib']} GiB, {machine['system']}, GPU: {machine['gpu']}. {machine['shoal']}, {machine['browser']}, "
+        f"onnxruntime-web {machine['onnxruntime_web']}, onnxruntime {machine['onnxruntime']} (native). "
+        f"Load average at the start: {machine['load_average']}.",
+        f"Each run turns text of {tokens} tokens a sentence into vectors: over `/v1/embeddings` from one client on one connection, "
+        "or with the same tokenizer and graph in native onnxruntime in one process. Engines take turns in one session, so ratios "
+        "between rows of one table hold better than the numbers themselves. p99 is given where 100 runs fit into a minute. "
+        '"In the engine" is the time inside onnxruntime-web; "the server adds" is accepted to answered without that.',
+    ]
+    for model in models:
+        parts += [f"## {model}", table([row for row in rows if row.model == model])]
+    idle, after = result["memory_idle"], result["memory_after"]
+    parts += [
+        "## Start and memory",
+        "\n".join([
+            "| what | |",
+            "|---|---:|",
+            f"| server started to ready, browser with empty caches | {result['starts']['cold_seconds']:.2f} s |",
+            f"| started again, same state | {result['starts']['again_seconds']:.2f} s |",
+            f"| `./run` with everything present, to ready | {result['run_seconds']:.2f} s |",
+            f"| server, idle, resident | {idle['server_rss_mib']:.1f} MiB |",
+            f"| browsers and drivers, idle with default models loaded, proportional | {idle['browsers_pss_mib']:.0f} MiB |",
+            f"| server after the benchmark | {after['server_rss_mib']:.1f} MiB |",
+            f"| browsers and drivers after the benchmark | {after['browsers_pss_mib']:.0f} MiB |",
+        ]),
+    ]
+    return "\n\n".join(parts) + "\n"
