@@ -11,28 +11,6 @@
 
 namespace shoal::dispatch {
 
-// A request between submit() and its answer.
-struct Dispatcher::Open {
-  std::uint64_t ticket = 0;
-  InferenceRequest request;
-  std::shared_ptr<const std::vector<Tensor>> inputs;  // as the client sent them
-  std::vector<Way> ways;
-  Completion done;
-  std::uint64_t batch_size = 1;
-  // The attempt that is running.
-  std::uint32_t attempt = 0;
-  const Way* way = nullptr;
-  pool::Worker* worker = nullptr;
-  std::uint64_t work_id = 0;
-  std::string fallback_from;
-  TimePoint sent;
-  // The browser that was lost with it, until another one has it.
-  std::string lost_on;
-  TimePoint lost_at;
-
-  [[nodiscard]] Tally::Key key() const { return {request.model->name, request.model->version}; }
-};
-
 namespace {
 
 // Errors of a browser, not of the request: another browser, or this one after a restart, may do it.
@@ -88,7 +66,7 @@ std::uint64_t Dispatcher::submit(InferenceRequest request, Completion done) {
   if (request.deadline == kNoDeadline) {
     request.deadline = now + options_.default_timeout;
   }
-  auto open = std::make_unique<Open>();
+  auto open = std::make_unique<OpenRequest>();
   open->ticket = ticket;
   open->batch_size = static_cast<std::uint64_t>(models::batch_size_of(*request.model, request.inputs));
   schedule::Job job{.id = ticket, .candidates = {}, .worker = request.demand.worker};
@@ -288,7 +266,7 @@ void Dispatcher::start_load(const std::string& slot, const Way& way) {
                           });
 }
 
-void Dispatcher::start_run(Open& open, const schedule::Action& action) {
+void Dispatcher::start_run(OpenRequest& open, const schedule::Action& action) {
   tally_.left_queue(open.key());
   tally_.executed(open.key());
   open.way =
@@ -326,10 +304,10 @@ void Dispatcher::run_ended(std::uint64_t ticket, std::uint32_t attempt, Result<p
   if (found == open_.end() || found->second->attempt != attempt) {
     return;  // answered already: cancelled or past its deadline
   }
-  Open& open = *found->second;
+  OpenRequest& open = *found->second;
   if (outcome) {
     scheduler_.finished(ticket);
-    answer(ticket, respond(open, *std::move(outcome), Clock::now()));
+    answer(ticket, respond(open, *std::move(outcome), load_of(open.way->candidate.instance), Clock::now()));
   } else if (is_worth_retrying(outcome.error().code)) {
     const std::string slot = open.worker->state().slot;
     open.worker = nullptr;
@@ -352,38 +330,14 @@ void Dispatcher::run_ended(std::uint64_t ticket, std::uint32_t attempt, Result<p
   step();
 }
 
-InferenceResponse Dispatcher::respond(const Open& open, pool::RunOutcome outcome, TimePoint now) const {
-  InferenceResponse response;
-  response.outputs = std::move(outcome.outputs);
-  if (open.way->is_padded) {
-    crop_outputs(*open.request.model, *open.inputs, response.outputs);
-  }
-  const pool::WorkerState& worker = open.worker->state();
-  response.backend = backend_name(open.way->candidate.backend);
-  if (const auto load = loads_.find(open.way->candidate.instance); load != loads_.end()) {
-    response.nodes = load->second.nodes;
-    if (!load->second.heavy_elsewhere.empty()) {
-      response.backend = "mixed";
-    }
-  }
-  response.worker = worker.slot;
-  response.adapter = open.way->candidate.backend == Backend::kWebgpu ? worker.adapter : "cpu";
-  response.variant = kDefaultVariant;
-  response.fallback_from = open.fallback_from;
-  response.attempts = open.attempt;
-  const std::uint64_t round_trip = microseconds_between(open.sent, now);
-  const std::uint64_t inside = outcome.compute_us + outcome.agent_queue_us;
-  response.timing = {.queue_us = microseconds_between(open.request.received, open.sent),
-                     .input_us = outcome.agent_queue_us,
-                     .compute_us = outcome.compute_us,
-                     .output_us = round_trip > inside ? round_trip - inside : 0,
-                     .total_us = microseconds_between(open.request.received, now)};
-  return response;
+const pool::LoadOutcome* Dispatcher::load_of(const std::string& instance) const {
+  const auto found = loads_.find(instance);
+  return found == loads_.end() ? nullptr : &found->second;
 }
 
 void Dispatcher::answer(std::uint64_t ticket, Result<InferenceResponse> result) {
   const auto found = open_.find(ticket);
-  const std::unique_ptr<Open> open = std::move(found->second);
+  const std::unique_ptr<OpenRequest> open = std::move(found->second);
   open_.erase(found);
   if (open->worker == nullptr) {
     tally_.left_queue(open->key());

@@ -14,6 +14,7 @@
 #include "server/core/log.hpp"
 #include "server/dispatch/candidates.hpp"
 #include "server/dispatch/inference.hpp"
+#include "server/dispatch/open_request.hpp"
 #include "server/dispatch/tally.hpp"
 #include "server/dispatch/warm_up.hpp"
 #include "server/models/model.hpp"
@@ -65,16 +66,14 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   [[nodiscard]] const std::map<std::string, pool::LoadOutcome>& loads() const { return loads_; }
 
  private:
-  struct Open;
-
   void step();
   void arm_timer();
   void carry_out(const schedule::Action& action);
   void start_load(const std::string& slot, const Way& way);
-  void start_run(Open& open, const schedule::Action& action);
+  void start_run(OpenRequest& open, const schedule::Action& action);
   void run_ended(std::uint64_t ticket, std::uint32_t attempt, Result<pool::RunOutcome> outcome);
   void answer(std::uint64_t ticket, Result<InferenceResponse> result);
-  InferenceResponse respond(const Open& open, pool::RunOutcome outcome, TimePoint now) const;
+  [[nodiscard]] const pool::LoadOutcome* load_of(const std::string& instance) const;  // nullptr: not known
   void warm_up(const std::string& slot);
   void warm_next(const std::string& slot);
 
@@ -89,7 +88,7 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   std::map<std::string, pool::Worker*> workers_;
   std::map<std::string, std::vector<Way>> warming_;  // by slot: still to load
   std::map<std::string, pool::LoadOutcome> loads_;
-  std::map<std::uint64_t, std::unique_ptr<Open>> open_;
+  std::map<std::uint64_t, std::unique_ptr<OpenRequest>> open_;
   std::uint64_t next_ticket_ = 1;
   std::function<void()> idle_;
   bool is_draining_ = false;

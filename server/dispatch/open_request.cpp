@@ -1,0 +1,39 @@
+#include "server/dispatch/open_request.hpp"
+
+#include <utility>
+
+#include "server/models/model.hpp"
+
+namespace shoal::dispatch {
+
+InferenceResponse respond(const OpenRequest& open, pool::RunOutcome outcome, const pool::LoadOutcome* load,
+                          TimePoint now) {
+  InferenceResponse response;
+  response.outputs = std::move(outcome.outputs);
+  if (open.way->is_padded) {
+    crop_outputs(*open.request.model, *open.inputs, response.outputs);
+  }
+  const pool::WorkerState& worker = open.worker->state();
+  response.backend = backend_name(open.way->candidate.backend);
+  if (load != nullptr) {
+    response.nodes = load->nodes;
+    if (!load->heavy_elsewhere.empty()) {
+      response.backend = "mixed";
+    }
+  }
+  response.worker = worker.slot;
+  response.adapter = open.way->candidate.backend == Backend::kWebgpu ? worker.adapter : "cpu";
+  response.variant = kDefaultVariant;
+  response.fallback_from = open.fallback_from;
+  response.attempts = open.attempt;
+  const std::uint64_t round_trip = microseconds_between(open.sent, now);
+  const std::uint64_t inside = outcome.compute_us + outcome.agent_queue_us;
+  response.timing = {.queue_us = microseconds_between(open.request.received, open.sent),
+                     .input_us = outcome.agent_queue_us,
+                     .compute_us = outcome.compute_us,
+                     .output_us = round_trip > inside ? round_trip - inside : 0,
+                     .total_us = microseconds_between(open.request.received, now)};
+  return response;
+}
+
+}  // namespace shoal::dispatch

@@ -1,0 +1,42 @@
+// A request between submit() and its answer, as the dispatcher keeps it. Main lane.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/dispatch/candidates.hpp"
+#include "server/dispatch/inference.hpp"
+#include "server/dispatch/tally.hpp"
+#include "server/pool/worker.hpp"
+
+namespace shoal::dispatch {
+
+struct OpenRequest {
+  std::uint64_t ticket = 0;
+  InferenceRequest request;
+  std::shared_ptr<const std::vector<Tensor>> inputs;  // as the client sent them
+  std::vector<Way> ways;
+  Completion done;
+  std::uint64_t batch_size = 1;
+  // The attempt that is running.
+  std::uint32_t attempt = 0;
+  const Way* way = nullptr;
+  pool::Worker* worker = nullptr;
+  std::uint64_t work_id = 0;
+  std::string fallback_from;
+  TimePoint sent;
+  // The browser that was lost with it, until another one has it.
+  std::string lost_on;
+  TimePoint lost_at;
+
+  [[nodiscard]] Tally::Key key() const { return {request.model->name, request.model->version}; }
+};
+
+// The client's answer from a worker's: padding cut off, where it ran, how long each part took. `load` says how the
+// graph was placed when it was loaded there; nullptr when that is not known.
+InferenceResponse respond(const OpenRequest& open, pool::RunOutcome outcome, const pool::LoadOutcome* load,
+                          TimePoint now);
+
+}  // namespace shoal::dispatch
