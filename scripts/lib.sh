@@ -30,7 +30,7 @@ step() {
   say "$title"
   (
     while sleep 10 >/dev/null 2>&1; do
-      last=$(tail -c 400 "$log" | tr '\r' '\n' | grep -v '^[[:space:]]*$' | tail -n 1 | cut -c1-110)
+      last=$(tail -c 400 "$log" | tr '\r' '\n' | grep -v '^[[:space:]]*$' | tail -n 1 | cut -c1-110 || true)
       printf '[%6ss]   %s\n' "$(elapsed)" "${last:-working}"
     done
   ) &
@@ -38,7 +38,7 @@ step() {
   # A function gets a shell of its own: in this one `set -e` is off wherever a caller looks at the status.
   [[ $(type -t "$1") == function ]] && set -- bash -euo pipefail -c "$(declare -f); \"\$@\"" step "$@"
   "$@" >"$log" 2>&1 </dev/null || status=$?
-  kill "$ticker" 2>/dev/null
+  kill "$ticker" 2>/dev/null || true
   wait "$ticker" 2>/dev/null || true
   if ((status != 0)); then
     say "FAILED: $title (status $status); the end of ${log#"$root"/}:"
