@@ -1,7 +1,7 @@
 """Embeddings computed by a browser on each backend are those of native onnxruntime, for 50 sentences of every kind.
 
-The same fp32 graph on both sides. On webgpu with a software adapter a token costs about 50 ms, so its singles are a sample
-unless the tests marked long run.
+The same fp32 graph on both sides. On webgpu with a software adapter a token costs about 50 ms of a quiet machine, so its
+singles are a sample unless the tests marked long run.
 """
 
 import numpy as np
@@ -13,10 +13,12 @@ from support.server import HOME
 MODEL = "all-minilm-l6-v2-fp32"
 TOLERANCE = 1e-3  # what is promised
 # What rounding alone gives, with a margin: a mistake that the promise would let through shows here.
-EXPECTED_ERROR = 2e-5
+EXPECTED_ERROR = 1e-5
 BACKENDS = ("wasm", "webnn", "webgpu")
 SECONDS = 240
 BATCH = 16
+# SwiftShader takes both cores; where they are shared it takes as many times longer.
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
