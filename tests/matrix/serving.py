@@ -23,6 +23,7 @@ class Cell:
     error: float = 0.0  # largest |a - b| over all outputs
     excess: float = 0.0  # the same as a multiple of what is allowed
     where: str = ""
+    ran_on: str = ""  # what the answer calls its backend
     nodes: dict = field(default_factory=dict)  # where the graph's nodes ran
     heavy_elsewhere: int = 0  # matrix products, convolutions and norms that did not run on the backend
     code: str = ""
@@ -79,16 +80,18 @@ def run_case(server, graph, case, backend):
         return Cell("wrong", message=f"outputs {sorted(outputs)}, expected {sorted(case.references)}")
     verdicts = [judge(case, name, outputs[name]) for name in case.references]
     worst = max(verdicts, key=lambda verdict: verdict.excess)
-    nodes, heavy = placement(server, graph, backend)
+    reported = result.get_response()["parameters"]
+    nodes = dict(entry.split("=") for entry in reported["shoal_nodes"].split(","))
     return Cell(
         "right" if worst.is_right else "wrong", error=max(verdict.error for verdict in verdicts), excess=worst.excess,
-        where=worst.where, nodes=nodes, heavy_elsewhere=heavy,
+        where=worst.where, ran_on=reported["shoal_backend"], nodes={name: int(count) for name, count in nodes.items()},
+        heavy_elsewhere=heavy_elsewhere(server, graph, backend),
     )
 
 
-def placement(server, graph, backend):
+def heavy_elsewhere(server, graph, backend):
     """What the newest load of this graph on this backend said."""
     for event in reversed(server.events("model_loaded")):
         if event["instance"].startswith(f"{graph.served_as}:1#") and f"@{backend}" in event["instance"]:
-            return event["nodes"], event["heavy_elsewhere"]
-    return {}, 0
+            return event["heavy_elsewhere"]
+    return 0

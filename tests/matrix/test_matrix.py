@@ -65,6 +65,7 @@ def test_graph(backend, graph, servers, record_property):
         else:
             assert cell.outcome == "right", f"case {name}: {cell}"
             assert sum(cell.nodes.values()) > 0, "its placement is reported"
+            assert cell.ran_on == ("mixed" if cell.heavy_elsewhere else backend), cell
 
 
 @pytest.mark.parametrize("backend", ["wasm", "webnn", "webgpu"])
