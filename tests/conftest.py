@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
 from support.server import Server
 
 
@@ -44,8 +43,8 @@ def finish(servers: list[Server]) -> None:
                 server.stop()
         except AssertionError as failure:
             failures.append(str(failure))
-        finally:
-            server.destroy()
+    for server in servers:
+        server.destroy()
     assert not failures, "\n".join(failures)
 
 

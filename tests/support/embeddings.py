@@ -1,6 +1,8 @@
 """Requests for the default model, and what must come back."""
 
 import random
+import statistics
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +34,16 @@ def rows(seed: int, count: int, tokens: int) -> list[Row]:
     print(f"rows: seed {seed}, {count} of {tokens} tokens")
     source = random.Random(seed)
     return [Row((101, *(source.randrange(1000, 29000) for _ in range(tokens - 2)), 102)) for _ in range(count)]
+
+
+def tokens_that_take(server: Server, seconds: float, seed: int) -> int:
+    """How long a row must be to keep one browser of this machine, busy as it is now, for so long; 8 to 128."""
+    times = []
+    for row in rows(seed, 5, 32):
+        before = time.monotonic()
+        assert infer(server, row).status == 200
+        times.append(time.monotonic() - before)
+    return max(8, min(128, int(32 * seconds / statistics.median(times))))
 
 
 PATH = f"/v2/models/{MODEL}/infer"

@@ -9,6 +9,11 @@ from pathlib import Path
 import psutil
 
 
+def _words(command: list[str]) -> tuple[str, ...]:
+    """The arguments; a browser's child writes its own as one text with spaces."""
+    return tuple(command[0].split(" ") if len(command) == 1 else command)
+
+
 @dataclass(frozen=True)
 class Found:
     pid: int
@@ -54,8 +59,8 @@ def marked(marker: str, folder: Path) -> list[Found]:
             continue
         state = _read(f"/proc/{entry.name}/stat").rpartition(b")")[2].split()
         if state and state[0] not in (b"Z", b"X"):
-            words = tuple(command.decode(errors="replace").rstrip("\0").split("\0"))
-            found.append(Found(int(entry.name), int(state[1]), words))
+            words = command.decode(errors="replace").rstrip("\0").split("\0")
+            found.append(Found(int(entry.name), int(state[1]), _words(words)))
     return found
 
 
@@ -70,8 +75,7 @@ def tree(pid: int) -> list[Found]:
     found = []
     for process in below(pid):
         try:
-            words = " ".join(process.cmdline()).split(" ") if len(process.cmdline()) == 1 else process.cmdline()
-            found.append(Found(process.pid, process.ppid(), tuple(words)))
+            found.append(Found(process.pid, process.ppid(), _words(process.cmdline() or [""])))
         except psutil.NoSuchProcess:
             continue
     return found
