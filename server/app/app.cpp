@@ -123,6 +123,7 @@ struct App::Parts {
   void watch_signals();
   asio::awaitable<void> shut_down();
   metrics::FleetState fleet() const;
+  std::filesystem::path repository() const;
 
   Settings settings;
   Log log;
@@ -165,7 +166,17 @@ metrics::FleetState App::Parts::fleet() const {
   return state;
 }
 
+std::filesystem::path App::Parts::repository() const {
+  return settings.repository.empty() ? std::filesystem::path(settings.home) / "models"
+                                     : std::filesystem::path(settings.repository);
+}
+
 Status App::Parts::start() {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(repository(), ignored)) {
+    return fail(Code::kNotFound, fmt::format("models.repository: '{}' is not a folder", repository().string()),
+                "models.repository");
+  }
   const std::filesystem::path agent = find_agent(settings);
   const auto build = agent_build(agent);
   if (!build) {
@@ -227,10 +238,8 @@ Status App::Parts::start() {
 // Off the lane: hashing a large repository takes seconds, and live is answered meanwhile.
 void App::Parts::read_models() {
   asio::post(cpu, [this] {
-    const std::filesystem::path root = settings.repository.empty() ? std::filesystem::path(settings.home) / "models"
-                                                                   : std::filesystem::path(settings.repository);
-    models::Repository repository({.root = root, .store = std::filesystem::path(settings.home) / "store"}, log);
-    auto snapshot = repository.scan();
+    models::Repository reader({.root = repository(), .store = std::filesystem::path(settings.home) / "store"}, log);
+    auto snapshot = reader.scan();
     asio::post(main, [this, snapshot = std::move(snapshot)]() mutable {
       if (!snapshot) {
         log.error("repository_unreadable", {{"error", snapshot.error().message}});

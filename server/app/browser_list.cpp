@@ -6,6 +6,7 @@
 #include <map>
 
 #include "server/config/value.hpp"
+#include "server/webdriver/browser_kind.hpp"
 
 namespace shoal::app {
 namespace {
@@ -30,6 +31,9 @@ std::unexpected<Error> refuse(std::string message) {
 
 Status apply(pool::BrowserGroup& group, std::string_view key, std::string_view value) {
   if (key == "kind") {
+    if (webdriver::find_browser_kind(value) == nullptr) {
+      return refuse(fmt::format("no browser kind '{}'; there are: {}", value, webdriver::browser_kind_names()));
+    }
     group.kind = value;
     return {};
   }

@@ -48,7 +48,8 @@ std::vector<IndexEntry> repository_index(const models::Snapshot& snapshot, const
         entry.state = "UNAVAILABLE";
         entry.reason = model->load_error.message;
       } else if (const Status status = service.model_ready(*model); !status) {
-        entry.state = "LOADING";
+        // Anything but "not yet" is the graph's own error, which stays.
+        entry.state = status.error().code == Code::kUnavailable ? "LOADING" : "UNAVAILABLE";
         entry.reason = status.error().message;
       }
       if (!only_ready || entry.state == "READY") {
