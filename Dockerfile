@@ -6,12 +6,14 @@ ARG BASE=debian:bookworm-slim
 FROM ${BASE} AS build
 # Node brings its own list of certificates; with this it also trusts what the image trusts.
 ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt DEBIAN_FRONTEND=noninteractive
-WORKDIR /src
+# The path shows in nothing that is kept; the same one as a checkout's lets a mounted ccache hit.
+ARG SOURCE=/src
+WORKDIR ${SOURCE}
 COPY scripts/apt_packages.txt scripts/bootstrap.sh scripts/lib.sh scripts/node.lock scripts/
 RUN scripts/bootstrap.sh build
 COPY . .
-RUN ./run --no-serve
-RUN strip --strip-debug -o /shoal build/release/shoal
+RUN ./run --no-serve && mkdir /made && strip --strip-debug -o /made/shoal build/release/shoal \
+    && mv browser_agent/dist /made/agent && mv .shoal/tools/headless_shell .shoal/models /made/
 
 FROM ${BASE} AS prometheus
 ENV DEBIAN_FRONTEND=noninteractive
@@ -25,10 +27,10 @@ FROM ${BASE} AS server
 COPY scripts/apt_packages.txt scripts/bootstrap.sh scripts/lib.sh /tmp/setup/scripts/
 RUN SHOAL_HOME=/tmp/setup/home /tmp/setup/scripts/bootstrap.sh runtime && rm -rf /tmp/setup /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --home-dir /var/lib/shoal --create-home --shell /usr/sbin/nologin shoal
-COPY --from=build /shoal /usr/bin/shoal
-COPY --from=build /src/browser_agent/dist /usr/share/shoal/agent
-COPY --from=build /src/.shoal/tools/headless_shell /usr/share/shoal/headless_shell
-COPY --from=build --chown=shoal:shoal /src/.shoal/models /var/lib/shoal/models
+COPY --from=build /made/shoal /usr/bin/shoal
+COPY --from=build /made/agent /usr/share/shoal/agent
+COPY --from=build /made/headless_shell /usr/share/shoal/headless_shell
+COPY --from=build --chown=shoal:shoal /made/models /var/lib/shoal/models
 USER shoal
 WORKDIR /var/lib/shoal
 # Requests carry no keys, so the port must not be published to other machines: compose binds it to the loopback address.

@@ -54,8 +54,8 @@ mount_if_there /etc/ssl/certs/ca-certificates.crt /usr/local/share/ca-certificat
 mount_if_there "$HOME/.npmrc" "$home_inside/.npmrc"
 mount_if_there "$HOME/.cargo/config.toml" "$home_inside/.cargo/config.toml"
 mount_if_there /etc/pip.conf /etc/pip.conf
-mkdir -p "$place/ccache"
-mounts+=" -v $place/ccache:$home_inside/.cache/ccache"
+mkdir -p "$HOME/.cache/ccache"
+mounts+=" -v $HOME/.cache/ccache:$home_inside/.cache/ccache --build-arg SOURCE=$root"
 step compose_build "building the images (a full build inside: many minutes)" \
   "$tools/bin/podman-compose" --project-name shoal_smoke --podman-build-args="$mounts" build
 

@@ -3,13 +3,22 @@
 # commit, `./run`, a question to the server, Ctrl-C, and `./run` again. Shows every step that a developer's machine hides.
 # Needs root, 10 GB of disk and free ports 8000 to 8002. How this machine reaches its package registries (mirror list,
 # settings of pip, npm and cargo, certificates, proxies) is carried in; nothing else is.
-# Usage: fresh_debian.sh [--keep]   (--keep leaves the root file system in $SHOAL_HOME/container/fresh)
+# Usage: fresh_debian.sh [--keep] [--ccache]
+#   --keep    leaves the root file system in $SHOAL_HOME/container/fresh
+#   --ccache  shares this machine's compiler cache (the clone lies at the same path, so that it hits)
 set -euo pipefail
 if [[ ${1:-} != --in-namespace ]]; then exec unshare --mount --propagation private "$0" --in-namespace "$@"; fi
 shift
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-keep=${1:-}
+keep='' ccache=''
+for argument in "$@"; do
+  case $argument in
+    --keep) keep=1 ;;
+    --ccache) ccache=1 ;;
+    *) die "usage: fresh_debian.sh [--keep] [--ccache]" ;;
+  esac
+done
 fresh=$SHOAL_HOME/container/fresh
 "$root/scripts/debian_rootfs.sh"
 
@@ -17,7 +26,7 @@ unpack() {
   rm -rf "$fresh"
   mkdir -p "$fresh"
   tar -C "$fresh" --numeric-owner -xf "$SHOAL_HOME/container/bookworm.tar"
-  git clone --quiet --no-local --depth 1 "file://$root" "$fresh/src"
+  git clone --quiet --no-local --depth 1 "file://$root" "$fresh$root"
   cp -L /etc/resolv.conf "$fresh/etc/resolv.conf"
   [[ ! -f /etc/ssl/certs/ca-certificates.crt ]] || cp -L /etc/ssl/certs/ca-certificates.crt "$fresh/etc/machine-ca.crt"
   local file
@@ -34,9 +43,10 @@ step fresh_unpack "unpacking a fresh Debian 12 and a clone of $(git -C "$root" r
 mount -t proc proc "$fresh/proc"
 mount -t sysfs -o ro sys "$fresh/sys"
 mount --rbind /dev "$fresh/dev"
-# What is compiled here need not be compiled again by deploy/compose_smoke.sh, which builds in a folder of the same name.
-mkdir -p "$SHOAL_HOME/container/ccache" "$fresh/root/.cache/ccache"
-mount --bind "$SHOAL_HOME/container/ccache" "$fresh/root/.cache/ccache"
+if [[ $ccache ]]; then
+  mkdir -p "$HOME/.cache/ccache" "$fresh/root/.cache/ccache"
+  mount --bind "$HOME/.cache/ccache" "$fresh/root/.cache/ccache"
+fi
 
 settings=(HOME=/root LANG=C.UTF-8 TERM=dumb PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
 for name in SSL_CERT_FILE CURL_CA_BUNDLE REQUESTS_CA_BUNDLE PIP_CERT NODE_EXTRA_CA_CERTS CARGO_HTTP_CAINFO npm_config_cafile; do
@@ -46,14 +56,14 @@ for name in PIP_INDEX_URL PIP_EXTRA_INDEX_URL PIP_TRUSTED_HOST PIP_DEFAULT_TIMEO
   https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY; do
   [[ -z ${!name:-} ]] || settings+=("$name=${!name}")
 done
-inside() { chroot "$fresh" /usr/bin/env -i "${settings[@]}" bash -c "cd /src && $1"; }
+inside() { chroot "$fresh" /usr/bin/env -i "${settings[@]}" bash -c "cd $root && $1"; }
 
 log=$logs/fresh_run.log
 # serve_once TITLE SECONDS: ./run until it has shown its answer, then Ctrl-C's signal, then nothing may be left.
 serve_once() {
   local runner deadline=$((SECONDS + $2)) begun=$SECONDS status=0 left
   say "$1"
-  chroot "$fresh" /usr/bin/env -i "${settings[@]}" bash -c 'cd /src && exec ./run' >"$log" 2>&1 </dev/null &
+  chroot "$fresh" /usr/bin/env -i "${settings[@]}" bash -c "cd $root && exec ./run" >"$log" 2>&1 </dev/null &
   runner=$!
   until grep -q 'Ctrl-C stops' "$log"; do
     if ! kill -0 "$runner" 2>/dev/null || ((SECONDS > deadline)); then
@@ -75,6 +85,7 @@ serve_once() {
 serve_once "./run in a fresh Debian 12" 3000
 serve_once "./run again" 60
 say "packages in the end: $(inside "dpkg-query -f '.\n' -W | wc -l"), disk $(du -sxh "$fresh" | cut -f1)"
-umount -R "$fresh/dev" "$fresh/sys" "$fresh/proc" "$fresh/root/.cache/ccache"
-[[ $keep == --keep ]] || rm -rf "$fresh"
+umount -R "$fresh/dev" "$fresh/sys" "$fresh/proc"
+[[ ! $ccache ]] || umount "$fresh/root/.cache/ccache"
+[[ $keep ]] || rm -rf "$fresh"
 say "passed"
