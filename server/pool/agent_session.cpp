@@ -99,6 +99,10 @@ boost::asio::awaitable<std::string> AgentSession::serve() {
     } catch (const std::exception& error) {
       handled = fail(Code::kInternal, error.what());
     }
+    if (!handled && handled.error().code == Code::kUnavailable) {
+      close(kCloseNormal, "goodbye");
+      co_return handled.error().message;
+    }
     if (!handled) {
       log_.warn("agent_protocol_error", {{"what", handled.error().message}});
       close(kCloseProtocol, handled.error().message);
@@ -128,7 +132,8 @@ Status AgentSession::handle(std::string_view message) {
       outbox_.remove(envelope.work_id());
       return answer(table_.error(envelope.work_id(), envelope.error()));
     case Envelope::kLeaving:
-      return fail(Code::kUnavailable, "the agent leaves: " + envelope.leaving().reason());
+      return fail(Code::kUnavailable,
+                  fmt::format("the agent leaves: {}", wire::cut_text(envelope.leaving().reason(), 512)));
     default:
       return fail(Code::kInvalidArgument,
                   fmt::format("a message of kind {} is not an agent's", static_cast<int>(envelope.body_case())));

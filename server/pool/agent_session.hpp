@@ -27,6 +27,7 @@ inline constexpr std::uint16_t kCloseMismatch = 4001;  // the protocol or the bu
 inline constexpr std::uint16_t kCloseProtocol = 4002;  // a frame that must not be
 inline constexpr std::uint16_t kCloseRefused = 4003;   // no such slot, a used or wrong token
 inline constexpr std::uint16_t kCloseRecycled = 4004;  // the server replaces this browser
+inline constexpr std::uint16_t kCloseNormal = 1000;    // the agent has said Leaving
 inline constexpr std::uint16_t kCloseGoingAway = 1001;
 
 class AgentSession final : public Worker {
@@ -59,6 +60,7 @@ class AgentSession final : public Worker {
   [[nodiscard]] Figures figures() const;
 
  private:
+  // kUnavailable: the agent leaves; any other error is a breach of the protocol.
   Status handle(std::string_view message);
   Status answer(Result<WorkTable::Answer> completion);
   void note_heartbeat(const agent::v1::Heartbeat& beat);

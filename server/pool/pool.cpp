@@ -1,6 +1,8 @@
 #include "server/pool/pool.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,7 +10,10 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
+#include <map>
 #include <thread>
 #include <utility>
 
@@ -58,13 +63,23 @@ class Pool::Body {
                    .find = [this](std::string_view name) { return find(name); },
                    .log = log_,
                    .traffic = traffic_} {}
+  Body(const Body&) = delete;
+  Body& operator=(const Body&) = delete;
+  ~Body() {
+    if (lock_ >= 0) {
+      ::close(lock_);
+    }
+  }
 
   Status start(std::string agent_url) {
     agent_url_ = std::move(agent_url);
     reception_.origin = origin_of(agent_url_);
-    const Status made = make_slots();
-    if (!made) {
-      return fail(made.error());
+    Status prepared = lock_home();
+    if (prepared) {
+      prepared = make_slots();
+    }
+    if (!prepared) {
+      return prepared;
     }
     for (const auto& slot : slots_) {
       ++running_slots_;
@@ -115,6 +130,7 @@ class Pool::Body {
   }
 
  private:
+  Status lock_home();
   Status make_slots();
   Status make_slot(const BrowserGroup& group, std::uint32_t number, std::uint32_t threads,
                    const webdriver::MachineFacts& machine);
@@ -186,7 +202,24 @@ class Pool::Body {
   std::vector<std::unique_ptr<Slot>> slots_;
   std::size_t running_slots_ = 0;
   std::size_t connections_ = 0;
+  // Held as long as the pool lives: two servers on one home would kill each other's browsers.
+  int lock_ = -1;
 };
+
+Status Pool::Body::lock_home() {
+  const fs::path folder = config_.home;
+  std::error_code ignored;
+  fs::create_directories(folder, ignored);
+  lock_ = open((folder / "browsers.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (lock_ < 0) {
+    return fail(Code::kInvalidArgument, fmt::format("cannot write to {}: {}", folder.string(), std::strerror(errno)),
+                "home");
+  }
+  if (flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+    return fail(Code::kInvalidArgument, fmt::format("another server runs its browsers in {}", folder.string()), "home");
+  }
+  return {};
+}
 
 Status Pool::Body::make_slots() {
   const webdriver::MachineFacts machine = webdriver::read_machine_facts();

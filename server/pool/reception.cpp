@@ -61,7 +61,7 @@ WorkerState worker_state(const Slot& slot, const agent::v1::Hello& hello) {
           .backends = std::move(probe.usable),
           .why_not = std::move(probe.why_not),
           .adapter = std::move(probe.adapter),
-          .browser = hello.user_agent().substr(0, 512)};
+          .browser = std::string(wire::cut_text(hello.user_agent(), 512))};
 }
 
 // The session of an admitted agent, until its connection has ended.

@@ -56,14 +56,20 @@ Browser::~Browser() = default;
 
 std::string Browser::marker() const { return "SHOAL_PROFILE=" + spec_.profile; }
 
-// What an earlier server, or a supervisor that was killed, has left over on this profile.
-void Browser::sweep() {
-  for (const pid_t pid : processes_with_environment(marker())) {
-    log_.warn("leftover_process_killed", {{"pid", pid}, {"profile", spec_.profile}});
-    for (const pid_t below : descendants(pid)) {
-      kill(below, SIGKILL);
+// What an earlier server, or a supervisor that was killed, has left over on this profile. A supervisor among it is
+// stopped before it can delete the folders.
+asio::awaitable<void> Browser::sweep(TimePoint deadline) {
+  for (auto left = processes_with_environment(marker()); !left.empty() && Clock::now() < deadline;
+       left = processes_with_environment(marker())) {
+    for (const pid_t pid : left) {
+      const std::vector<pid_t> below = descendants(pid);
+      kill(pid, SIGKILL);
+      for (const pid_t child : below) {
+        kill(child, SIGKILL);
+      }
     }
-    kill(pid, SIGKILL);
+    log_.warn("leftover_processes_killed", {{"count", left.size()}, {"profile", spec_.profile}});
+    co_await pause(kPollInterval);
   }
 }
 
@@ -91,7 +97,7 @@ asio::awaitable<Status> Browser::open(std::string url, TimePoint deadline) {
 }
 
 asio::awaitable<Status> Browser::start_driver(TimePoint deadline) {
-  sweep();
+  co_await sweep(deadline);
   std::error_code ignored;
   fs::remove_all(spec_.temporary, ignored);
   for (const std::string& folder : {spec_.profile, spec_.temporary, fs::path(spec_.log_path).parent_path().string()}) {
@@ -181,7 +187,7 @@ asio::awaitable<void> Browser::end(TimePoint deadline) {
   process_.reset();
   driver_pid_ = 0;
   session_id_.reset();
-  sweep();
+  co_await sweep(deadline);
   std::error_code ignored;
   fs::remove_all(spec_.temporary, ignored);
 }

@@ -63,7 +63,7 @@ class Browser {
   boost::asio::awaitable<Result<std::uint16_t>> read_port();
   [[nodiscard]] std::vector<pid_t> browser_processes() const;
   [[nodiscard]] std::string marker() const;
-  void sweep();
+  boost::asio::awaitable<void> sweep(TimePoint deadline);
 
   boost::asio::any_io_executor executor_;
   BrowserSpec spec_;

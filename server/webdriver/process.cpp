@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
 
 #include "server/webdriver/process_tree.hpp"
 
@@ -68,7 +69,10 @@ struct Pair {
 };
 
 Result<pid_t> spawn(const ProcessSpec& spec, int standard_input, int standard_output) {
-  std::vector<std::string> arguments = {spec.supervisor, "supervise"};
+  // Under its real name: "/proc/self/exe" would tell nobody what runs there.
+  std::error_code no_link;
+  const std::filesystem::path real = std::filesystem::read_symlink(spec.supervisor, no_link);
+  std::vector<std::string> arguments = {no_link ? spec.supervisor : real.string(), "supervise"};
   for (const std::string& folder : spec.remove_if_orphaned) {
     arguments.insert(arguments.end(), {"--remove", folder});
   }

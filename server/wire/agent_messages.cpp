@@ -50,17 +50,6 @@ namespace {
 constexpr std::size_t kMaxRank = 32;
 constexpr std::size_t kMaxDetailBytes = 8192;
 
-// A cut must not split a character: the text goes on to JSON and gRPC, which refuse bad UTF-8.
-std::string_view cut(std::string_view text, std::size_t limit) {
-  if (text.size() <= limit) {
-    return text;
-  }
-  while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0U) == 0x80U) {
-    --limit;
-  }
-  return text.substr(0, limit);
-}
-
 std::string either(const std::string& text, std::string_view otherwise) {
   return text.empty() ? std::string(otherwise) : text;
 }
@@ -93,6 +82,16 @@ std::optional<std::string> obstacle(const agent::v1::Capabilities& capabilities,
 }
 
 }  // namespace
+
+std::string_view cut_text(std::string_view text, std::size_t limit) {
+  if (text.size() <= limit) {
+    return text;
+  }
+  while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0U) == 0x80U) {
+    --limit;
+  }
+  return text.substr(0, limit);
+}
 
 void tensor_to_wire(const Tensor& tensor, agent::v1::Tensor& out) {
   out.set_name(tensor.name);
@@ -143,12 +142,12 @@ Error error_from_wire(const agent::v1::Error& message) {
   Error error;
   const int number = message.code();
   error.code = number >= 1 && number <= static_cast<int>(kCodeCount) ? static_cast<Code>(number) : Code::kInternal;
-  error.message = either(std::string(cut(message.message(), kMaxDetailBytes)), "the browser gave no message");
+  error.message = either(std::string(cut_text(message.message(), kMaxDetailBytes)), "the browser gave no message");
   if (!message.operator_().empty() && error.message.find(message.operator_()) == std::string::npos) {
-    error.message += fmt::format(" (operator {})", cut(message.operator_(), 256));
+    error.message += fmt::format(" (operator {})", cut_text(message.operator_(), 256));
   }
   if (!message.detail().empty() && error.message.find(message.detail()) == std::string::npos) {
-    error.message += fmt::format(": {}", cut(message.detail(), kMaxDetailBytes));
+    error.message += fmt::format(": {}", cut_text(message.detail(), kMaxDetailBytes));
   }
   return error;
 }

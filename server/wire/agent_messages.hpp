@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/core/result.hpp"
@@ -28,6 +29,9 @@ struct TensorHeader {
 Result<TensorHeader> tensor_from_wire(const agent::v1::Tensor& message);
 
 void pooling_to_wire(const Pooling& pooling, agent::v1::Pooling& out);
+
+// At most `limit` bytes of UTF-8 text, cut between characters: it goes on to JSON and gRPC, which refuse bad UTF-8.
+std::string_view cut_text(std::string_view text, std::size_t limit);
 
 // The agent's error as ours; a code that is not on the list is kInternal. The browser's own text is kept after the
 // message, bounded.
