@@ -4,8 +4,11 @@ Each request gets its answer or a typed error within its own deadline, at least 
 the first lost request is on another browser within 3 s; and the pool is whole again.
 """
 
+import os
+import signal
 import time
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -101,6 +104,22 @@ def test_both_browsers_at_once(server, work):
         kill_hard(server.victim(slot, "browser"))
     check(load.join(), answers)
     eventually("the pool is whole", 30, lambda: server.ready_workers() == 2)
+
+
+def test_a_stopped_renderer_is_noticed(launch, work):
+    """Its connection stays open and answers pings: only its silence tells."""
+    made, answers = work
+    watched = launch(pool__browsers="kind=headless_shell,count=2,backends=wasm,threads=1", pool__heartbeat_silence="4s").start()
+    for slot in watched.workers():
+        assert infer(watched, made[0], shoal_worker=slot).status == 200
+    victim = watched.victim(VICTIM, "renderer")
+    load = Load(watched, made, DEADLINE_S).start(waiting=IN_FLIGHT // 2)
+    os.kill(victim, signal.SIGSTOP)
+    check(load.join(), answers)
+    lost = watched.wait_event("worker_lost", 5, slot=VICTIM)
+    assert lost["what"].startswith("hung"), lost
+    eventually("the pool is whole", 30, lambda: watched.ready_workers() == 2)
+    eventually("the stopped process is gone", 5, lambda: not Path(f"/proc/{victim}").exists())
 
 
 def test_a_request_past_its_deadline_is_not_run_again(lone_server, seed):
