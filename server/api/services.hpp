@@ -22,6 +22,7 @@ struct Limits {
   std::size_t infer_body_bytes = std::size_t{64} << 20;       // KServe infer; also each gRPC message
   std::size_t embeddings_body_bytes = std::size_t{16} << 20;  // /v1/embeddings
   std::size_t control_body_bytes = std::size_t{64} << 10;     // every other route
+  std::size_t held_bytes = std::size_t{1} << 30;              // bodies and messages of all requests together
   std::size_t header_bytes = std::size_t{16} << 10;
   std::size_t body_chunks = 65536;
   std::size_t connections = 1024;

@@ -1,6 +1,7 @@
 #include "server/api/grpc/server.hpp"
 
 #include <fmt/format.h>
+#include <grpcpp/resource_quota.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
@@ -72,6 +73,7 @@ Status Server::start() {
       std::min<std::size_t>(limits.infer_body_bytes + kMessageOverhead, std::numeric_limits<int>::max());
   builder.SetMaxReceiveMessageSize(static_cast<int>(message_bytes));
   builder.SetMaxSendMessageSize(std::numeric_limits<int>::max());
+  builder.SetResourceQuota(::grpc::ResourceQuota("shoal").Resize(limits.held_bytes));
   // Without this a second server on the port would be given half of the connections instead of an error.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, static_cast<int>(limits.connections));

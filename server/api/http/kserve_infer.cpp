@@ -139,6 +139,7 @@ asio::awaitable<Response> infer(Services& services, Exchange& exchange) {
   const auto parse_here = [&] { return parse(request, **model, limits.infer_body_bytes); };
   auto parsed =
       request.body.size() > limits.json_offload_bytes ? co_await offload(services.cpu, parse_here) : parse_here();
+  exchange.request.body = {};  // the tensors are copies; the request may wait long
   if (!parsed) {
     co_return error_response(ErrorStyle::kKserve, parsed.error());
   }

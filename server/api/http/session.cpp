@@ -55,12 +55,40 @@ Error argument(std::string message, std::string param = {}) {
   return {Code::kInvalidArgument, std::move(message), std::move(param)};
 }
 
+// The room that a body takes, counted among all sessions for as long as this lives.
+class HeldBytes {
+ public:
+  HeldBytes() = default;
+  HeldBytes(const HeldBytes&) = delete;
+  HeldBytes& operator=(const HeldBytes&) = delete;
+  ~HeldBytes() {
+    if (total_ != nullptr) {
+      *total_ -= bytes_;
+    }
+  }
+  // False, and nothing is counted, when `limit` would be passed.
+  bool hold(std::size_t& total, std::size_t bytes, std::size_t limit) {
+    if (bytes > limit || total > limit - bytes) {
+      return false;
+    }
+    total_ = &total;
+    bytes_ = bytes;
+    total += bytes;
+    return true;
+  }
+
+ private:
+  std::size_t* total_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
 }  // namespace
 
 struct Session::Incoming {
   beast::http::request_parser<beast::http::string_body> parser;
   Router::Match match;
   Exchange exchange;
+  HeldBytes held;
   std::size_t chunk_count = 0;
   bool keep_alive = false;
 
@@ -261,6 +289,14 @@ asio::awaitable<bool> Session::read_body(Incoming& incoming, Response& refusal) 
   const auto& header = incoming.header();
   refusal.status = 0;
   if (!incoming.parser.is_done()) {
+    // Without a length it may become as large as it may be.
+    const std::size_t size = incoming.parser.content_length().value_or(body_limit);
+    if (!incoming.held.hold(context_.held_bytes, size, limits.held_bytes)) {
+      refusal = error_response(
+          incoming.match.errors,
+          {Code::kOverloaded, "the requests that are being answered hold all the memory there is for them", {}});
+      co_return false;
+    }
     incoming.parser.body_limit(body_limit);
     auto count_chunk = [&](std::uint64_t size, beast::string_view, beast::error_code& error) {
       error = {};

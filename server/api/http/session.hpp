@@ -1,7 +1,7 @@
 // One HTTP connection: reads a request, has the router's handler answer it, writes the answer, and again while the
 // client keeps the connection. Bounds header, body, chunks and every wait. While a handler runs the socket is watched:
 // a client that goes away cancels its request. Nothing that a client sends makes run() throw. Main lane; the server
-// owns it by shared_ptr until run() has ended.
+// owns it by shared_ptr until run() has ended. Bodies together are bounded too: above that a request is kOverloaded.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -28,6 +28,7 @@ struct SessionContext {
   boost::asio::thread_pool& cpu;
   Log log;
   bool draining = false;
+  std::size_t held_bytes = 0;  // bodies of all requests that are being read or answered
 };
 
 class Session : public std::enable_shared_from_this<Session> {

@@ -192,6 +192,7 @@ asio::awaitable<Response> embeddings(Services& services, Exchange& exchange) {
   auto prepared = exchange.request.body.size() > limits.text_offload_bytes
                       ? co_await http::offload(services.cpu, prepare_here)
                       : prepare_here();
+  exchange.request.body = {};
   if (!prepared) {
     co_return error_response(ErrorStyle::kOpenai, prepared.error());
   }

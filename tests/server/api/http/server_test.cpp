@@ -394,6 +394,27 @@ TEST_F(HttpServerTest, BoundsHeadersBodiesAndChunks) {
   EXPECT_EQ(no_host.receive().status, 400);
 }
 
+TEST_F(HttpServerTest, BoundsAllBodiesTogether) {
+  limits_.held_bytes = 3 << 20;
+  const std::string head = "POST /v2/models/echo_FP32/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\n";
+  {
+    Client first = client();
+    // It is counted before it is asked to go on.
+    first.send(head.substr(0, head.size() - 2) + "Expect: 100-continue\r\n\r\n");
+    EXPECT_EQ(first.receive(false).status, 100);
+    Client second = client();
+    second.send(head);
+    const Answer full = second.receive();
+    EXPECT_EQ(full.status, 503);
+    EXPECT_EQ(full.document()["code"], "OVERLOADED");
+    EXPECT_EQ(full.header("Retry-After"), "1");
+  }
+  EXPECT_TRUE(eventually([&] { return server_->connection_count() == 0; }));
+  Client third = client();
+  third.send(head + std::string(2'000'000, ' '));
+  EXPECT_EQ(third.receive().status, 400);
+}
+
 TEST_F(HttpServerTest, ContinuesWhenAsked) {
   Client one = client();
   one.send("POST /v2/repository/index HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
