@@ -58,13 +58,15 @@ def page(graphs, results, command):
         "# Which graphs run where",
         "",
         f"Made on {about['date']} by `{command}` with {about['browser']} and onnxruntime-web {about['onnxruntime_web']}; webgpu is a "
-        "software adapter (SwiftShader), webnn its CPU device. All graphs of the reference models, 34 architectures with random "
-        "weights: this shows that the numbers are right, not that the models are good.",
+        f"software adapter (SwiftShader), webnn its CPU device. All {len(graphs)} graphs of the {len({graph.model for graph in graphs})} "
+        "reference models, small ones with random weights: this shows that the numbers are right, not that the models are good. "
+        "Edge and Safari were not run: neither runs on this system.",
         "",
         "A cell gives the largest difference to PyTorch and to native onnxruntime over all outputs and cases (right means within "
         "the fixtures' tolerance, |a-b| <= atol + rtol |b|), and where the graph's nodes ran after onnxruntime's optimisations. "
         "Heavy nodes are matrix products, convolutions, attention and norms: where some are not on the backend, answers report "
-        "`mixed`. On wasm all cases of the fixtures ran, on the others one and, for graphs with a cache, the step after it.",
+        "`mixed`; on webnn these are graphs with an `If` or an empty cache. On wasm all cases of the fixtures "
+        "ran, on the others one and, for graphs with a cache, the step after it.",
         "",
         "| backend | right | of them wholly on it | refused | wrong or failed |",
         "|---|---:|---:|---:|---:|",
@@ -81,7 +83,7 @@ def page(graphs, results, command):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--backends", default=",".join(BACKENDS))
+    parser.add_argument("--backends", default=",".join(BACKENDS), help="others keep the results of their last run")
     parser.add_argument("--models", help="names of the reference models, default all")
     parser.add_argument("--out", type=Path, default=ROOT / "docs/compatibility.md")
     parser.add_argument("--json", type=Path, default=ROOT / "build/matrix/results.json")
@@ -89,7 +91,6 @@ def main():
     if fixtures() is None:
         parser.error("SHOAL_FIXTURES does not name the reference models")
     graphs = [graph for graph in all_graphs(fixtures()) if not options.models or graph.model in options.models.split(",")]
-    # Backends of an earlier run are kept, so that one may be done anew.
     options.json.parent.mkdir(parents=True, exist_ok=True)
     results = json.loads(options.json.read_text()) if options.json.exists() and not options.models else {}
     with tempfile.TemporaryDirectory(prefix="shoal-matrix-") as folder:
