@@ -19,7 +19,7 @@ for argument in "$@"; do
     *) die "usage: fresh_debian.sh [--keep] [--ccache]" ;;
   esac
 done
-fresh=$SHOAL_HOME/container/fresh
+export fresh=$SHOAL_HOME/container/fresh
 "$root/scripts/debian_rootfs.sh"
 
 unpack() {
