@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support import processes
-from support.embeddings import PATH, infer, rows
+from support.embeddings import PATH, infer, rows, tokens_that_take
 from support.load import Load, pending
 from support.processes import kill_hard
 from support.waiting import eventually
@@ -75,7 +75,7 @@ def one_round(server, made):
 @pytest.mark.timeout(3600)
 def test_nothing_grows(server, seed, request):
     rounds = request.config.getoption("--rounds")
-    made = rows(seed, 8, 64)
+    made = rows(seed, 8, tokens_that_take(server, 0.1, seed))
     one_round(server, made)  # warms up: caches, thread pools, the driver's own files
     settle(server)
     before = holdings(server)
