@@ -35,7 +35,7 @@ def describe():
         "memory_gib": round(psutil.virtual_memory().total / 2**30),
         "system": first_match(r'^PRETTY_NAME="(.*)"$', Path("/etc/os-release").read_text()),
         "gpu": "none: webgpu runs on SwiftShader, in software",
-        "shoal": output_of(str(binary()), "--version"),
+        "shoal": "Shoal " + output_of(str(binary()), "--version"),
         "browser": "headless_shell " + first_match(r"([\d.]{5,})", output_of(str(shell), "--version")),
         "onnxruntime_web": lock["packages"]["node_modules/onnxruntime-web"]["version"],
         "onnxruntime": onnxruntime.__version__,

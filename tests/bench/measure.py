@@ -58,7 +58,7 @@ def measure(engines, texts, check, full=FULL, rounds=10):
     return samples
 
 
-def row_of(engine, model, batch, tokens, samples, full=FULL):
+def row_of(engine, model, batch, tokens, samples):
     times = [sample.seconds for sample in samples]
     compute = [sample.compute_seconds for sample in samples if sample.compute_seconds is not None]
     overhead = [sample.server_seconds - sample.compute_seconds for sample in samples if sample.server_seconds is not None]
@@ -66,7 +66,7 @@ def row_of(engine, model, batch, tokens, samples, full=FULL):
     milliseconds = lambda values: statistics.median(values) * 1000 if values else None
     return Row(
         engine, model, batch, tokens, len(times), batch * len(times) / sum(times), milliseconds(times),
-        percentile(times, 99) * 1000 if len(times) >= full else None,
+        percentile(times, 99) * 1000 if len(times) >= FULL else None,
         milliseconds(compute), milliseconds(overhead), milliseconds(outside),
     )
 

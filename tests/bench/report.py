@@ -29,7 +29,7 @@ def table(rows):
 
 
 def markdown(result):
-    machine, rows = result["machine"], [Row(**row) for row in result["rows"]]
+    machine, rows = result["machine"], [Row(**row) for row in result.get("rows", [])]
     models = list(dict.fromkeys(row.model for row in rows))
     tokens = rows[0].tokens if rows else 0
     parts = [
@@ -45,19 +45,21 @@ def markdown(result):
     ]
     for model in models:
         parts += [f"## {model}", table([row for row in rows if row.model == model])]
-    idle, after = result["memory_idle"], result["memory_after"]
-    parts += [
-        "## Start and memory",
-        "\n".join([
-            "| what | |",
-            "|---|---:|",
+    lines = ["| what | |", "|---|---:|"]
+    if "starts" in result:
+        lines += [
             f"| server started to ready, browser with empty caches | {result['starts']['cold_seconds']:.2f} s |",
             f"| started again, same state | {result['starts']['again_seconds']:.2f} s |",
-            f"| `./run` with everything present, to ready | {result['run_seconds']:.2f} s |",
+        ]
+    if "run_seconds" in result:
+        lines.append(f"| `./run` with everything present, to ready | {result['run_seconds']:.2f} s |")
+    if "rows" in result:
+        idle, after = result["memory_idle"], result["memory_after"]
+        lines += [
             f"| server, idle, resident | {idle['server_rss_mib']:.1f} MiB |",
             f"| browsers and drivers, idle with default models loaded, proportional | {idle['browsers_pss_mib']:.0f} MiB |",
             f"| server after the benchmark | {after['server_rss_mib']:.1f} MiB |",
             f"| browsers and drivers after the benchmark | {after['browsers_pss_mib']:.0f} MiB |",
-        ]),
-    ]
+        ]
+    parts += ["## Start and memory", "\n".join(lines)]
     return "\n\n".join(parts) + "\n"

@@ -19,7 +19,10 @@ SAMPLE = {
         "t5/decoder_model_merged.onnx", "llava/decoder_model_merged.onnx", "resnet/model.onnx", "detr/model.onnx",
         "segformer/model.onnx", "whisper/encoder_model.onnx", "clip/model.onnx", "git/embed_tokens.onnx", "wav2vec2/model.onnx",
     },
-    "webgpu": {"bert/model.onnx", "gpt2/model.onnx", "t5/decoder_model_merged.onnx", "resnet/model.onnx", "git/embed_tokens.onnx"},
+    "webgpu": {
+        "bert/model.onnx", "gpt2/model.onnx", "t5/decoder_model_merged.onnx", "resnet/model.onnx", "git/embed_tokens.onnx",
+        "whisper/encoder_model.onnx", "clip/vision_model.onnx", "llava/decoder_model_merged.onnx",
+    },
 }
 pytestmark = pytest.mark.skipif(FOLDER is None, reason="SHOAL_FIXTURES does not name the reference models")
 
