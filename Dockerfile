@@ -2,8 +2,10 @@
 #   docker build -t shoal .
 # Everything is built from Debian and the language registries' packages, as ./run does it; nothing else is downloaded.
 ARG BASE=debian:bookworm-slim
+# An image that has the packages already may stand in for the first stage's base.
+ARG BUILD_BASE=${BASE}
 
-FROM ${BASE} AS build
+FROM ${BUILD_BASE} AS build
 # Node brings its own list of certificates; with this it also trusts what the image trusts.
 ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt DEBIAN_FRONTEND=noninteractive
 # The path shows in nothing that is kept; the same one as a checkout's lets a mounted ccache hit.
@@ -23,10 +25,12 @@ USER prometheus
 EXPOSE 9090
 ENTRYPOINT ["prometheus", "--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/var/lib/prometheus"]
 
-FROM ${BASE} AS server
+FROM ${BASE} AS runtime
 COPY scripts/apt_packages.txt scripts/bootstrap.sh scripts/lib.sh /tmp/setup/scripts/
 RUN SHOAL_HOME=/tmp/setup/home /tmp/setup/scripts/bootstrap.sh runtime && rm -rf /tmp/setup /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --home-dir /var/lib/shoal --create-home --shell /usr/sbin/nologin shoal
+
+FROM runtime AS server
 COPY --from=build /made/shoal /usr/bin/shoal
 COPY --from=build /made/agent /usr/share/shoal/agent
 COPY --from=build /made/headless_shell /usr/share/shoal/headless_shell

@@ -2,11 +2,15 @@
 # Builds docker-compose.yml and brings it up for real, on a machine without a Docker engine: podman + runc + podman-compose
 # over a Debian base image of our own making (no image registry is asked). Then: healthy, an embedding through the published
 # port, Prometheus sees the server, nothing runs as root, and SIGTERM ends the server with status 0.
-# Needs root and about 30 GB of disk below $SHOAL_HOME/container. Usage: compose_smoke.sh [--keep]
+# What is built is the last commit, not the working tree. Needs root and about 30 GB of disk below $SHOAL_HOME/container.
+# Usage: compose_smoke.sh [--after-fresh]
+#   --after-fresh  the build stage starts from the root file system that `scripts/fresh_debian.sh --keep` left, where the
+#                  packages are installed and the parts built already, instead of from a bare Debian
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
-keep=${1:-}
+after_fresh=${1:-}
+[[ ! $after_fresh || $after_fresh == --after-fresh ]] || die "usage: compose_smoke.sh [--after-fresh]"
 cd "$root"
 place=$SHOAL_HOME/container
 mkdir -p "$place"
@@ -42,12 +46,28 @@ if [[ $(cat "$tools/.stamp" 2>/dev/null) != "$(hash_of deploy/podman_compose.txt
   step podman_compose "podman-compose" make_tools "$tools"
   hash_of deploy/podman_compose.txt >"$tools/.stamp"
 fi
-compose() { "$tools/bin/podman-compose" --project-name shoal_smoke "$@"; }
 
 podman image exists "$BASE_IMAGE" || step base_image "the Debian base image" podman import "$place/bookworm.tar" "$BASE_IMAGE"
 
+export place context=$place/context fresh=$place/fresh
+make_context() {
+  rm -rf "$context"
+  mkdir -p "$context"
+  git archive "$1" | tar -x -C "$context"
+}
+import_fresh() {
+  tar -C "$fresh" --numeric-owner --one-file-system --exclude='./proc/*' --exclude='./sys/*' --exclude='./dev/*' -c . |
+    podman import - "$BUILD_BASE_IMAGE"
+}
+if [[ $after_fresh ]]; then
+  export BUILD_BASE_IMAGE=localhost/shoal-build-base:local
+  step build_base "the build stage's base, from $fresh" import_fresh
+fi
+step context "the sources of $(git rev-parse --short HEAD)" make_context HEAD
+compose() { "$tools/bin/podman-compose" --project-name shoal_smoke --file "$context/docker-compose.yml" "$@"; }
+
 # The build reaches the package registries as this machine does: its certificates and settings are mounted, not copied.
-mounts=
+mounts=--layers
 home_inside=/root
 mount_if_there() { [[ ! -f $1 ]] || mounts+=" -v $1:$2:ro"; }
 mount_if_there /etc/ssl/certs/ca-certificates.crt /usr/local/share/ca-certificates/this_machine.crt
@@ -57,14 +77,11 @@ mount_if_there /etc/pip.conf /etc/pip.conf
 mkdir -p "$HOME/.cache/ccache"
 mounts+=" -v $HOME/.cache/ccache:$home_inside/.cache/ccache --build-arg SOURCE=$root"
 step compose_build "building the images (a full build inside: many minutes)" \
-  "$tools/bin/podman-compose" --project-name shoal_smoke --podman-build-args="$mounts" build
+  "$tools/bin/podman-compose" --project-name shoal_smoke --file "$context/docker-compose.yml" --podman-build-args="$mounts" build
 
-down() {
-  compose down --volumes >"$logs/compose_down.log" 2>&1 || true
-  [[ $keep == --keep ]] || podman image prune --force >/dev/null 2>&1 || true
-}
+down() { compose down --volumes >"$logs/compose_down.log" 2>&1 || true; }
 trap down EXIT
-step compose_up "podman-compose up" "$tools/bin/podman-compose" --project-name shoal_smoke up -d --no-build
+step compose_up "podman-compose up" "$tools/bin/podman-compose" --project-name shoal_smoke --file "$context/docker-compose.yml" up -d --no-build
 server=shoal_smoke_shoal_1
 
 say "waiting for the health check"
