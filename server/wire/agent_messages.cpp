@@ -54,6 +54,16 @@ std::string either(const std::string& text, std::string_view otherwise) {
   return text.empty() ? std::string(otherwise) : text;
 }
 
+// What the benchmark of a backend says when the backend itself said nothing: its probe did not end in time.
+std::string unrated(const agent::v1::Capabilities& capabilities, Backend backend, std::string_view otherwise) {
+  for (const agent::v1::Benchmark& benchmark : capabilities.benchmarks()) {
+    if (benchmark.backend() == backend_name(backend) && !benchmark.why_not().empty()) {
+      return benchmark.why_not();
+    }
+  }
+  return std::string(otherwise);
+}
+
 // Nothing when `backend` is usable, else why not.
 std::optional<std::string> obstacle(const agent::v1::Capabilities& capabilities, Backend backend) {
   switch (backend) {
@@ -64,7 +74,8 @@ std::optional<std::string> obstacle(const agent::v1::Capabilities& capabilities,
       if (capabilities.webgpu().available()) {
         return std::nullopt;
       }
-      return either(capabilities.webgpu().why_not(), "the browser has no WebGPU adapter");
+      return either(capabilities.webgpu().why_not(),
+                    unrated(capabilities, backend, "the browser has no WebGPU adapter"));
     case Backend::kWebnn:
       break;
   }
@@ -78,7 +89,7 @@ std::optional<std::string> obstacle(const agent::v1::Capabilities& capabilities,
       why_not = device.why_not();
     }
   }
-  return either(why_not, "the browser has no WebNN");
+  return either(why_not, unrated(capabilities, backend, "the browser has no WebNN"));
 }
 
 }  // namespace

@@ -7,9 +7,10 @@ import { wasmFeatures } from '../backend/wasm/features';
 import type { Backend, Probe } from '../engine/messages';
 import type { EngineHandle } from './engineHandle';
 
-const PROBE_MS = 2500;
+// A backend whose probe comes later is lost to this browser, and a busy machine may need seconds for a software adapter.
+const PROBE_MS = 6000;
 // The server waits 10 s for the hello.
-const ALL_PROBES_MS = 6000;
+const ALL_PROBES_MS = 8500;
 
 export async function capabilitiesOf(engines: ReadonlyMap<Backend, EngineHandle>): Promise<Capabilities> {
   const wasm = wasmFeatures();

@@ -106,5 +106,17 @@ TEST(AgentMessagesTest, ABrowserThatSaysNothingCanDoNothing) {
   EXPECT_TRUE(probe.adapter.empty());
 }
 
+TEST(AgentMessagesTest, AProbeThatCameTooLateIsTheReason) {
+  agent::v1::Capabilities capabilities;
+  for (const char* backend : {"webgpu", "webnn"}) {
+    agent::v1::Benchmark& benchmark = *capabilities.add_benchmarks();
+    benchmark.set_backend(backend);
+    benchmark.set_why_not("the probe did not end within 6000 ms");
+  }
+  const BackendProbe probe = probe_backends(capabilities, kBackends);
+  EXPECT_EQ(probe.why_not.at(Backend::kWebgpu), "the probe did not end within 6000 ms");
+  EXPECT_EQ(probe.why_not.at(Backend::kWebnn), "the probe did not end within 6000 ms");
+}
+
 }  // namespace
 }  // namespace shoal::wire
