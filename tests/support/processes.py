@@ -29,6 +29,8 @@ class Found:
             return "driver"
         if name not in ("headless_shell", "chromium"):
             return name
+        if "--utility-sub-type=network.mojom.NetworkService" in self.command:
+            return "network"
         kinds = [word.removeprefix("--type=") for word in self.command if word.startswith("--type=")]
         return kinds[0] if kinds else "browser"
 
