@@ -6,6 +6,7 @@ Every engine does the same work, text in and vectors out; engines take turns. Wr
 import argparse
 import json
 import os
+import shlex
 import signal
 import statistics
 import subprocess
@@ -138,13 +139,14 @@ def main():
     parser.add_argument("--backends", default=",".join(BACKENDS), help="default: %(default)s")
     parser.add_argument("--parts", default=",".join(PARTS), help="default: %(default)s")
     parser.add_argument("--runs", type=int, default=FULL, help="runs per engine where they fit into a minute (default: %(default)s)")
+    parser.add_argument("--note", default="", help="a sentence for the page: what else a reader must know")
     parser.add_argument("--check", action="store_true", help="fail when a promise is broken")
     parser.add_argument("--docs", action="store_true", help="write docs/benchmarks.md too")
     parser.add_argument("--out", type=Path, default=ROOT / "build/bench")
     options = parser.parse_args()
 
     parts = options.parts.split(",")
-    result = {"machine": machine.describe(), "command": " ".join(["./bench", *sys.argv[1:]])}
+    result = {"machine": machine.describe(), "command": f"./bench {shlex.join(sys.argv[1:])}".strip(), "note": options.note}
     with tempfile.TemporaryDirectory(prefix="shoal-bench-") as folder:
         if "starts" in parts:
             result["starts"] = starts(Path(folder) / "starts")

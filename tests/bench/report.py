@@ -33,13 +33,14 @@ def markdown(result):
     models = list(dict.fromkeys(row.model for row in rows))
     tokens = rows[0].tokens if rows else 0
     is_busy = machine["load_average"] > machine["cores"] / 2
-    busy = " **The machine was busy with other work: the times are too long, and only the ratios say something.**" if is_busy else ""
+    busy = " **The machine was busy with other work: all times are too long, most of all those of several threads and processes.**"
+    notes = (busy if is_busy else "") + (f" {result['note']}" if result.get("note") else "")
     parts = [
         "# Benchmarks",
         f"Taken on {machine['date']} by `{result['command']}`: {machine['cores']} cores of {machine['processor']}, "
         f"{machine['memory_gib']} GiB, {machine['system']}, GPU: {machine['gpu']}. {machine['shoal']}, {machine['browser']}, "
         f"onnxruntime-web {machine['onnxruntime_web']}, onnxruntime {machine['onnxruntime']} (native). "
-        f"Load average at the start: {machine['load_average']}.{busy}",
+        f"Load average at the start: {machine['load_average']}.{notes}",
         f"Each run turns text of {tokens} tokens a sentence into vectors: over `/v1/embeddings` from one client on one connection, "
         "or with the same tokenizer and graph in native onnxruntime in one process. Engines take turns in one session, so ratios "
         "between rows of one table hold better than the numbers themselves. p99 is given where 100 runs fit into a minute. "
