@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from support.processes import kill_hard
 from support.waiting import eventually
 
-WIDTH, DEPTH = 256, 24
+WIDTH, DEPTH, REQUESTS = 64, 4, 24
 CONFIG = 'parameters { key: "shoal_backend" value { string_value: "%s" } }\n'
 
 
@@ -52,7 +52,7 @@ def ask(server, model, row):
 
 @pytest.mark.parametrize(("part", "model"), [("gpu-process", "webgpu"), ("network", "wasm")])
 def test_its_work_is_answered(server, matrices, seed, part, model):
-    inputs = np.random.default_rng(seed + 1).standard_normal((50, WIDTH)).astype(np.float32)
+    inputs = np.random.default_rng(seed + 1).standard_normal((REQUESTS, WIDTH)).astype(np.float32)
     expected = inputs
     for matrix in matrices:
         expected = expected @ matrix

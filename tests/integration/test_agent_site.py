@@ -7,7 +7,7 @@ import re
 import pytest
 from support.http import ask
 from support.processes import kill_hard
-from support.server import HOME, MODEL, ROOT
+from support.server import AGENT, HOME, MODEL
 from support.waiting import eventually
 
 GRAPH = HOME / "models" / MODEL / "1/model.onnx"
@@ -41,17 +41,16 @@ def test_the_agent_page_is_isolated(server):
     assert "'unsafe-eval'" not in policy
     assert not re.search(r"https?:", policy), "no other origin"
     assert page.headers["cache-control"] == "no-cache"
-    assert (ROOT / "browser_agent/dist/index.html").read_bytes() == page.body
+    assert (AGENT / "index.html").read_bytes() == page.body
 
 
 def test_every_file_of_the_bundle_is_served_with_its_type(server):
     types = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm", ".html": "text/html",
              ".css": "text/css", ".json": "application/json"}
-    dist = ROOT / "browser_agent/dist"
-    files = [path for path in dist.rglob("*") if path.is_file()]
+    files = [path for path in AGENT.rglob("*") if path.is_file()]
     assert len(files) > 5
     for path in files:
-        answer = ask(server.http, "HEAD", f"/agent/{path.relative_to(dist)}")
+        answer = ask(server.http, "HEAD", f"/agent/{path.relative_to(AGENT)}")
         assert answer.status == 200, path
         assert int(answer.headers["content-length"]) == path.stat().st_size
         assert answer.headers["content-type"].startswith(types[path.suffix]), path

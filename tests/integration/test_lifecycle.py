@@ -11,7 +11,7 @@ import pytest
 from support.embeddings import infer, rows, states
 from support.machine import slowdown
 from support.processes import kill_hard
-from support.server import MODEL, ROOT, binary, environment
+from support.server import AGENT, MODEL, binary, environment
 from support.waiting import eventually
 
 
@@ -115,7 +115,7 @@ def test_a_second_start_is_quick_and_the_first_leaves_no_profile(launch, tmp_pat
     assert times[1] < 5 * slowdown()
 
 
-SITE = {"SHOAL_AGENT_DIR": str(ROOT / "browser_agent/dist")}
+SITE = {"SHOAL_AGENT_DIR": str(AGENT)}
 
 
 def refusal(folder, *flags, config=None, **variables):

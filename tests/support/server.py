@@ -16,6 +16,7 @@ from support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME = Path(os.environ.get("SHOAL_HOME") or ROOT / ".shoal")
+AGENT = Path(os.environ.get("SHOAL_AGENT_DIR") or ROOT / "browser_agent/dist")
 MODEL = "all-minilm-l6-v2"
 
 
@@ -47,7 +48,7 @@ class Server:
             "server.grpc_port": "0",
             "server.metrics_port": "0",
             "log.format": "json",
-            "agent.dir": str(ROOT / "browser_agent/dist"),
+            "agent.dir": str(AGENT),
             "models.repository": str(HOME / "models"),
             "models.warm_up": "default",
             "pool.headless_shell": str(HOME / "tools/headless_shell/headless_shell.sh"),
