@@ -45,6 +45,7 @@ void add_model_families(const models::Snapshot& snapshot, const dispatch::Statis
       {"nv_inference_pending_request_count", [](const ModelStatistics& s) { return count(s.pending); }},
   }};
   std::vector<MetricFamily> columns;
+  columns.reserve(kColumns.size());
   for (const Column& column : kColumns) {
     columns.push_back(metrics::pulled_family(column.name));
   }

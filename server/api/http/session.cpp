@@ -16,9 +16,9 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
-#include <fstream>
 
-#include "server/api/http/offload.hpp"
+#include "server/api/http/file_body.hpp"
+#include "server/api/http/held_bytes.hpp"
 #include "server/core/ids.hpp"
 
 namespace shoal::api::http {
@@ -30,7 +30,6 @@ using beast::http::field;
 namespace {
 
 constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
-constexpr std::size_t kFileBlock = std::size_t{256} << 10;
 constexpr std::size_t kTraceparentBytes = 55;  // W3C Trace Context, version 00
 constexpr std::string_view kAgentSocket = "/agent/ws";
 
@@ -54,33 +53,6 @@ std::string_view route_class(std::string_view path) {
 Error argument(std::string message, std::string param = {}) {
   return {Code::kInvalidArgument, std::move(message), std::move(param)};
 }
-
-// The room that a body takes, counted among all sessions for as long as this lives.
-class HeldBytes {
- public:
-  HeldBytes() = default;
-  HeldBytes(const HeldBytes&) = delete;
-  HeldBytes& operator=(const HeldBytes&) = delete;
-  ~HeldBytes() {
-    if (total_ != nullptr) {
-      *total_ -= bytes_;
-    }
-  }
-  // False, and nothing is counted, when `limit` would be passed.
-  bool hold(std::size_t& total, std::size_t bytes, std::size_t limit) {
-    if (bytes > limit || total > limit - bytes) {
-      return false;
-    }
-    total_ = &total;
-    bytes_ = bytes;
-    total += bytes;
-    return true;
-  }
-
- private:
-  std::size_t* total_ = nullptr;
-  std::size_t bytes_ = 0;
-};
 
 }  // namespace
 
@@ -402,7 +374,9 @@ asio::awaitable<bool> Session::write(Incoming& incoming, Response response) {
     beast::http::response<beast::http::empty_body> head(std::move(message.base()));
     beast::http::response_serializer<beast::http::empty_body> serializer(head);
     const auto [error, count] = co_await beast::http::async_write_header(stream_, serializer, kNoThrow);
-    if (error || (response.file && !incoming.is_head() && !co_await write_file(std::move(*response.file)))) {
+    if (error || (response.file && !incoming.is_head() &&
+                  !co_await write_file(stream_, context_.cpu, std::move(*response.file),
+                                       context_.options.limits.write_timeout))) {
       co_return false;
     }
     co_return keep_alive;
@@ -410,28 +384,6 @@ asio::awaitable<bool> Session::write(Incoming& incoming, Response response) {
   message.body() = std::move(response.body);
   const auto [error, count] = co_await beast::http::async_write(stream_, message, kNoThrow);
   co_return !error && keep_alive;
-}
-
-asio::awaitable<bool> Session::write_file(FileSlice slice) {
-  std::ifstream file(slice.path, std::ios::binary);
-  file.seekg(static_cast<std::streamoff>(slice.offset));
-  std::string block(std::min<std::uint64_t>(kFileBlock, slice.length), '\0');
-  while (slice.length > 0) {
-    const std::uint64_t wanted = std::min<std::uint64_t>(block.size(), slice.length);
-    const bool is_read = co_await offload(
-        context_.cpu, [&] { return static_cast<bool>(file.read(block.data(), static_cast<std::streamsize>(wanted))); });
-    if (!is_read || is_gone_) {
-      // The length is promised already: only a cut connection tells the client.
-      co_return false;
-    }
-    stream_.expires_after(context_.options.limits.write_timeout);
-    const auto [error, count] = co_await asio::async_write(stream_, asio::buffer(block.data(), wanted), kNoThrow);
-    if (error) {
-      co_return false;
-    }
-    slice.length -= wanted;
-  }
-  co_return true;
 }
 
 }  // namespace shoal::api::http

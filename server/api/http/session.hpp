@@ -49,7 +49,6 @@ class Session : public std::enable_shared_from_this<Session> {
   boost::asio::awaitable<bool> read_body(Incoming& incoming, Response& refusal);
   boost::asio::awaitable<Response> handle(Incoming& incoming);
   boost::asio::awaitable<bool> write(Incoming& incoming, Response response);
-  boost::asio::awaitable<bool> write_file(FileSlice slice);
   bool refuse_early(Incoming& incoming, Response& refusal) const;
   void watch(std::uint64_t generation);
   void client_gone();

@@ -354,13 +354,16 @@ TEST_F(GrpcServerTest, HealthFollowsReadiness) {
 }
 
 TEST_F(GrpcServerTest, DrainAnswersWhatItHasAccepted) {
-  on_lane([&] { echo_.hold = true; });
   ModelInferRequest made = request();
   made.add_raw_input_contents(std::string(8, 0));
-  auto call = std::async(std::launch::async, [&] { return infer(made); });
-  EXPECT_TRUE(eventually([&] { return echo_.open_count() == 1; }));
   ::grpc::ClientContext idle_context;
   auto idle = stub_->ModelStreamInfer(&idle_context);
+  inference::ModelStreamInferResponse response;
+  // An answer shows that the stream is open at the other end.
+  EXPECT_TRUE(idle->Write(made) && idle->Read(&response));
+  on_lane([&] { echo_.hold = true; });
+  auto call = std::async(std::launch::async, [&] { return infer(made); });
+  EXPECT_TRUE(eventually([&] { return echo_.open_count() == 1; }));
   auto drained = drain(10s);
   EXPECT_EQ(idle->Finish().error_code(), StatusCode::UNAVAILABLE);
   on_lane([&] { echo_.answer_all(); });

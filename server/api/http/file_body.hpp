@@ -1,0 +1,18 @@
+// The bytes of a file as an answer's body: read in blocks on the CPU pool, written on the lane.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <chrono>
+
+#include "server/api/http/message.hpp"
+
+namespace shoal::api::http {
+
+// False when the file ended early or the client is gone. The length is promised by then: the caller must cut the
+// connection, nothing else tells the client. Each block has `timeout` to leave.
+boost::asio::awaitable<bool> write_file(boost::beast::tcp_stream& stream, boost::asio::thread_pool& cpu,
+                                        FileSlice slice, std::chrono::seconds timeout);
+
+}  // namespace shoal::api::http
