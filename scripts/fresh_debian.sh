@@ -63,6 +63,7 @@ log=$logs/fresh_run.log
 serve_once() {
   local runner deadline=$((SECONDS + $2)) begun=$SECONDS status=0 left
   say "$1"
+  : >"$log"
   chroot "$fresh" /usr/bin/env -i "${settings[@]}" bash -c "cd $root && exec ./run" >"$log" 2>&1 </dev/null &
   runner=$!
   until grep -q 'Ctrl-C stops' "$log"; do
