@@ -5,54 +5,12 @@
 #include "server/wire/json_reader.hpp"
 #include "server/wire/kserve_json.hpp"
 #include "server/wire/numbers.hpp"
+#include "server/wire/parameters_json.hpp"
 
 namespace shoal::wire {
 namespace {
 
 constexpr std::size_t kMaxTensors = 1024;
-
-Result<Parameter> read_parameter(JsonReader& reader, std::string_view name) {
-  switch (reader.peek()) {
-    case JsonReader::Kind::kBool:
-      return reader.read_bool().value_or(false);
-    case JsonReader::Kind::kString:
-      return reader.read_string().value_or("");
-    case JsonReader::Kind::kNumber: {
-      const auto digits = reader.read_number();
-      if (!digits) {
-        return fail(reader.status().error());
-      }
-      if (const auto integer = parse_number<std::int64_t>(*digits)) {
-        return *integer;
-      }
-      if (const auto natural = parse_number<std::uint64_t>(*digits)) {
-        return *natural;
-      }
-      if (const auto real = parse_number<double>(*digits)) {
-        return *real;
-      }
-      return fail(Code::kInvalidArgument, fmt::format("parameter '{}' is out of range", name), std::string(name));
-    }
-    default:
-      return fail(
-          Code::kInvalidArgument,
-          fmt::format("parameter '{}' has invalid type. It should be either 'bool', 'number', or 'string'.", name),
-          std::string(name));
-  }
-}
-
-Status read_parameters(JsonReader& reader, Parameters& parameters) {
-  if (reader.enter_object()) {
-    while (auto name = reader.next_key()) {
-      auto value = read_parameter(reader, *name);
-      if (!value) {
-        return fail(value.error());
-      }
-      parameters.emplace(std::move(*name), std::move(*value));
-    }
-  }
-  return reader.status();
-}
 
 template <class T>
 void append_le(std::string& out, T value) {
