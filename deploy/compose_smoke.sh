@@ -51,19 +51,30 @@ podman image exists "$BASE_IMAGE" || step base_image "the Debian base image" pod
 
 export place context=$place/context fresh=$place/fresh
 make_context() {
+  local file
   rm -rf "$context"
   mkdir -p "$context"
-  git archive "$1" | tar -x -C "$context"
+  git archive HEAD | tar -x -C "$context"
+  # Layers are cached by time stamps too: a file that the working tree has unchanged keeps its own.
+  git ls-files | while read -r file; do
+    if cmp -s "$file" "$context/$file"; then touch -r "$file" "$context/$file"; fi
+  done
+  # What has changed since the fresh Debian was filled must look newer than what was built there.
+  [[ ! $1 ]] || git diff --name-only "$1" HEAD | while read -r file; do
+    if [[ -f $context/$file ]]; then touch "$context/$file"; fi
+  done
 }
 import_fresh() {
   tar -C "$fresh" --numeric-owner --one-file-system --exclude='./proc/*' --exclude='./sys/*' --exclude='./dev/*' -c . |
     podman import - "$BUILD_BASE_IMAGE"
 }
+built=
 if [[ $after_fresh ]]; then
+  built=$(git -C "$fresh$root" rev-parse HEAD)
   export BUILD_BASE_IMAGE=localhost/shoal-build-base:local
   step build_base "the build stage's base, from $fresh" import_fresh
 fi
-step context "the sources of $(git rev-parse --short HEAD)" make_context HEAD
+step context "the sources of $(git rev-parse --short HEAD)" make_context "$built"
 compose() { "$tools/bin/podman-compose" --project-name shoal_smoke --file "$context/docker-compose.yml" "$@"; }
 
 # The build reaches the package registries as this machine does: its certificates and settings are mounted, not copied.
