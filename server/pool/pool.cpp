@@ -141,8 +141,16 @@ class Pool::Body {
   }
 
   asio::awaitable<void> run_slot(Slot& slot) {
-    co_await slot.run();
+    std::exception_ptr thrown;
+    try {
+      co_await slot.run();
+    } catch (...) {
+      thrown = std::current_exception();  // a bug, logged by the task group; close() must not wait for this slot
+    }
     --running_slots_;
+    if (thrown) {
+      std::rethrow_exception(thrown);
+    }
   }
 
   asio::awaitable<void> receive(asio::ip::tcp::socket socket, net::UpgradeRequest request) {

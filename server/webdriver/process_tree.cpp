@@ -1,11 +1,12 @@
 #include "server/webdriver/process_tree.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <array>
 #include <charconv>
+#include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <optional>
 #include <string>
@@ -14,9 +15,20 @@ namespace shoal::webdriver {
 
 namespace {
 
-std::string read_file(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+// What can be read: a process may end between open and read, which is an error (ESRCH) that a stream iterator would
+// throw.
+std::string read_file(const std::string& path) {
+  std::string text;
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) {
+    return text;
+  }
+  std::array<char, 4096> block{};
+  for (ssize_t count = 0; (count = read(file, block.data(), block.size())) > 0;) {
+    text.append(block.data(), static_cast<std::size_t>(count));
+  }
+  close(file);
+  return text;
 }
 
 std::vector<pid_t> all_processes() {
@@ -47,13 +59,9 @@ std::optional<pid_t> parent_of(pid_t pid) {
 }
 
 std::uint64_t pss_bytes(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/smaps_rollup");
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("Pss:")) {
-      return std::strtoull(line.c_str() + 4, nullptr, 10) * 1024;
-    }
-  }
-  return 0;
+  const std::string rollup = read_file("/proc/" + std::to_string(pid) + "/smaps_rollup");
+  const std::size_t line = rollup.find("\nPss:");
+  return line == std::string::npos ? 0 : std::strtoull(rollup.c_str() + line + 5, nullptr, 10) * 1024;
 }
 
 }  // namespace
