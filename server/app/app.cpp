@@ -1,6 +1,7 @@
 #include "server/app/app.hpp"
 
 #include <fmt/format.h>
+#include <google/protobuf/stubs/logging.h>
 #include <unistd.h>
 
 #include <boost/asio/awaitable.hpp>
@@ -303,6 +304,8 @@ App::~App() = default;
 
 int App::run() {
   Parts& parts = *parts_;
+  // Protobuf writes bad input to stderr by itself; a hostile browser could flood it. Our own errors say what was wrong.
+  google::protobuf::SetLogHandler(nullptr);
   parts.signals.add(SIGINT);
   parts.signals.add(SIGTERM);
   parts.watch_signals();
