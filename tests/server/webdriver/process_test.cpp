@@ -117,6 +117,27 @@ TEST(ProcessTest, ProcessesAreFoundByTheirEnvironment) {
   });
 }
 
+TEST(ProcessTest, ProcessesMayEndWhileTheyAreRead) {
+  // One that only makes children which end at once; without tsan's threads in it.
+  const pid_t churn = fork();
+  if (churn == 0) {
+    for (;;) {
+      const pid_t child = fork();
+      if (child == 0) {
+        _exit(0);
+      }
+      waitpid(child, nullptr, 0);
+    }
+  }
+  ASSERT_GT(churn, 0);
+  for (int round = 0; round < 200; ++round) {
+    EXPECT_NO_THROW(static_cast<void>(descendants(getpid())));
+    EXPECT_NO_THROW(static_cast<void>(processes_with_environment(marker())));
+  }
+  kill(churn, SIGKILL);
+  waitpid(churn, nullptr, 0);
+}
+
 TEST(ProcessTest, WhatCannotRunSaysWhy) {
   run_on_lane([](asio::any_io_executor executor) -> asio::awaitable<void> {
     ProcessSpec spec = shell("");
