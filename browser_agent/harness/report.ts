@@ -55,7 +55,7 @@ export function markdown(report: Report): string {
     '# ONNX graphs by backend',
     '',
     'Every graph of the reference models, the parts of encoder-decoder and multimodal ones too, through the browser agent',
-    'alone. Written by `browser_agent/harness/table.ts`: `node harness/run.mjs table --markdown ../docs/onnx_graphs.md`.',
+    'alone. Written by `browser_agent/harness/table.ts`: `node harness/run.mjs table --markdown FILE`.',
     '',
     `onnxruntime-web ${report.onnxruntime} in ${report.browser}; webgpu is a software adapter (SwiftShader).`,
     'The models are small and randomly initialised: this shows that the numbers are right, not that the models are good.',
