@@ -118,24 +118,28 @@ TEST(ProcessTest, ProcessesAreFoundByTheirEnvironment) {
 }
 
 TEST(ProcessTest, ProcessesMayEndWhileTheyAreRead) {
-  // One that only makes children which end at once; without tsan's threads in it.
-  const pid_t churn = fork();
-  if (churn == 0) {
-    for (;;) {
+  // A dozen that only make children which end at once: some end between open and read.
+  std::vector<pid_t> churning;
+  for (int count = 0; count < 12; ++count) {
+    const pid_t churn = fork();
+    while (churn == 0) {
       const pid_t child = fork();
       if (child == 0) {
         _exit(0);
       }
       waitpid(child, nullptr, 0);
     }
+    ASSERT_GT(churn, 0);
+    churning.push_back(churn);
   }
-  ASSERT_GT(churn, 0);
   for (int round = 0; round < 200; ++round) {
     EXPECT_NO_THROW(static_cast<void>(descendants(getpid())));
     EXPECT_NO_THROW(static_cast<void>(processes_with_environment(marker())));
   }
-  kill(churn, SIGKILL);
-  waitpid(churn, nullptr, 0);
+  for (const pid_t churn : churning) {
+    kill(churn, SIGKILL);
+    waitpid(churn, nullptr, 0);
+  }
 }
 
 TEST(ProcessTest, WhatCannotRunSaysWhy) {
