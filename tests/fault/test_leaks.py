@@ -64,8 +64,9 @@ def cut_clients(server, made):
 
 def one_round(server, made):
     for role in ("renderer", "browser", "driver"):
-        load = Load(server, made, 30).start(waiting=3)
-        kill_hard(server.victim(SLOT, role))
+        victim = server.victim(SLOT, role)
+        load = Load(server, made, 30).start(waiting=0)
+        kill_hard(victim)
         assert all(outcome.ok or outcome.is_typed_error for outcome in load.join())
         settle(server)
     cut_clients(server, made)
