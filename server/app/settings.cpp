@@ -3,11 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "server/app/browser_list.hpp"
 #include "server/config/value.hpp"
 
 namespace shoal::app {
+namespace {
+
+// Drivers and browsers have a working directory of their own. Empty stays empty.
+std::string absolute(const std::string& path) { return path.empty() ? path : std::filesystem::absolute(path).string(); }
+
+}  // namespace
 
 using namespace std::chrono_literals;
 
@@ -98,8 +105,8 @@ Result<pool::PoolConfig> pool_config_of(const Settings& settings) {
   }
   pool.groups = *std::move(groups);
   for (pool::BrowserGroup& group : pool.groups) {
-    group.browser_path = group.kind == "chromium" ? settings.chromium : settings.headless_shell;
-    group.driver_path = settings.chromedriver;
+    group.browser_path = absolute(group.kind == "chromium" ? settings.chromium : settings.headless_shell);
+    group.driver_path = absolute(settings.chromedriver);
   }
   pool.home = settings.home;
   pool.adapter = settings.adapter == "hardware"   ? pool::AdapterPolicy::kHardware

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "server/app/browser_list.hpp"
 
 namespace shoal::app {
@@ -34,6 +36,18 @@ TEST(Settings, DefaultsReadBackAndPassTheCrossChecks) {
   EXPECT_EQ(settings.http_port, 8000);
   EXPECT_EQ(settings.grpc_port, 8001);
   EXPECT_EQ(settings.metrics_port, 8002);
+}
+
+TEST(Settings, BrowserPathsDoNotDependOnTheWorkingDirectoryOfDrivers) {
+  Settings settings;
+  const config::Schema schema = schema_of(settings);
+  ASSERT_TRUE(config::read(
+      schema,
+      {.file_name = {}, .file_text = {}, .environment = {}, .flags = {{"pool.headless_shell", "tools/shell"}}}));
+  const auto pool = pool_config_of(settings);
+  ASSERT_TRUE(pool);
+  EXPECT_EQ(pool->groups.at(0).browser_path, std::filesystem::absolute("tools/shell"));
+  EXPECT_EQ(pool->groups.at(0).driver_path, "");
 }
 
 TEST(Settings, OpenBindWithoutKeysIsRefused) {
