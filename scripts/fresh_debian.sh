@@ -27,6 +27,8 @@ unpack() {
   mkdir -p "$fresh"
   tar -C "$fresh" --numeric-owner -xf "$SHOAL_HOME/container/bookworm.tar"
   git clone --quiet --no-local --depth 1 "file://$root" "$fresh$root"
+  # Debian's installer writes this file, debootstrap does not; chromedriver looks up "localhost".
+  printf '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n' >"$fresh/etc/hosts"
   cp -L /etc/resolv.conf "$fresh/etc/resolv.conf"
   [[ ! -f /etc/ssl/certs/ca-certificates.crt ]] || cp -L /etc/ssl/certs/ca-certificates.crt "$fresh/etc/machine-ca.crt"
   local file
@@ -79,7 +81,7 @@ serve_once() {
   kill -TERM "$runner"
   wait "$runner" || status=$?
   ((status == 0)) || die "./run ended with status $status"
-  left=$(find /proc -maxdepth 2 -name root -lname "$fresh" 2>/dev/null | wc -l)
+  left=$({ find /proc -maxdepth 2 -name root -lname "$fresh" 2>/dev/null || true; } | wc -l)
   ((left == 0)) || die "$left processes were left behind"
 }
 
