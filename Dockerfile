@@ -19,7 +19,8 @@ RUN ./run --no-serve && mkdir /made && strip --strip-debug -o /made/shoal build/
 
 FROM ${BASE} AS prometheus
 ENV DEBIAN_FRONTEND=noninteractive
-RUN apt-get update -q && apt-get install -y --no-install-recommends prometheus && rm -rf /var/lib/apt/lists/*
+RUN apt-get update -q && apt-get install -y --no-install-recommends prometheus && rm -rf /var/lib/apt/lists/* \
+    && chown -R prometheus:prometheus /var/lib/prometheus
 COPY deploy/prometheus/prometheus.yml /etc/prometheus/prometheus.yml
 USER prometheus
 EXPOSE 9090
