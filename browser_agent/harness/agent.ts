@@ -131,15 +131,17 @@ export class Agent {
     if (body.case === 'output') {
       pending.tensors = body.value.tensors;
       pending.chunks.push(raw);
+      if (body.value.end !== undefined) this.#finish(workId, pending, { end: body.value.end });
     } else if (body.case === 'chunk') {
       pending.chunks.push(raw);
     } else if (body.case === 'end' || body.case === 'error') {
-      this.#pending.delete(workId);
-      pending.resolve({
-        ...(body.case === 'end' ? { end: body.value } : { error: body.value }),
-        outputs: this.#outputsOf(pending),
-      });
+      this.#finish(workId, pending, body.case === 'end' ? { end: body.value } : { error: body.value });
     }
+  }
+
+  #finish(workId: bigint, pending: Pending, last: Pick<Answer, 'end' | 'error'>): void {
+    this.#pending.delete(workId);
+    pending.resolve({ ...last, outputs: this.#outputsOf(pending) });
   }
 
   #outputsOf(pending: Pending): OutputTensor[] {

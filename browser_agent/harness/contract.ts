@@ -177,6 +177,18 @@ const bodies: readonly {
     },
     raw: new Uint8Array(8),
   },
+  {
+    name: 'output with the end',
+    workId: 3n,
+    body: {
+      case: 'output',
+      value: create(OutputSchema, {
+        tensors: [{ name: 'embedding', datatype: DataType.FP32, shape: [1n, 2n], byteSize: 8n }],
+        end: { computeUs: 1100n, queueUs: 12n },
+      }),
+    },
+    raw: f32(0.6, 0.8),
+  },
   { name: 'end', workId: 3n, body: { case: 'end', value: create(EndSchema, { computeUs: 1100n, queueUs: 12n }) } },
   {
     name: 'error',

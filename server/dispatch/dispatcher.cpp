@@ -13,8 +13,11 @@ namespace shoal::dispatch {
 
 namespace {
 
-// Errors of a browser, not of the request: another browser, or this one after a restart, may do it.
-bool is_worth_retrying(Code code) { return code == Code::kWorkerLost || code == Code::kDeviceLost; }
+// Errors of a browser, not of the request: another browser, or this one after a restart, may do it. After a lost device
+// the agent has restarted the engine already; an engine that it gave up (kBackendUnavailable) takes a new browser.
+bool is_worth_retrying(Code code) {
+  return code == Code::kWorkerLost || code == Code::kDeviceLost || code == Code::kBackendUnavailable;
+}
 
 }  // namespace
 
@@ -142,32 +145,6 @@ void Dispatcher::worker_lost(const std::string& slot, const std::string& /*reaso
   step();
 }
 
-void Dispatcher::warm_up(const std::string& slot) {
-  if (models_ == nullptr) {
-    return;
-  }
-  warming_[slot] = warm_up_of(*models_, scheduler_.slots(), slot, options_.warm_up, options_.limits.max_instances);
-  warm_next(slot);
-}
-
-// One warm-up load at a time per browser, so that a request's own load is never behind a queue of them.
-void Dispatcher::warm_next(const std::string& slot) {
-  const auto found = warming_.find(slot);
-  if (found == warming_.end()) {
-    return;
-  }
-  while (!found->second.empty()) {
-    const Way way = std::move(found->second.front());
-    found->second.erase(found->second.begin());
-    const auto& instances = scheduler_.slots().at(slot).engines.at(way.candidate.backend).instances;
-    if (!instances.contains(way.candidate.instance) && instances.size() < options_.limits.max_instances) {
-      scheduler_.instance_loading(slot, way.candidate, Clock::now());
-      start_load(slot, way);
-      return;
-    }
-  }
-}
-
 void Dispatcher::step() {
   if (is_stepping_) {
     return;
@@ -234,38 +211,6 @@ void Dispatcher::carry_out(const schedule::Action& action) {
   }
 }
 
-void Dispatcher::start_load(const std::string& slot, const Way& way) {
-  const TimePoint began = Clock::now();
-  workers_.at(slot)->load(way.load,
-                          [alive = alive_, slot, candidate = way.candidate, began](Result<pool::LoadOutcome> outcome) {
-                            if (*alive == nullptr) {
-                              return;
-                            }
-                            Dispatcher& self = **alive;
-                            const TimePoint now = Clock::now();
-                            const auto milliseconds = microseconds_between(began, now) / 1000;
-                            if (outcome) {
-                              nlohmann::json nodes = outcome->nodes;
-                              self.log_.info("model_loaded", {{"worker", slot},
-                                                              {"instance", candidate.instance},
-                                                              {"ms", milliseconds},
-                                                              {"nodes", std::move(nodes)},
-                                                              {"heavy_elsewhere", outcome->heavy_elsewhere.size()},
-                                                              {"from_cache", outcome->from_cache}});
-                              self.scheduler_.instance_ready(slot, candidate, now);
-                              self.loads_[candidate.instance] = *std::move(outcome);
-                            } else if (outcome.error().code != Code::kWorkerLost) {
-                              self.log_.warn("model_load_failed", {{"worker", slot},
-                                                                   {"instance", candidate.instance},
-                                                                   {"code", code_name(outcome.error().code)},
-                                                                   {"error", outcome.error().message}});
-                              self.scheduler_.instance_failed(slot, candidate, outcome.error(), now);
-                            }
-                            self.warm_next(slot);
-                            self.step();
-                          });
-}
-
 void Dispatcher::start_run(OpenRequest& open, const schedule::Action& action) {
   tally_.left_queue(open.key());
   tally_.executed(open.key());
@@ -306,13 +251,16 @@ void Dispatcher::run_ended(std::uint64_t ticket, std::uint32_t attempt, Result<p
   }
   OpenRequest& open = *found->second;
   if (outcome) {
+    InferenceResponse response = respond(open, *std::move(outcome), report_of(open), Clock::now());
     scheduler_.finished(ticket);
-    answer(ticket, respond(open, *std::move(outcome), load_of(open.way->candidate.instance), Clock::now()));
+    answer(ticket, std::move(response));
   } else if (is_worth_retrying(outcome.error().code)) {
     const std::string slot = open.worker->state().slot;
     open.worker = nullptr;
-    // The pool's word comes after this one; until then nothing more may be sent there.
-    scheduler_.slot_down(slot);
+    if (outcome.error().code != Code::kDeviceLost) {
+      // The pool's word comes after this one; until then nothing more may be sent there.
+      scheduler_.slot_down(slot);
+    }
     if (Status status = scheduler_.retry(ticket, outcome.error().message); !status) {
       answer(ticket, fail(std::move(status.error())));
     } else {
@@ -320,7 +268,7 @@ void Dispatcher::run_ended(std::uint64_t ticket, std::uint32_t attempt, Result<p
       open.lost_on = slot;
       open.lost_at = Clock::now();
     }
-    if (outcome.error().code == Code::kDeviceLost && recycle_) {
+    if (outcome.error().code == Code::kBackendUnavailable && recycle_) {
       recycle_(slot, outcome.error().message);
     }
   } else {
@@ -328,11 +276,6 @@ void Dispatcher::run_ended(std::uint64_t ticket, std::uint32_t attempt, Result<p
     answer(ticket, fail(std::move(outcome.error())));
   }
   step();
-}
-
-const pool::LoadOutcome* Dispatcher::load_of(const std::string& instance) const {
-  const auto found = loads_.find(instance);
-  return found == loads_.end() ? nullptr : &found->second;
 }
 
 void Dispatcher::answer(std::uint64_t ticket, Result<InferenceResponse> result) {

@@ -62,8 +62,6 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   void abandon(const Error& error);
   [[nodiscard]] std::size_t open_requests() const { return open_.size(); }
   [[nodiscard]] const Statistics& statistics() const { return tally_.statistics(); }
-  // How the last load of each instance went, by instance: node placement, times.
-  [[nodiscard]] const std::map<std::string, pool::LoadOutcome>& loads() const { return loads_; }
 
  private:
   void step();
@@ -73,9 +71,9 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   void start_run(OpenRequest& open, const schedule::Action& action);
   void run_ended(std::uint64_t ticket, std::uint32_t attempt, Result<pool::RunOutcome> outcome);
   void answer(std::uint64_t ticket, Result<InferenceResponse> result);
-  [[nodiscard]] const pool::LoadOutcome* load_of(const std::string& instance) const;  // nullptr: not known
+  [[nodiscard]] const schedule::LoadReport* report_of(const OpenRequest& open) const;  // nullptr: not known
   void warm_up(const std::string& slot);
-  void warm_next(const std::string& slot);
+  void warm_next();
 
   boost::asio::any_io_executor main_;
   DispatcherOptions options_;
@@ -86,8 +84,7 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   Tally tally_;
   Recycle recycle_;
   std::map<std::string, pool::Worker*> workers_;
-  std::map<std::string, std::vector<Way>> warming_;  // by slot: still to load
-  std::map<std::string, pool::LoadOutcome> loads_;
+  std::map<std::string, WarmUpQueue> warming_;  // by slot
   std::map<std::uint64_t, std::unique_ptr<OpenRequest>> open_;
   std::uint64_t next_ticket_ = 1;
   std::function<void()> idle_;

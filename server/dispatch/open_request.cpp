@@ -6,7 +6,7 @@
 
 namespace shoal::dispatch {
 
-InferenceResponse respond(const OpenRequest& open, pool::RunOutcome outcome, const pool::LoadOutcome* load,
+InferenceResponse respond(const OpenRequest& open, pool::RunOutcome outcome, const schedule::LoadReport* load,
                           TimePoint now) {
   InferenceResponse response;
   response.outputs = std::move(outcome.outputs);
@@ -17,7 +17,7 @@ InferenceResponse respond(const OpenRequest& open, pool::RunOutcome outcome, con
   response.backend = backend_name(open.way->candidate.backend);
   if (load != nullptr) {
     response.nodes = load->nodes;
-    if (!load->heavy_elsewhere.empty()) {
+    if (load->is_mixed) {
       response.backend = "mixed";
     }
   }

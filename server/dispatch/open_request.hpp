@@ -10,6 +10,7 @@
 #include "server/dispatch/inference.hpp"
 #include "server/dispatch/tally.hpp"
 #include "server/pool/worker.hpp"
+#include "server/schedule/placement.hpp"
 
 namespace shoal::dispatch {
 
@@ -36,7 +37,7 @@ struct OpenRequest {
 
 // The client's answer from a worker's: padding cut off, where it ran, how long each part took. `load` says how the
 // graph was placed when it was loaded there; nullptr when that is not known.
-InferenceResponse respond(const OpenRequest& open, pool::RunOutcome outcome, const pool::LoadOutcome* load,
+InferenceResponse respond(const OpenRequest& open, pool::RunOutcome outcome, const schedule::LoadReport* load,
                           TimePoint now);
 
 }  // namespace shoal::dispatch

@@ -22,14 +22,33 @@ const Way* default_of(const std::vector<Way>& ways, const schedule::Slots& slots
   return found == ways.end() ? nullptr : &*found;
 }
 
+// How far the default is where it got furthest: loaded, else failed, else (nothing) not yet.
+const schedule::InstanceState* furthest(const Way& way, const schedule::Slots& slots) {
+  using Kind = schedule::InstanceState::Kind;
+  const schedule::InstanceState* found = nullptr;
+  for (const auto& [name, slot] : slots) {
+    const auto engine = slot.engines.find(way.candidate.backend);
+    if (engine == slot.engines.end()) {
+      continue;
+    }
+    const auto instance = engine->second.instances.find(way.candidate.instance);
+    if (instance == engine->second.instances.end() || instance->second.kind == Kind::kLoading) {
+      continue;
+    }
+    if (found == nullptr || instance->second.kind == Kind::kReady) {
+      found = &instance->second;
+    }
+  }
+  return found;
+}
+
 }  // namespace
 
-std::vector<Way> warm_up_of(const models::Snapshot& models, const schedule::Slots& slots, const std::string& slot,
-                            WarmUp policy, std::size_t max_instances) {
-  std::vector<Way> defaults;
-  std::vector<Way> others;
+WarmUpQueue warm_up_of(const models::Snapshot& models, const schedule::Slots& slots, const std::string& slot,
+                       WarmUp policy, std::size_t max_instances) {
+  WarmUpQueue queue;
   if (policy == WarmUp::kNone) {
-    return defaults;
+    return queue;
   }
   const schedule::Slot& here = slots.at(slot);
   std::map<Backend, std::size_t> taken;
@@ -48,12 +67,27 @@ std::vector<Way> warm_up_of(const models::Snapshot& models, const schedule::Slot
           continue;
         }
         ++taken[way.candidate.backend];
-        (is_default ? defaults : others).push_back(way);
+        (is_default ? queue.defaults : queue.others).push_back(way);
       }
     }
   }
-  defaults.insert(defaults.end(), others.begin(), others.end());
-  return defaults;
+  return queue;
+}
+
+bool defaults_settled(const models::Snapshot& models, const schedule::Slots& slots) {
+  for (const auto& [name, versions] : models.models) {
+    for (const auto& [version, model] : versions) {
+      if (!model->is_ready()) {
+        continue;
+      }
+      const std::vector<Way> ways = warm_ways_of(*model);
+      const Way* first = default_of(ways, slots);
+      if (first != nullptr && furthest(*first, slots) == nullptr) {
+        return false;
+      }
+    }
+  }
+  return true;
 }
 
 Status default_ready(const models::ModelVersion& model, const schedule::Slots& slots, WarmUp policy) {
@@ -69,26 +103,12 @@ Status default_ready(const models::ModelVersion& model, const schedule::Slots& s
   if (policy == WarmUp::kNone || first == nullptr) {
     return {};
   }
-  Error error{Code::kUnavailable,
-              fmt::format("model '{}' is still loading on {}", model.name, backend_name(first->candidate.backend)),
-              {}};
-  for (const auto& [name, slot] : slots) {
-    const auto engine = slot.engines.find(first->candidate.backend);
-    if (engine == slot.engines.end()) {
-      continue;
-    }
-    const auto instance = engine->second.instances.find(first->candidate.instance);
-    if (instance == engine->second.instances.end()) {
-      continue;
-    }
-    if (instance->second.kind == schedule::InstanceState::Kind::kReady) {
-      return {};
-    }
-    if (instance->second.kind == schedule::InstanceState::Kind::kFailed) {
-      error = instance->second.error;
-    }
+  const schedule::InstanceState* state = furthest(*first, slots);
+  if (state == nullptr) {
+    return fail(Code::kUnavailable,
+                fmt::format("model '{}' is still loading on {}", model.name, backend_name(first->candidate.backend)));
   }
-  return fail(std::move(error));
+  return state->kind == schedule::InstanceState::Kind::kReady ? Status() : fail(state->error);
 }
 
 }  // namespace shoal::dispatch

@@ -13,10 +13,19 @@ namespace shoal::dispatch {
 
 enum class WarmUp : std::uint8_t { kNone, kDefault, kAll };
 
-// The ways to load on `slot`, defaults of all models first. A model's default is its first preference that any slot of
-// the pool can use. Never more than fit beside each other (`max_instances` per engine).
-std::vector<Way> warm_up_of(const models::Snapshot& models, const schedule::Slots& slots, const std::string& slot,
-                            WarmUp policy, std::size_t max_instances);
+struct WarmUpQueue {
+  std::vector<Way> defaults;
+  std::vector<Way> others;  // once no model waits for its default any more: cores are few
+  std::string loading;      // the instance under way, one at a time; empty: none
+};
+
+// The ways to load on `slot`. A model's default is its first preference that any slot of the pool can use. Never more
+// than fit beside each other (`max_instances` per engine).
+WarmUpQueue warm_up_of(const models::Snapshot& models, const schedule::Slots& slots, const std::string& slot,
+                       WarmUp policy, std::size_t max_instances);
+
+// Whether each model's default is loaded somewhere or has failed, or nobody can load it.
+bool defaults_settled(const models::Snapshot& models, const schedule::Slots& slots);
 
 // Whether a model's default is loaded somewhere; kUnavailable with the reason when not, the graph's own error when it
 // could not be built.

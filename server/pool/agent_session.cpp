@@ -121,8 +121,11 @@ Status AgentSession::handle(std::string_view message) {
     case Envelope::kHeartbeat:
       note_heartbeat(envelope.heartbeat());
       return {};
-    case Envelope::kOutput:
-      return table_.output(envelope.work_id(), envelope.output(), frame->payload);
+    case Envelope::kOutput: {
+      const Status taken = table_.output(envelope.work_id(), envelope.output(), frame->payload);
+      return taken && envelope.output().has_end() ? answer(table_.end(envelope.work_id(), envelope.output().end()))
+                                                  : taken;
+    }
     case Envelope::kChunk:
       return table_.chunk(envelope.work_id(), frame->payload);
     case Envelope::kEnd:

@@ -1,6 +1,7 @@
 // What the scheduler knows of the browsers, and where a job can go. Pure.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -9,13 +10,21 @@
 
 namespace shoal::schedule {
 
+// What a loaded graph turned out to be in its browser.
+struct LoadReport {
+  std::map<std::string, std::uint32_t> nodes;  // graph nodes by where they really run
+  bool is_mixed = false;                       // heavy operators run elsewhere than on the backend
+};
+
 struct InstanceState {
   enum class Kind : std::uint8_t { kLoading, kReady, kFailed };
   Kind kind = Kind::kLoading;
   TimePoint since;
   TimePoint last_used;
   std::uint32_t in_flight = 0;
-  Error error;  // of kFailed: kept for the life of the connection, so that a bad graph is not built again and again
+  Error error =
+      {};  // of kFailed: kept for the life of the connection, so that a bad graph is not built again and again
+  LoadReport report = {};  // of kReady
 };
 
 struct Engine {

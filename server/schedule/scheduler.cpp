@@ -42,18 +42,17 @@ void Scheduler::slot_down(const std::string& slot) {
 }
 
 void Scheduler::instance_loading(const std::string& slot, const Candidate& candidate, TimePoint now) {
-  slots_[slot].engines[candidate.backend].instances[candidate.instance] = {
-      InstanceState::Kind::kLoading, now, now, 0, {}};
+  slots_[slot].engines[candidate.backend].instances[candidate.instance] = {.since = now, .last_used = now};
 }
 
-void Scheduler::instance_ready(const std::string& slot, const Candidate& candidate, TimePoint now) {
+void Scheduler::instance_ready(const std::string& slot, const Candidate& candidate, LoadReport report, TimePoint now) {
   slots_[slot].engines[candidate.backend].instances[candidate.instance] = {
-      InstanceState::Kind::kReady, now, now, 0, {}};
+      .kind = InstanceState::Kind::kReady, .since = now, .last_used = now, .report = std::move(report)};
 }
 
 void Scheduler::instance_failed(const std::string& slot, const Candidate& candidate, Error error, TimePoint now) {
-  slots_[slot].engines[candidate.backend].instances[candidate.instance] = {InstanceState::Kind::kFailed, now, now, 0,
-                                                                           std::move(error)};
+  slots_[slot].engines[candidate.backend].instances[candidate.instance] = {
+      .kind = InstanceState::Kind::kFailed, .since = now, .last_used = now, .error = std::move(error)};
 }
 
 Scheduler::Rank Scheduler::rank_of(const Entry& entry) {
@@ -168,7 +167,7 @@ void Scheduler::time_out_loads(TimePoint now, std::vector<Action>& actions) {
         if (slot.is_up && state.kind == InstanceState::Kind::kLoading && state.since + limits_.load_timeout <= now) {
           const Error error{Code::kGraphBuildingError, "loading took longer than its limit", {}};
           actions.push_back({Action::Kind::kRecycle, 0, name, {backend, instance}, {}, error});
-          state = {InstanceState::Kind::kFailed, now, now, 0, error};
+          state = {.kind = InstanceState::Kind::kFailed, .since = now, .last_used = now, .error = error};
         }
       }
     }

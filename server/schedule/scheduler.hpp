@@ -29,7 +29,7 @@ class Scheduler {
   void slot_down(const std::string& slot);
 
   void instance_loading(const std::string& slot, const Candidate& candidate, TimePoint now);
-  void instance_ready(const std::string& slot, const Candidate& candidate, TimePoint now);
+  void instance_ready(const std::string& slot, const Candidate& candidate, LoadReport report, TimePoint now);
   void instance_failed(const std::string& slot, const Candidate& candidate, Error error, TimePoint now);
 
   // kOverloaded when a bound is reached, kDeadlineExceeded when it is too late already, kBackendUnavailable when no

@@ -12,5 +12,5 @@ export interface Engine {
   preload(): Promise<void>;
   load(load: Load): Promise<Loaded>;
   unload(instance: string): Promise<void>;
-  run(run: Run, payload: Uint8Array<ArrayBuffer>): Promise<RunResult>;
+  run(run: Run, payload: Uint8Array): Promise<RunResult>;
 }

@@ -1,5 +1,5 @@
-// What the link worker and an engine worker say to each other by postMessage. Tensor bytes are transferred, not copied.
-import type { Benchmark, Load, Loaded, Run, Tensor, WebGpu, WebNn } from '../generated/shoal/agent/v1/agent_pb';
+// What the link worker and an engine worker say to each other by postMessage. Frames are transferred, not copied.
+import type { Benchmark, Load, Tensor, WebGpu, WebNn } from '../generated/shoal/agent/v1/agent_pb';
 import type { PlainError } from '../protocol/outcome';
 
 export const BACKENDS = ['wasm', 'webgpu', 'webnn'] as const;
@@ -26,23 +26,18 @@ export interface Probe {
 export type ToEngine =
   | { readonly kind: 'probe' }
   | { readonly kind: 'configure'; readonly threads: number; readonly preload: boolean }
+  | (WorkMessage & { readonly queueUs: number });
+
+export type WorkMessage =
   | { readonly kind: 'load'; readonly workId: bigint; readonly load: Load }
   | { readonly kind: 'unload'; readonly workId: bigint; readonly instance: string }
-  | { readonly kind: 'run'; readonly workId: bigint; readonly run: Run; readonly payload: Uint8Array<ArrayBuffer> };
-
-export type WorkMessage = Extract<ToEngine, { readonly workId: bigint }>;
+  | { readonly kind: 'run'; readonly workId: bigint; readonly frames: readonly Uint8Array<ArrayBuffer>[] };
 
 export type FromEngine =
   | { readonly kind: 'beat'; readonly memory: MemoryUse }
   | { readonly kind: 'probed'; readonly probe: Probe }
-  // Output and end are one message: each hop costs some 0.1 ms.
-  | {
-      readonly kind: 'end';
-      readonly workId: bigint;
-      readonly computeUs: number;
-      readonly loaded?: Loaded;
-      readonly output?: Packed;
-    }
+  // All frames of the answer, ready to be sent.
+  | { readonly kind: 'end'; readonly workId: bigint; readonly frames: readonly Uint8Array<ArrayBuffer>[] }
   | { readonly kind: 'error'; readonly workId: bigint; readonly error: PlainError }
   // The engine cannot go on (device lost, wasm aborted): the link fails its works with this error and starts a new worker.
   | { readonly kind: 'fatal'; readonly error: PlainError };

@@ -4,10 +4,11 @@ import { probeWasm } from '../backend/wasm/probe';
 import { probeWebGpu } from '../backend/webgpu/probe';
 import { probeWebNn } from '../backend/webnn/probe';
 import { AgentError, Code, describe } from '../protocol/outcome';
+import { answerOf, type EndFields, runOf } from '../protocol/runFrames';
 import { BlobStore } from '../store/blobStore';
 import type { Engine } from './engine';
 import { MemoryMeter } from './memory';
-import type { Backend, FromEngine, ToEngine, WorkMessage } from './messages';
+import type { Backend, FromEngine, Packed, ToEngine, WorkMessage } from './messages';
 import { ConsoleTap } from './onnx/consoleTap';
 import { isFatal } from './onnx/failure';
 import { OnnxEngine } from './onnx/onnxEngine';
@@ -50,19 +51,29 @@ async function handle(message: ToEngine): Promise<void> {
   }
 }
 
-async function work(message: WorkMessage): Promise<void> {
+function answer(workId: bigint, fields: EndFields, output?: Packed): void {
+  const frames = answerOf(workId, fields, output);
+  post(
+    { kind: 'end', workId, frames },
+    frames.map((frame) => frame.buffer),
+  );
+}
+
+async function work(message: WorkMessage & { readonly queueUs: number }): Promise<void> {
   const { workId } = message;
+  const queueUs = BigInt(message.queueUs);
   try {
     switch (message.kind) {
       case 'load':
-        post({ kind: 'end', workId, computeUs: 0, loaded: await engine.load(message.load) });
+        answer(workId, { computeUs: 0n, queueUs, loaded: await engine.load(message.load) });
         return beat();
       case 'unload':
         await engine.unload(message.instance);
-        return post({ kind: 'end', workId, computeUs: 0 });
+        return answer(workId, { computeUs: 0n, queueUs });
       case 'run': {
-        const { tensors, payload, computeUs } = await engine.run(message.run, message.payload);
-        return post({ kind: 'end', workId, computeUs, output: { tensors, payload } }, [payload.buffer]);
+        const { run, payload } = runOf(message.frames);
+        const result = await engine.run(run, payload);
+        return answer(workId, { computeUs: BigInt(result.computeUs), queueUs }, result);
       }
     }
   } catch (error) {

@@ -3,8 +3,8 @@
 // Every work that was accepted is answered exactly once through `answers`. When the worker dies, the work that ran fails
 // with the reason and a new worker starts: what was loaded is loaded again (from the store), then the queue goes on. After
 // MAX_RESTARTS within RESTART_WINDOW_MS the engine stays down.
-import type { Load, Loaded } from '../generated/shoal/agent/v1/agent_pb';
-import type { Backend, FromEngine, MemoryUse, Packed, Probe, ToEngine, WorkMessage } from '../engine/messages';
+import type { Load } from '../generated/shoal/agent/v1/agent_pb';
+import type { Backend, FromEngine, MemoryUse, Probe, ToEngine, WorkMessage } from '../engine/messages';
 import { AgentError, Code, type PlainError } from '../protocol/outcome';
 import { WorkQueue } from './workQueue';
 
@@ -14,8 +14,8 @@ const RESTART_WINDOW_MS = 60_000;
 const EXPIRY_MS = 50;
 
 export interface Answers {
-  output(workId: bigint, output: Packed): void;
-  end(workId: bigint, computeUs: number, queueUs: number, loaded: Loaded | undefined): void;
+  // The frames of outputs and end, as the engine made them.
+  done(workId: bigint, frames: readonly Uint8Array<ArrayBuffer>[]): void;
   error(workId: bigint, error: PlainError): void;
   // Whether the socket has room: nothing new starts while answers pile up.
   readonly isFull: boolean;
@@ -31,7 +31,6 @@ export class EngineHandle {
   #worker: Worker | undefined;
   #dead: PlainError | undefined;
   #threads: number | undefined;
-  #startedAt = 0;
   #lastBeat = performance.now();
   #memory: MemoryUse = { wasmBytes: 0, gpuBytes: 0, cacheBytes: 0 };
   #onProbed: ((probe: Probe) => void) | undefined;
@@ -126,7 +125,6 @@ export class EngineHandle {
   }
 
   #finish(message: Extract<FromEngine, { kind: 'end' | 'error' }>): void {
-    const queuedAt = this.#queue.running?.queuedAt ?? 0;
     const finished = this.#queue.finish(message.workId);
     if (finished === undefined) return;
     const { item, cancelled } = finished;
@@ -136,17 +134,11 @@ export class EngineHandle {
       this.answers.error(message.workId, withdrawn());
       // Nobody will ever name this instance: its load was withdrawn.
       if (message.kind === 'end' && item.kind === 'load')
-        this.#post({ kind: 'unload', workId: 0n, instance: item.load.instance });
+        this.#post({ kind: 'unload', workId: 0n, instance: item.load.instance, queueUs: 0 });
     } else if (message.kind === 'error') {
       this.answers.error(message.workId, message.error);
     } else {
-      if (message.output !== undefined) this.answers.output(message.workId, message.output);
-      this.answers.end(
-        message.workId,
-        message.computeUs,
-        Math.round((this.#startedAt - queuedAt) * 1000),
-        message.loaded,
-      );
+      this.answers.done(message.workId, message.frames);
     }
     this.#advance();
   }
@@ -171,9 +163,9 @@ export class EngineHandle {
     if (this.answers.isFull) return;
     const next = this.#queue.take();
     if (next === undefined) return;
-    this.#startedAt = performance.now();
     const { item } = next;
-    this.#post(item, item.kind === 'run' ? [item.payload.buffer] : []);
+    const queueUs = Math.round((performance.now() - next.queuedAt) * 1000);
+    this.#post({ ...item, queueUs }, item.kind === 'run' ? item.frames.map((frame) => frame.buffer) : []);
   }
 
   #fail(error: PlainError): void {

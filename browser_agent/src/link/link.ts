@@ -3,18 +3,16 @@
 // starts afresh; nothing here survives a connection.
 import { create } from '@bufbuild/protobuf';
 import {
-  EndSchema,
   type Envelope,
   EnvelopeSchema,
   ErrorSchema,
   HeartbeatSchema,
   HelloSchema,
   LeavingSchema,
-  OutputSchema,
 } from '../generated/shoal/agent/v1/agent_pb';
-import { type Backend, BACKENDS, type Packed } from '../engine/messages';
+import { type Backend, BACKENDS } from '../engine/messages';
 import { type Assembled, Assembler, MAX_PENDING_BYTES } from '../protocol/assembler';
-import { decodeFrame, encodeFrame, framesOf, PROTOCOL_VERSION } from '../protocol/frame';
+import { decodeFrame, encodeFrame, PROTOCOL_VERSION } from '../protocol/frame';
 import { AgentError, Code, type Outcome, type PlainError } from '../protocol/outcome';
 import { capabilitiesOf } from './capabilities';
 import { type Answers, EngineHandle } from './engineHandle';
@@ -79,30 +77,15 @@ class Link implements Answers {
     return this.#outbox.waitingBytes > MAX_PENDING_BYTES;
   }
 
-  output(workId: bigint, { tensors, payload }: Packed): void {
-    const envelope = create(EnvelopeSchema, {
-      workId,
-      body: { case: 'output', value: create(OutputSchema, { tensors: [...tensors] }) },
-    });
-    this.#outbox.answer(workId, framesOf(envelope, payload), payload.byteLength);
-  }
-
-  end(workId: bigint, computeUs: number, queueUs: number, loaded: Parameters<Answers['end']>[3]): void {
-    const value = create(EndSchema, {
-      computeUs: BigInt(computeUs),
-      queueUs: BigInt(queueUs),
-      ...(loaded !== undefined && { loaded }),
-    });
-    this.#last(workId, { case: 'end', value });
+  done(workId: bigint, frames: readonly Uint8Array<ArrayBuffer>[]): void {
+    const bytes = frames.reduce((sum, frame) => sum + frame.byteLength, 0);
+    this.#outbox.answer(workId, frames, bytes);
   }
 
   error(workId: bigint, error: PlainError): void {
-    this.#last(workId, { case: 'error', value: create(ErrorSchema, error) });
-  }
-
-  // After everything else of the same work.
-  #last(workId: bigint, body: Envelope['body']): void {
-    this.#outbox.answer(workId, [encodeFrame(create(EnvelopeSchema, { workId, body }))], 0);
+    // After everything else of the same work.
+    const envelope = create(EnvelopeSchema, { workId, body: { case: 'error', value: create(ErrorSchema, error) } });
+    this.#outbox.answer(workId, [encodeFrame(envelope)], 0);
   }
 
   #send(body: Envelope['body']): void {
@@ -111,7 +94,8 @@ class Link implements Answers {
 
   #receive(data: ArrayBuffer | string): void {
     if (typeof data === 'string') return this.#socket.close(MALFORMED, 'text frames are not part of the protocol');
-    const frame = decodeFrame(new Uint8Array(data));
+    const bytes = new Uint8Array(data);
+    const frame = decodeFrame(bytes);
     if (!frame.ok) return this.#socket.close(MALFORMED, frame.error.message.slice(0, 100));
     const { envelope, raw } = frame.value;
     const { workId, body } = envelope;
@@ -139,9 +123,9 @@ class Link implements Answers {
           0,
         );
       case 'run':
-        return this.#arrived(workId, this.#assembler.begin(workId, body.value, raw));
+        return this.#arrived(workId, this.#assembler.begin(workId, body.value, bytes, raw.byteLength));
       case 'chunk':
-        return this.#arrived(workId, this.#assembler.chunk(workId, raw));
+        return this.#arrived(workId, this.#assembler.chunk(workId, bytes, raw.byteLength));
       case 'cancel':
         return this.#cancel(workId);
       default:
@@ -152,8 +136,8 @@ class Link implements Answers {
   #arrived(workId: bigint, outcome: Outcome<Assembled | undefined>): void {
     if (!outcome.ok) return this.error(workId, outcome.error.toPlain());
     if (outcome.value === undefined) return;
-    const { run, payload } = outcome.value;
-    this.#engineOf(workId, run.instance)?.submit({ kind: 'run', workId, run, payload }, Number(run.timeoutMs));
+    const { run, frames } = outcome.value;
+    this.#engineOf(workId, run.instance)?.submit({ kind: 'run', workId, frames }, Number(run.timeoutMs));
   }
 
   #engineOf(workId: bigint, instance: string): EngineHandle | undefined {

@@ -1,5 +1,5 @@
-// Puts a Run's payload together from its first frame and the chunks that follow. Pure; one per connection.
-// A payload is bounded when it begins, so a peer cannot make this side hold more than MAX_PENDING_BYTES.
+// Collects the frames of a Run, the first and the chunks that follow, until its payload is there. Pure; one per
+// connection. A payload is bounded when it begins, so a peer cannot make this side hold more than MAX_PENDING_BYTES.
 import type { Run } from '../generated/shoal/agent/v1/agent_pb';
 import { AgentError, Code, failure, type Outcome, success } from './outcome';
 
@@ -8,12 +8,13 @@ export const MAX_PENDING_BYTES = 512 * 1024 * 1024;
 export interface Assembled {
   readonly workId: bigint;
   readonly run: Run;
-  readonly payload: Uint8Array<ArrayBuffer>;
+  readonly frames: readonly Uint8Array<ArrayBuffer>[];
 }
 
 interface Pending {
   readonly run: Run;
-  readonly payload: Uint8Array<ArrayBuffer>;
+  readonly frames: Uint8Array<ArrayBuffer>[];
+  readonly bytes: number;
   filled: number;
 }
 
@@ -22,7 +23,8 @@ export class Assembler {
   #pendingBytes = 0;
 
   // The finished run, or undefined while chunks are missing. After an error the work id is forgotten.
-  begin(workId: bigint, run: Run, raw: Uint8Array): Outcome<Assembled | undefined> {
+  // `frame` is the whole message, of which `rawBytes` are the payload's.
+  begin(workId: bigint, run: Run, frame: Uint8Array<ArrayBuffer>, rawBytes: number): Outcome<Assembled | undefined> {
     if (this.#pending.has(workId))
       return failure(new AgentError(Code.INVALID_ARGUMENT, `work ${workId} is already arriving`));
     const total = run.inputs.reduce((sum, tensor) => sum + tensor.byteSize, 0n);
@@ -31,40 +33,37 @@ export class Assembler {
         new AgentError(Code.RESOURCE_LIMIT, `inputs of ${total} bytes: at most ${MAX_PENDING_BYTES} may be under way`),
       );
     }
-    this.#pending.set(workId, { run, payload: new Uint8Array(Number(total)), filled: 0 });
+    this.#pending.set(workId, { run, frames: [], bytes: Number(total), filled: 0 });
     this.#pendingBytes += Number(total);
-    return this.#append(workId, raw);
+    return this.#append(workId, frame, rawBytes);
   }
 
   // Chunks of a work id that is not arriving (cancelled, refused) are dropped.
-  chunk(workId: bigint, raw: Uint8Array): Outcome<Assembled | undefined> {
-    return this.#pending.has(workId) ? this.#append(workId, raw) : success(undefined);
+  chunk(workId: bigint, frame: Uint8Array<ArrayBuffer>, rawBytes: number): Outcome<Assembled | undefined> {
+    return this.#pending.has(workId) ? this.#append(workId, frame, rawBytes) : success(undefined);
   }
 
   // True when the work was still arriving.
   forget(workId: bigint): boolean {
     const pending = this.#pending.get(workId);
     if (pending === undefined) return false;
-    this.#pendingBytes -= pending.payload.byteLength;
+    this.#pendingBytes -= pending.bytes;
     return this.#pending.delete(workId);
   }
 
-  #append(workId: bigint, raw: Uint8Array): Outcome<Assembled | undefined> {
+  #append(workId: bigint, frame: Uint8Array<ArrayBuffer>, rawBytes: number): Outcome<Assembled | undefined> {
     const pending = this.#pending.get(workId)!;
-    const { run, payload } = pending;
-    if (pending.filled + raw.byteLength > payload.byteLength) {
+    const { run, frames, bytes } = pending;
+    if (pending.filled + rawBytes > bytes) {
       this.forget(workId);
       return failure(
-        new AgentError(
-          Code.INVALID_ARGUMENT,
-          `work ${workId} sent more than the ${payload.byteLength} bytes it declared`,
-        ),
+        new AgentError(Code.INVALID_ARGUMENT, `work ${workId} sent more than the ${bytes} bytes it declared`),
       );
     }
-    payload.set(raw, pending.filled);
-    pending.filled += raw.byteLength;
-    if (pending.filled < payload.byteLength) return success(undefined);
+    frames.push(frame);
+    pending.filled += rawBytes;
+    if (pending.filled < bytes) return success(undefined);
     this.forget(workId);
-    return success({ workId, run, payload });
+    return success({ workId, run, frames });
   }
 }

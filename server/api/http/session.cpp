@@ -311,6 +311,7 @@ asio::awaitable<bool> Session::read_body(Incoming& incoming, Response& refusal) 
     request.headers.emplace_back(lower(header_field.name_string()), std::string(as_view(header_field.value())));
   }
   request.body = std::move(incoming.parser.get().body());
+  request.received = Clock::now();  // a client's slow sending is not our time
   co_return true;
 }
 

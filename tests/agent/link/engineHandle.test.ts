@@ -1,9 +1,12 @@
 // An engine's life as its handle leads it, with a fake worker.
 import { create } from '../../../browser_agent/node_modules/@bufbuild/protobuf/dist/esm';
-import { LoadSchema, RunSchema } from '../../../browser_agent/src/generated/shoal/agent/v1/agent_pb';
+import { EnvelopeSchema, LoadSchema, RunSchema } from '../../../browser_agent/src/generated/shoal/agent/v1/agent_pb';
 import type { FromEngine, ToEngine, WorkMessage } from '../../../browser_agent/src/engine/messages';
 import { EngineHandle } from '../../../browser_agent/src/link/engineHandle';
+import { encodeFrame } from '../../../browser_agent/src/protocol/frame';
 import { AgentError, Code, type PlainError } from '../../../browser_agent/src/protocol/outcome';
+
+type Posted = Extract<ToEngine, { readonly workId: bigint }>;
 
 class FakeWorker {
   static all: FakeWorker[] = [];
@@ -26,20 +29,19 @@ class FakeWorker {
   say(data: FromEngine): void {
     this.onmessage({ data });
   }
-  get works(): WorkMessage[] {
-    return this.heard.filter((message): message is WorkMessage => 'workId' in message);
+  get works(): Posted[] {
+    return this.heard.filter((message): message is Posted => 'workId' in message);
   }
 }
 
 let answered: [bigint, string][];
 const answers = {
   isFull: false,
-  output: (workId: bigint) => void answered.push([workId, 'output']),
-  end: (workId: bigint) => void answered.push([workId, 'end']),
+  done: (workId: bigint) => void answered.push([workId, 'end']),
   error: (workId: bigint, error: PlainError) => void answered.push([workId, Code[error.code]]),
 };
 const fatal = (code: Code): FromEngine => ({ kind: 'fatal', error: new AgentError(code, 'gone').toPlain() });
-const end = (workId: bigint): FromEngine => ({ kind: 'end', workId, computeUs: 1 });
+const end = (workId: bigint): FromEngine => ({ kind: 'end', workId, frames: [] });
 const load = (workId: bigint, instance: string, freeDimensions = {}): WorkMessage => ({
   kind: 'load',
   workId,
@@ -48,8 +50,9 @@ const load = (workId: bigint, instance: string, freeDimensions = {}): WorkMessag
 const run = (workId: bigint, instance = 'a'): WorkMessage => ({
   kind: 'run',
   workId,
-  run: create(RunSchema, { instance }),
-  payload: new Uint8Array(0),
+  frames: [
+    encodeFrame(create(EnvelopeSchema, { workId, body: { case: 'run', value: create(RunSchema, { instance }) } })),
+  ],
 });
 
 let handle: EngineHandle;
@@ -71,12 +74,9 @@ test('works go in one by one and are answered once', () => {
   handle.submit(run(1n), 0);
   handle.submit(run(2n), 0);
   expect(FakeWorker.last.works.map((work) => work.workId)).toEqual([1n]);
-  FakeWorker.last.say({ ...end(1n), output: { tensors: [], payload: new Uint8Array(0) } } as FromEngine);
   FakeWorker.last.say(end(1n));
-  expect(answered).toEqual([
-    [1n, 'output'],
-    [1n, 'end'],
-  ]);
+  FakeWorker.last.say(end(1n));
+  expect(answered).toEqual([[1n, 'end']]);
   expect(handle.workIds).toEqual([2n]);
 });
 

@@ -7,10 +7,15 @@ const run = (...sizes: number[]): Run =>
   create(RunSchema, {
     inputs: sizes.map((size) => ({ byteSize: BigInt(size) })),
   });
-const of = (...values: number[]): Uint8Array => Uint8Array.from(values);
+const of = (...values: number[]): Uint8Array<ArrayBuffer> => Uint8Array.from(values);
+// Frames that hold nothing but their payload.
+const begin = (assembler: Assembler, workId: bigint, what: Run, frame: Uint8Array<ArrayBuffer>) =>
+  assembler.begin(workId, what, frame, frame.byteLength);
+const chunk = (assembler: Assembler, workId: bigint, frame: Uint8Array<ArrayBuffer>) =>
+  assembler.chunk(workId, frame, frame.byteLength);
 
 test('a run without payload is whole at once', () => {
-  expect(new Assembler().begin(1n, run(), of())).toMatchObject({
+  expect(begin(new Assembler(), 1n, run(), of())).toMatchObject({
     ok: true,
     value: { workId: 1n },
   });
@@ -18,34 +23,34 @@ test('a run without payload is whole at once', () => {
 
 test('chunks complete a run, interleaved with another', () => {
   const assembler = new Assembler();
-  expect(assembler.begin(1n, run(2, 3), of(1, 2))).toEqual({
+  expect(begin(assembler, 1n, run(2, 3), of(1, 2))).toEqual({
     ok: true,
     value: undefined,
   });
-  expect(assembler.begin(2n, run(2), of(9))).toEqual({
+  expect(begin(assembler, 2n, run(2), of(9))).toEqual({
     ok: true,
     value: undefined,
   });
-  expect(assembler.chunk(1n, of(3))).toEqual({ ok: true, value: undefined });
-  const second = assembler.chunk(2n, of(8));
-  expect(second.ok && [...second.value!.payload]).toEqual([9, 8]);
-  const first = assembler.chunk(1n, of(4, 5));
-  expect(first.ok && [...first.value!.payload]).toEqual([1, 2, 3, 4, 5]);
+  expect(chunk(assembler, 1n, of(3))).toEqual({ ok: true, value: undefined });
+  const second = chunk(assembler, 2n, of(8));
+  expect(second.ok && second.value!.frames.flatMap((frame) => [...frame])).toEqual([9, 8]);
+  const first = chunk(assembler, 1n, of(4, 5));
+  expect(first.ok && first.value!.frames.flatMap((frame) => [...frame])).toEqual([1, 2, 3, 4, 5]);
 });
 
 test('more bytes than declared is an error, and the rest is dropped', () => {
   const assembler = new Assembler();
-  expect(assembler.begin(1n, run(2), of(1, 2, 3))).toMatchObject({
+  expect(begin(assembler, 1n, run(2), of(1, 2, 3))).toMatchObject({
     ok: false,
     error: { code: Code.INVALID_ARGUMENT },
   });
-  expect(assembler.chunk(1n, of(4))).toEqual({ ok: true, value: undefined });
+  expect(chunk(assembler, 1n, of(4))).toEqual({ ok: true, value: undefined });
 });
 
 test('a work id twice is an error', () => {
   const assembler = new Assembler();
-  assembler.begin(1n, run(2), of(1));
-  expect(assembler.begin(1n, run(2), of(1))).toMatchObject({
+  begin(assembler, 1n, run(2), of(1));
+  expect(begin(assembler, 1n, run(2), of(1))).toMatchObject({
     ok: false,
     error: { code: Code.INVALID_ARGUMENT },
   });
@@ -56,16 +61,16 @@ test('the bound counts what is under way, and forgetting gives it back', () => {
   const huge = create(RunSchema, {
     inputs: [{ byteSize: BigInt(MAX_PENDING_BYTES) + 1n }],
   });
-  expect(assembler.begin(1n, huge, of())).toMatchObject({
+  expect(begin(assembler, 1n, huge, of())).toMatchObject({
     ok: false,
     error: { code: Code.RESOURCE_LIMIT },
   });
-  expect(assembler.begin(2n, create(RunSchema, { inputs: [{ byteSize: 2n ** 63n }] }), of())).toMatchObject({
+  expect(begin(assembler, 2n, create(RunSchema, { inputs: [{ byteSize: 2n ** 63n }] }), of())).toMatchObject({
     ok: false,
     error: { code: Code.RESOURCE_LIMIT },
   });
-  assembler.begin(3n, run(1024), of(1));
-  expect(assembler.begin(4n, run(MAX_PENDING_BYTES), of())).toMatchObject({
+  begin(assembler, 3n, run(1024), of(1));
+  expect(begin(assembler, 4n, run(MAX_PENDING_BYTES), of())).toMatchObject({
     ok: false,
     error: { code: Code.RESOURCE_LIMIT },
   });

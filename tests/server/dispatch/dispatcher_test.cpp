@@ -182,5 +182,57 @@ TEST_F(DispatcherTest, SplitGraphIsReportedAsMixed) {
   EXPECT_EQ((*answer)->nodes.at("wasm"), 2U);
 }
 
+TEST_F(DispatcherTest, PlacementBelongsToTheBrowserThatReportedIt) {
+  ScriptedWorker split("hs/0", {Backend::kWasm});
+  dispatcher.worker_ready(split);
+  split.loads.at(0).second(pool::LoadOutcome{.nodes = {{"wasm", 2}}, .heavy_elsewhere = {"MatMul a on wasm"}});
+  ScriptedWorker whole("hs/1", {Backend::kWasm});
+  dispatcher.worker_ready(whole);
+  whole.loads.at(0).second(pool::LoadOutcome{.nodes = {{"wasm", 12}}, .heavy_elsewhere = {}});
+  std::optional<Result<InferenceResponse>> first;
+  std::optional<Result<InferenceResponse>> second;
+  Demand demand;
+  demand.worker = "hs/0";
+  submit(first, demand);
+  demand.worker = "hs/1";
+  submit(second, demand);
+  split.runs.at(0).second(pool::RunOutcome{});
+  whole.runs.at(0).second(pool::RunOutcome{});
+  settle();
+  EXPECT_EQ((*first)->backend, "mixed");
+  EXPECT_EQ((*second)->backend, "wasm");
+  EXPECT_EQ((*second)->nodes.at("wasm"), 12U);
+}
+
+TEST_F(DispatcherTest, AfterALostDeviceTheSameBrowserRunsItAgain) {
+  ScriptedWorker worker("hs/0", {Backend::kWasm});
+  bring_up(worker);
+  std::vector<std::string> recycled;
+  dispatcher.set_recycle([&](const std::string& slot, const std::string&) { recycled.push_back(slot); });
+  std::optional<Result<InferenceResponse>> answer;
+  submit(answer);
+  worker.runs.at(0).second(fail(Code::kDeviceLost, "lost"));
+  ASSERT_EQ(worker.runs.size(), 2U) << "the agent restarts the engine and loads again by itself";
+  worker.runs.at(1).second(pool::RunOutcome{});
+  settle();
+  ASSERT_TRUE(answer->has_value());
+  EXPECT_EQ((*answer)->attempts, 2U);
+  EXPECT_TRUE(recycled.empty());
+}
+
+TEST_F(DispatcherTest, AnEngineThatWasGivenUpTakesANewBrowser) {
+  ScriptedWorker worker("hs/0", {Backend::kWasm});
+  bring_up(worker);
+  std::vector<std::string> recycled;
+  dispatcher.set_recycle([&](const std::string& slot, const std::string&) { recycled.push_back(slot); });
+  std::optional<Result<InferenceResponse>> answer;
+  submit(answer);
+  worker.runs.at(0).second(fail(Code::kBackendUnavailable, "the wasm engine stopped 6 times within a minute"));
+  settle();
+  EXPECT_EQ(recycled, std::vector<std::string>{"hs/0"});
+  EXPECT_EQ(worker.runs.size(), 1U);
+  EXPECT_FALSE(answer);
+}
+
 }  // namespace
 }  // namespace shoal::dispatch

@@ -139,7 +139,7 @@ class World {
               scheduler_.instance_failed(action.slot, action.candidate, Error{Code::kGraphBuildingError, "x", {}},
                                          now_);
             } else {
-              scheduler_.instance_ready(action.slot, action.candidate, now_);
+              scheduler_.instance_ready(action.slot, action.candidate, {}, now_);
             }
             break;
           case Action::Kind::kUnload:

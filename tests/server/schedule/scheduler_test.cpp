@@ -27,7 +27,7 @@ class SchedulerTest : public testing::Test {
     scheduler.slot_up(slot, backends, {});
   }
   void make_ready(const std::string& slot, const Candidate& candidate = kWasm) {
-    scheduler.instance_ready(slot, candidate, kStart);
+    scheduler.instance_ready(slot, candidate, {}, kStart);
   }
   Scheduler scheduler{
       SchedulerLimits{.max_queued = 4, .max_queued_bytes = 1000, .max_in_flight = 1, .max_instances = 2}};
@@ -151,8 +151,8 @@ TEST_F(SchedulerTest, LeastRecentlyUsedIdleInstanceMakesRoom) {
   scheduler = Scheduler{SchedulerLimits{.max_in_flight = 2, .max_instances = 2}};
   const auto shape = [](int length) { return Candidate{Backend::kWebnn, "m:1@webnn:T=" + std::to_string(length)}; };
   bring_up("hs/1", {Backend::kWebnn});
-  scheduler.instance_ready("hs/1", shape(32), kStart + seconds(1));
-  scheduler.instance_ready("hs/1", shape(128), kStart);
+  scheduler.instance_ready("hs/1", shape(32), {}, kStart + seconds(1));
+  scheduler.instance_ready("hs/1", shape(128), {}, kStart);
   ASSERT_TRUE(scheduler.enqueue(job_of(1, {shape(128)}), kStart));
   ASSERT_EQ(scheduler.step(kStart + seconds(2)).at(0).kind, Action::Kind::kRun);
   ASSERT_TRUE(scheduler.enqueue(job_of(2, {shape(512)}), kStart));

@@ -103,7 +103,7 @@ export class OnnxEngine implements Engine {
     for (const graph of graphs) graph.destroy?.();
   }
 
-  async run(run: Run, payload: Uint8Array<ArrayBuffer>): Promise<RunResult> {
+  async run(run: Run, payload: Uint8Array): Promise<RunResult> {
     const { session } = this.#instance(run.instance);
     const ort = await this.#ort();
     const feeds = inputsOf(ort, run.inputs, payload);

@@ -1,0 +1,86 @@
+// The dispatcher's loads: what browsers load ahead of requests, and what a load turned out to be.
+#include <utility>
+
+#include "server/dispatch/dispatcher.hpp"
+
+namespace shoal::dispatch {
+
+void Dispatcher::warm_up(const std::string& slot) {
+  if (models_ == nullptr) {
+    return;
+  }
+  warming_[slot] = warm_up_of(*models_, scheduler_.slots(), slot, options_.warm_up, options_.limits.max_instances);
+  warm_next();
+}
+
+// One warm-up load at a time per browser, so that a request's own load is never behind a queue of them.
+void Dispatcher::warm_next() {
+  const bool is_settled = models_ != nullptr && defaults_settled(*models_, scheduler_.slots());
+  for (auto& [slot, queue] : warming_) {
+    while (queue.loading.empty()) {
+      std::vector<Way>& next = queue.defaults.empty() && is_settled ? queue.others : queue.defaults;
+      if (next.empty()) {
+        break;
+      }
+      const Way way = std::move(next.front());
+      next.erase(next.begin());
+      const auto& instances = scheduler_.slots().at(slot).engines.at(way.candidate.backend).instances;
+      if (!instances.contains(way.candidate.instance) && instances.size() < options_.limits.max_instances) {
+        queue.loading = way.candidate.instance;
+        scheduler_.instance_loading(slot, way.candidate, Clock::now());
+        start_load(slot, way);
+      }
+    }
+  }
+}
+
+void Dispatcher::start_load(const std::string& slot, const Way& way) {
+  const TimePoint began = Clock::now();
+  workers_.at(slot)->load(way.load, [alive = alive_, slot, candidate = way.candidate,
+                                     began](Result<pool::LoadOutcome> outcome) {
+    if (*alive == nullptr) {
+      return;
+    }
+    Dispatcher& self = **alive;
+    const TimePoint now = Clock::now();
+    const auto milliseconds = microseconds_between(began, now) / 1000;
+    if (outcome) {
+      nlohmann::json nodes = outcome->nodes;
+      self.log_.info("model_loaded", {{"worker", slot},
+                                      {"instance", candidate.instance},
+                                      {"ms", milliseconds},
+                                      {"nodes", std::move(nodes)},
+                                      {"heavy_elsewhere", outcome->heavy_elsewhere.size()},
+                                      {"from_cache", outcome->from_cache}});
+      self.scheduler_.instance_ready(
+          slot, candidate, {.nodes = std::move(outcome->nodes), .is_mixed = !outcome->heavy_elsewhere.empty()}, now);
+    } else if (outcome.error().code != Code::kWorkerLost) {
+      self.log_.warn("model_load_failed", {{"worker", slot},
+                                           {"instance", candidate.instance},
+                                           {"code", code_name(outcome.error().code)},
+                                           {"error", outcome.error().message}});
+      self.scheduler_.instance_failed(slot, candidate, outcome.error(), now);
+    }
+    if (const auto queue = self.warming_.find(slot);
+        queue != self.warming_.end() && queue->second.loading == candidate.instance) {
+      queue->second.loading.clear();
+    }
+    self.warm_next();
+    self.step();
+  });
+}
+
+const schedule::LoadReport* Dispatcher::report_of(const OpenRequest& open) const {
+  const auto slot = scheduler_.slots().find(open.worker->state().slot);
+  if (slot == scheduler_.slots().end()) {
+    return nullptr;
+  }
+  const auto engine = slot->second.engines.find(open.way->candidate.backend);
+  if (engine == slot->second.engines.end()) {
+    return nullptr;
+  }
+  const auto instance = engine->second.instances.find(open.way->candidate.instance);
+  return instance == engine->second.instances.end() ? nullptr : &instance->second.report;
+}
+
+}  // namespace shoal::dispatch
