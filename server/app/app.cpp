@@ -23,6 +23,7 @@
 #include "server/api/openai/routes.hpp"
 #include "server/api/services.hpp"
 #include "server/app/browser_list.hpp"
+#include "server/core/split.hpp"
 #include "server/dispatch/dispatcher.hpp"
 #include "server/metrics/families.hpp"
 #include "server/models/repository.hpp"
@@ -60,15 +61,12 @@ Result<std::string> agent_build(const std::filesystem::path& folder) {
   return json["build"].get<std::string>();
 }
 
-std::vector<std::string> split_hosts(const std::string& text) {
-  std::vector<std::string> hosts;
-  std::size_t begin = 0;
-  while (begin < text.size()) {
-    const std::size_t end = std::min(text.find(',', begin), text.size());
-    hosts.push_back(text.substr(begin, end - begin));
-    begin = end + 1;
+std::vector<std::string> hosts_of(const std::string& text) {
+  if (text.empty()) {
+    return {};
   }
-  return hosts;
+  const std::vector<std::string_view> hosts = split(text, ',');
+  return {hosts.begin(), hosts.end()};
 }
 
 // Something that happens once and can be awaited by one coroutine of the same lane.
@@ -102,7 +100,7 @@ struct App::Parts {
         log(std::move(the_log)),
         cpu(settings.cpu_threads),
         signals(main),
-        models(std::make_shared<models::Snapshot>()),
+        models(std::make_shared<models::Snapshot>(models::Snapshot{.is_read = false, .models = {}, .blobs = {}})),
         dispatcher(main.get_executor(), dispatcher_options_of(settings), metrics, log),
         services{.inference = dispatcher,
                  .models = [this] { return models; },
@@ -189,7 +187,7 @@ Status App::Parts::start() {
   api::http::add_agent_routes(router, services, agent);
   api::http::ServerOptions options{.address = settings.host,
                                    .port = settings.http_port,
-                                   .public_hosts = split_hosts(settings.public_hosts),
+                                   .public_hosts = hosts_of(settings.public_hosts),
                                    .limits = services.limits,
                                    .upgrade =
                                        [this](asio::ip::tcp::socket socket, net::UpgradeRequest request) {

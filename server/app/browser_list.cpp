@@ -6,24 +6,13 @@
 #include <map>
 
 #include "server/config/value.hpp"
+#include "server/core/split.hpp"
 #include "server/webdriver/browser_kind.hpp"
 
 namespace shoal::app {
 namespace {
 
 constexpr std::uint64_t kMaxBrowsers = 256;
-
-std::vector<std::string_view> split(std::string_view text, char separator) {
-  std::vector<std::string_view> parts;
-  while (true) {
-    const std::size_t end = text.find(separator);
-    parts.push_back(text.substr(0, end));
-    if (end == std::string_view::npos) {
-      return parts;
-    }
-    text.remove_prefix(end + 1);
-  }
-}
 
 std::unexpected<Error> refuse(std::string message) {
   return fail(Code::kInvalidArgument, "pool.browsers: " + std::move(message), "pool.browsers");

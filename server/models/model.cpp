@@ -38,6 +38,9 @@ const TensorSignature* ModelVersion::input(std::string_view tensor) const { retu
 const TensorSignature* ModelVersion::output(std::string_view tensor) const { return find_tensor(outputs, tensor); }
 
 Result<ModelPtr> Snapshot::find(std::string_view name, std::optional<std::int64_t> version) const {
+  if (!is_read) {
+    return fail(Code::kUnavailable, "the model repository is being read");
+  }
   const auto model = models.find(name);
   if (model == models.end() || model->second.empty()) {
     return not_found(name, version);

@@ -90,6 +90,7 @@ using ModelPtr = std::shared_ptr<const ModelVersion>;
 
 // One view of the whole repository; a rescan makes another.
 struct Snapshot {
+  bool is_read = true;  // false before the first scan: nothing can be said of any model yet
   std::map<std::string, std::map<std::int64_t, ModelPtr>, std::less<>> models;
   std::map<std::string, Blob, std::less<>> blobs;  // by sha256: what browsers may fetch, nothing else
 

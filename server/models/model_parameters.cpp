@@ -8,6 +8,7 @@
 #include <set>
 
 #include "inference/model_config.pb.h"
+#include "server/core/split.hpp"
 #include "server/models/model_config.hpp"
 
 namespace shoal::models {
@@ -25,21 +26,15 @@ std::string_view trimmed(std::string_view text) {
   return first == std::string_view::npos ? std::string_view() : text.substr(first, last - first + 1);
 }
 
-std::vector<std::string_view> split(std::string_view text, char separator) {
-  std::vector<std::string_view> parts;
-  while (true) {
-    const std::size_t at = text.find(separator);
-    parts.push_back(trimmed(text.substr(0, at)));
-    if (at == std::string_view::npos) {
-      return parts;
-    }
-    text.remove_prefix(at + 1);
-  }
+std::vector<std::string_view> trimmed_parts(std::string_view text, char separator) {
+  std::vector<std::string_view> parts = split(text, separator);
+  std::ranges::transform(parts, parts.begin(), trimmed);
+  return parts;
 }
 
 Result<std::vector<std::int64_t>> parse_sizes(std::string_view text) {
   std::vector<std::int64_t> sizes;
-  for (const std::string_view part : split(text, ',')) {
+  for (const std::string_view part : trimmed_parts(text, ',')) {
     std::int64_t size = 0;
     const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), size);
     const bool is_number = error == std::errc() && end == part.data() + part.size() && !part.empty();
@@ -72,7 +67,7 @@ Status check_symbols(const ModelVersion& model) {
 
 Result<Buckets> parse_buckets(std::string_view text) {
   Buckets buckets;
-  for (const std::string_view part : split(text, ';')) {
+  for (const std::string_view part : trimmed_parts(text, ';')) {
     const std::size_t equals = part.rfind('=');
     if (equals == std::string_view::npos || trimmed(part.substr(0, equals)).empty()) {
       return bad(fmt::format("shoal_buckets: '{}' is not of the form dimension=size,size", part));
@@ -91,7 +86,7 @@ Result<Buckets> parse_buckets(std::string_view text) {
 
 Result<std::vector<Backend>> parse_backends(std::string_view text) {
   std::vector<Backend> backends;
-  for (const std::string_view name : split(text, ',')) {
+  for (const std::string_view name : trimmed_parts(text, ',')) {
     const auto backend = backend_from(name);
     if (!backend || std::ranges::find(backends, *backend) != backends.end()) {
       return bad(fmt::format("shoal_backend: '{}' must be names out of wasm, webgpu, webnn, each once", text));

@@ -67,8 +67,12 @@ asio::awaitable<Result<std::string_view>> WebSocket::read() {
   if (!error && ws.got_binary()) {
     co_return std::string_view(static_cast<const char*>(buffer.cdata().data()), size);
   }
-  std::string reason = error ? "the connection broke: " + error.message()
-                             : std::string("a text message came where only binary ones are allowed");
+  if (!error) {
+    const std::string reason = "a text message came where only binary ones are allowed";
+    close(static_cast<std::uint16_t>(websocket::close_code::unknown_data), reason);
+    co_return fail(Code::kUnavailable, reason);
+  }
+  std::string reason = "the connection broke: " + error.message();
   if (error == websocket::error::closed) {
     reason = "closed by the peer with code " + std::to_string(ws.reason().code);
     if (ws.reason().reason.size() > 0) {

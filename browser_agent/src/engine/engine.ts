@@ -1,7 +1,7 @@
 // One inference engine on one backend, inside an engine worker. Calls come one at a time. Failures are thrown as
 // AgentError and turned into values where the worker answers.
 import type { Load, Loaded, Run } from '../generated/shoal/agent/v1/agent_pb';
-import type { Packed } from './messages';
+import type { Packed } from '../protocol/runFrames';
 
 export interface RunResult extends Packed {
   readonly computeUs: number;

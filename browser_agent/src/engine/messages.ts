@@ -1,15 +1,9 @@
 // What the link worker and an engine worker say to each other by postMessage. Frames are transferred, not copied.
-import type { Benchmark, Load, Tensor, WebGpu, WebNn } from '../generated/shoal/agent/v1/agent_pb';
+import type { Benchmark, Load, WebGpu, WebNn } from '../generated/shoal/agent/v1/agent_pb';
 import type { PlainError } from '../protocol/outcome';
 
 export const BACKENDS = ['wasm', 'webgpu', 'webnn'] as const;
 export type Backend = (typeof BACKENDS)[number];
-
-// Tensors' declarations and their bytes, one after the other.
-export interface Packed {
-  readonly tensors: readonly Tensor[];
-  readonly payload: Uint8Array<ArrayBuffer>;
-}
 
 export interface MemoryUse {
   readonly wasmBytes: number;

@@ -1,10 +1,22 @@
 // A run's frames where they are used up and made, in the engine worker: the link hands them through as bytes, so that
 // neither side clones what the other has decoded. Pure.
 import { create } from '@bufbuild/protobuf';
-import { type End, EndSchema, EnvelopeSchema, OutputSchema, type Run } from '../generated/shoal/agent/v1/agent_pb';
-import type { Packed } from '../engine/messages';
+import {
+  type End,
+  EndSchema,
+  EnvelopeSchema,
+  OutputSchema,
+  type Run,
+  type Tensor,
+} from '../generated/shoal/agent/v1/agent_pb';
 import { decodeFrame, encodeFrame, framesOf, MAX_CHUNK_BYTES } from './frame';
 import { AgentError, Code } from './outcome';
+
+// Tensors' declarations and their bytes, one after the other.
+export interface Packed {
+  readonly tensors: readonly Tensor[];
+  readonly payload: Uint8Array<ArrayBuffer>;
+}
 
 // The Run and its payload. The frames are those of an Assembler; anything else is thrown as AgentError.
 export function runOf(frames: readonly Uint8Array[]): { readonly run: Run; readonly payload: Uint8Array } {

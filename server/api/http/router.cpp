@@ -3,18 +3,14 @@
 #include <charconv>
 #include <utility>
 
+#include "server/core/split.hpp"
+
 namespace shoal::api::http {
 namespace {
 
-std::vector<std::string_view> split(std::string_view path) {
-  std::vector<std::string_view> segments;
-  while (!path.empty()) {
-    path.remove_prefix(1);
-    const std::size_t end = path.find('/');
-    segments.push_back(path.substr(0, end));
-    path.remove_prefix(end == std::string_view::npos ? path.size() : end);
-  }
-  return segments;
+// `path` is empty or begins with a slash.
+std::vector<std::string_view> segments_of(std::string_view path) {
+  return path.empty() ? std::vector<std::string_view>() : split(path.substr(1), '/');
 }
 
 bool is_capture(std::string_view segment) { return segment.starts_with('{'); }
@@ -71,7 +67,7 @@ std::string percent_decode(std::string_view text) {
 
 void Router::add(std::string_view method, std::string_view pattern, Route route) {
   std::vector<std::string> segments;
-  for (const std::string_view segment : split(pattern)) {
+  for (const std::string_view segment : segments_of(pattern)) {
     segments.emplace_back(segment);
   }
   for (Entry& entry : entries_) {
@@ -91,7 +87,7 @@ Router::Match Router::match(std::string_view method, std::string_view path) cons
   if (!path.starts_with('/')) {
     return best;
   }
-  const std::vector<std::string_view> segments = split(path);
+  const std::vector<std::string_view> segments = segments_of(path);
   std::optional<std::uint64_t> best_score;
   for (const Entry& entry : entries_) {
     Captures captures;

@@ -60,5 +60,13 @@ TEST(ModelName, HasRules) {
   }
 }
 
+TEST(Snapshot, BeforeTheFirstScanEveryModelIsUnavailable) {
+  Snapshot snapshot;
+  snapshot.is_read = false;
+  EXPECT_EQ(snapshot.find("m", std::string_view("")).error().code, Code::kUnavailable);
+  snapshot.is_read = true;
+  EXPECT_EQ(snapshot.find("m", std::string_view("")).error().code, Code::kNotFound);
+}
+
 }  // namespace
 }  // namespace shoal::models

@@ -4,7 +4,7 @@ import { create } from '@bufbuild/protobuf';
 import type * as Ort from 'onnxruntime-web';
 import { DataType, type Tensor, TensorSchema } from '../../generated/shoal/agent/v1/agent_pb';
 import { AgentError, Code } from '../../protocol/outcome';
-import type { Packed } from '../messages';
+import type { Packed } from '../../protocol/runFrames';
 
 type Numeric = Exclude<Ort.Tensor.Type, 'string' | 'int4' | 'uint4'>;
 type View = new (buffer: ArrayBuffer) => ArrayBufferView<ArrayBuffer>;

@@ -21,6 +21,7 @@
 #include "server/api/http/server.hpp"
 #include "server/net/lane.hpp"
 #include "tests/server/api/echo_service.hpp"
+#include "tests/support/lane_access.hpp"
 
 namespace shoal::api::http {
 
@@ -151,23 +152,11 @@ class HttpServerTest : public testing::Test {
     if (server_ == nullptr) {
       listen();
     }
-    std::promise<void> done;
-    asio::post(lane_.context(), [&] {
-      action();
-      done.set_value();
-    });
-    done.get_future().get();
+    testing_support::on_lane(lane_, action);
   }
-  // Polls a condition of the lane: what happens there has no other sign outside.
   template <class Condition>
   bool eventually(Condition condition) {
-    const auto deadline = Clock::now() + 10s;
-    bool is_true = false;
-    while (!is_true && Clock::now() < deadline) {
-      on_lane([&] { is_true = condition(); });
-      std::this_thread::sleep_for(1ms);
-    }
-    return is_true;
+    return testing_support::eventually(lane_, condition);
   }
 
   std::filesystem::path folder_;
