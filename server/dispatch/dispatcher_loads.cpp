@@ -49,6 +49,8 @@ void Dispatcher::start_load(const std::string& slot, const Way& way) {
       self.log_.info("model_loaded", {{"worker", slot},
                                       {"instance", candidate.instance},
                                       {"ms", milliseconds},
+                                      {"fetch_ms", outcome->fetch_us / 1000},
+                                      {"build_ms", outcome->build_us / 1000},
                                       {"nodes", std::move(nodes)},
                                       {"heavy_elsewhere", outcome->heavy_elsewhere.size()},
                                       {"from_cache", outcome->from_cache}});

@@ -44,7 +44,7 @@ async function handle(message: ToEngine): Promise<void> {
     case 'configure':
       engine = open(message.threads);
       // A failure shows again, typed, at the first load.
-      if (message.preload) await engine.preload().catch((error: unknown) => console.warn(describe(error)));
+      if (message.preload) void engine.preload().catch((error: unknown) => console.warn(describe(error)));
       return;
     default:
       return work(message);

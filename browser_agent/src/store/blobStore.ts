@@ -36,7 +36,8 @@ export class BlobStore {
     const kept = await this.#kept(blob.sha256);
     if (kept !== undefined) return { bytes: kept, fromCache: true };
     const bytes = await this.#fetch(url, blob);
-    await this.#keep(blob.sha256, bytes);
+    // Nobody waits for the store: it may take longer than the download.
+    void this.#keep(blob.sha256, bytes);
     return { bytes, fromCache: false };
   }
 

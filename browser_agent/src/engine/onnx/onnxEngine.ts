@@ -59,9 +59,11 @@ export class OnnxEngine implements Engine {
       throw new AgentError(Code.INVALID_ARGUMENT, `instance '${load.instance}' is already loaded`);
     const before = this.meter.wasmBytes + this.meter.gpuBytes;
     const started = performance.now();
-    const weights = await this.#weights(load);
-    const fetched = performance.now();
-    const ort = await this.#ort();
+    let fetched = started;
+    const [weights, ort] = await Promise.all([
+      this.#weights(load).finally(() => (fetched = performance.now())),
+      this.#ort(),
+    ]);
     let reader = new PlacementReader(this.backend);
     const open = (freeDimensions: Readonly<Record<string, number>>): Promise<Ort.InferenceSession> => {
       reader = new PlacementReader(this.backend);
