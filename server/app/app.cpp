@@ -17,6 +17,8 @@
 #include <fstream>
 #include <optional>
 
+#include "server/api/admin/fleet.hpp"
+#include "server/api/admin/routes.hpp"
 #include "server/api/grpc/server.hpp"
 #include "server/api/http/routes.hpp"
 #include "server/api/http/server.hpp"
@@ -69,6 +71,8 @@ std::vector<std::string> hosts_of(const std::string& text) {
   return {hosts.begin(), hosts.end()};
 }
 
+double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+
 // Something that happens once and can be awaited by one coroutine of the same lane.
 class Event {
  public:
@@ -102,6 +106,8 @@ struct App::Parts {
         signals(main),
         models(std::make_shared<models::Snapshot>(models::Snapshot{.is_read = false, .models = {}, .blobs = {}})),
         dispatcher(main.get_executor(), dispatcher_options_of(settings), metrics, log),
+        events(settings.events, log, [this](const pool::Event& event) { count(event); }),
+        admin([this] { return pool ? &*pool : nullptr; }, dispatcher, events),
         services{.inference = dispatcher,
                  .models = [this] { return models; },
                  .statistics = [this] { return dispatcher.statistics(); },
@@ -114,6 +120,7 @@ struct App::Parts {
                  .version = SHOAL_VERSION} {
     services.limits.infer_body_bytes = settings.max_request_bytes;
     services.limits.connections = settings.max_connections;
+    dispatcher.set_events(events);
   }
 
   Status start();
@@ -122,6 +129,7 @@ struct App::Parts {
   void watch_signals();
   asio::awaitable<void> shut_down();
   metrics::FleetState fleet() const;
+  void count(const pool::Event& event);
   std::filesystem::path repository() const;
 
   Settings settings;
@@ -132,6 +140,8 @@ struct App::Parts {
   metrics::Families metrics;
   models::SnapshotPtr models;
   dispatch::Dispatcher dispatcher;
+  pool::EventLog events;
+  api::admin::Fleet admin;
   api::Services services;
   std::optional<api::http::Server> http;
   std::optional<api::http::Server> metrics_page;
@@ -140,6 +150,15 @@ struct App::Parts {
   bool is_stopping = false;
   int exit_status = 0;
 };
+
+void App::Parts::count(const pool::Event& event) {
+  if (event.launched_in) {
+    metrics.worker_launched(event.slot.substr(0, event.slot.find('/')), seconds(*event.launched_in));
+  }
+  if (event.outage) {
+    metrics.worker_recovered(event.rung, pool::loss_name(event.loss), seconds(*event.outage));
+  }
+}
 
 metrics::FleetState App::Parts::fleet() const {
   metrics::FleetState state;
@@ -154,6 +173,10 @@ metrics::FleetState App::Parts::fleet() const {
                                        .restarts = view.restarts};
     if (view.worker) {
       worker.memory_bytes = view.worker->memory_bytes;
+      worker.wasm_bytes = view.wasm_bytes;
+      worker.gpu_bytes = view.gpu_bytes;
+      worker.cache_bytes = view.cache_bytes;
+      worker.heartbeat_age_seconds = seconds(Clock::now() - view.last_message.value_or(Clock::now()));
       for (const Backend backend : view.worker->backends) {
         worker.backends.emplace_back(backend_name(backend));
       }
@@ -185,6 +208,7 @@ Status App::Parts::start() {
   api::http::add_kserve_routes(router, services);
   api::openai::add_openai_routes(router, services);
   api::http::add_agent_routes(router, services, agent);
+  api::admin::add_admin_routes(router, services, admin);
   api::http::ServerOptions options{.address = settings.host,
                                    .port = settings.http_port,
                                    .public_hosts = hosts_of(settings.public_hosts),
@@ -202,7 +226,8 @@ Status App::Parts::start() {
   options.port = settings.metrics_port;
   options.upgrade = nullptr;
   metrics_page.emplace(main.get_executor(), cpu, std::move(metrics_router), options, log);
-  grpc.emplace(services, api::grpc::ServerOptions{.address = settings.host, .port = settings.grpc_port});
+  grpc.emplace(services,
+               api::grpc::ServerOptions{.address = settings.host, .port = settings.grpc_port, .admin = &admin});
   for (const auto& listen : {std::function<Status()>([this] { return http->listen(); }),
                              std::function<Status()>([this] { return metrics_page->listen(); }),
                              std::function<Status()>([this] { return grpc->start(); })}) {
@@ -229,7 +254,7 @@ Status App::Parts::start() {
       log.warn("recycle_failed", {{"worker", slot}, {"error", status.error().message}});
     }
   });
-  pool.emplace(main.get_executor(), cpu, *std::move(config), log, dispatcher);
+  pool.emplace(main.get_executor(), cpu, *std::move(config), log, dispatcher, events);
   // Browsers run on this machine: they come in by loopback whatever address clients use.
   return pool->start(fmt::format("http://127.0.0.1:{}/agent/", http->port()));
 }

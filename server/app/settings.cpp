@@ -45,6 +45,8 @@ config::Schema schema_of(Settings& settings) {
       into_integer(settings.max_connections, 1, 65536));
   add("server.cpu_threads", "2", "1 to 64", "threads for tokenising and large JSON",
       into_integer(settings.cpu_threads, 1, 64));
+  add("server.events", "1024", "16 to 1000000", "changes of state of browsers and models that are kept for operators",
+      into_integer(settings.events, 16, 1'000'000));
   add("log.level", "info", "debug, info, warn, error", "least level that is written",
       into_choice(settings.log_level, {"debug", "info", "warn", "error"}));
   add("log.format", "text", "text, json", "one line per event", into_choice(settings.log_format, {"text", "json"}));

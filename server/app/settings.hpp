@@ -28,6 +28,7 @@ struct Settings {
   std::uint64_t max_request_bytes = 0;
   std::uint64_t max_connections = 0;
   std::uint64_t cpu_threads = 0;
+  std::uint64_t events = 0;
 
   std::string log_level;
   std::string log_format;

@@ -188,6 +188,7 @@ void Dispatcher::carry_out(const schedule::Action& action) {
     }
     case Kind::kUnload:
       workers_.at(action.slot)->unload(action.candidate.instance);
+      note(action.slot, action.candidate, "loaded", "unloaded", "made room for another graph");
       break;
     case Kind::kRun:
       start_run(*open->second, action);

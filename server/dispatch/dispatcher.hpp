@@ -18,6 +18,7 @@
 #include "server/dispatch/tally.hpp"
 #include "server/dispatch/warm_up.hpp"
 #include "server/models/model.hpp"
+#include "server/pool/event_log.hpp"
 #include "server/pool/worker.hpp"
 #include "server/schedule/scheduler.hpp"
 
@@ -44,6 +45,9 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   void set_recycle(Recycle recycle) { recycle_ = std::move(recycle); }
   // The repository has been read: browsers warm up. Until the first call server_ready() is kUnavailable.
   void set_models(models::SnapshotPtr models);
+  // Told of every instance that was loaded, failed or made room for another; outlives this. A lost browser's go with
+  // it.
+  void set_events(pool::EventLog& events) { events_ = &events; }
   // A slot that the pool is going to fill, and the backends it is allowed.
   void slot_configured(const std::string& slot, const std::vector<Backend>& allowed);
 
@@ -54,6 +58,10 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
 
   void worker_ready(pool::Worker& worker) override;
   void worker_lost(const std::string& slot, const std::string& reason) override;
+
+  // Whether the slot is given work. kOpen also warms it up.
+  void set_intake(const std::string& slot, schedule::Intake intake);
+  [[nodiscard]] const schedule::Slots& slots() const { return scheduler_.slots(); }
 
   // From now on submit() answers kUnavailable and server_ready() says so; what was accepted goes on. `idle` is called
   // once nothing is left, on the main lane, possibly from inside this call.
@@ -74,6 +82,8 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   [[nodiscard]] const schedule::LoadReport* report_of(const OpenRequest& open) const;  // nullptr: not known
   void warm_up(const std::string& slot);
   void warm_next();
+  void note(const std::string& slot, const schedule::Candidate& candidate, std::string from, std::string to,
+            std::string reason = {});
 
   boost::asio::any_io_executor main_;
   DispatcherOptions options_;
@@ -83,6 +93,7 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   schedule::Scheduler scheduler_;
   Tally tally_;
   Recycle recycle_;
+  pool::EventLog* events_ = nullptr;
   std::map<std::string, pool::Worker*> workers_;
   std::map<std::string, WarmUpQueue> warming_;  // by slot
   std::map<std::uint64_t, std::unique_ptr<OpenRequest>> open_;

@@ -1,4 +1,5 @@
-// The dispatcher's loads: what browsers load ahead of requests, and what a load turned out to be.
+// The dispatcher's loads: what browsers load ahead of requests, and what a load turned out to be, and which browsers
+// are given any.
 #include <utility>
 
 #include "server/dispatch/dispatcher.hpp"
@@ -6,7 +7,7 @@
 namespace shoal::dispatch {
 
 void Dispatcher::warm_up(const std::string& slot) {
-  if (models_ == nullptr) {
+  if (models_ == nullptr || scheduler_.slots().at(slot).intake != schedule::Intake::kOpen) {
     return;
   }
   warming_[slot] = warm_up_of(*models_, scheduler_.slots(), slot, options_.warm_up, options_.limits.max_instances);
@@ -56,12 +57,14 @@ void Dispatcher::start_load(const std::string& slot, const Way& way) {
                                       {"from_cache", outcome->from_cache}});
       self.scheduler_.instance_ready(
           slot, candidate, {.nodes = std::move(outcome->nodes), .is_mixed = !outcome->heavy_elsewhere.empty()}, now);
+      self.note(slot, candidate, "loading", "loaded");
     } else if (outcome.error().code != Code::kWorkerLost) {
       self.log_.warn("model_load_failed", {{"worker", slot},
                                            {"instance", candidate.instance},
                                            {"code", code_name(outcome.error().code)},
                                            {"error", outcome.error().message}});
       self.scheduler_.instance_failed(slot, candidate, outcome.error(), now);
+      self.note(slot, candidate, "loading", "failed", outcome.error().message);
     }
     if (const auto queue = self.warming_.find(slot);
         queue != self.warming_.end() && queue->second.loading == candidate.instance) {
@@ -70,6 +73,27 @@ void Dispatcher::start_load(const std::string& slot, const Way& way) {
     self.warm_next();
     self.step();
   });
+}
+
+void Dispatcher::set_intake(const std::string& slot, schedule::Intake intake) {
+  scheduler_.set_intake(slot, intake);
+  if (intake == schedule::Intake::kOpen && workers_.contains(slot)) {
+    warm_up(slot);
+  } else {
+    warming_.erase(slot);
+  }
+  step();
+}
+
+void Dispatcher::note(const std::string& slot, const schedule::Candidate& candidate, std::string from, std::string to,
+                      std::string reason) {
+  if (events_ != nullptr) {
+    events_->record({.slot = slot,
+                     .instance = candidate.instance,
+                     .from = std::move(from),
+                     .to = std::move(to),
+                     .reason = std::move(reason)});
+  }
 }
 
 const schedule::LoadReport* Dispatcher::report_of(const OpenRequest& open) const {

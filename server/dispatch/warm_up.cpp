@@ -8,10 +8,13 @@
 namespace shoal::dispatch {
 namespace {
 
-bool is_usable_anywhere(const schedule::Slots& slots, Backend backend) {
+bool takes_work(const schedule::Slot& slot) { return slot.intake == schedule::Intake::kOpen; }
+
+bool is_usable_anywhere(const schedule::Slots& slots, Backend backend, bool also_drained = false) {
   return std::ranges::any_of(slots, [&](const auto& slot) {
     const auto engine = slot.second.engines.find(backend);
-    return engine != slot.second.engines.end() && engine->second.usable;
+    return engine != slot.second.engines.end() && engine->second.usable &&
+           (also_drained || slot.second.intake != schedule::Intake::kDrained);
   });
 }
 
@@ -28,7 +31,7 @@ const schedule::InstanceState* furthest(const Way& way, const schedule::Slots& s
   const schedule::InstanceState* found = nullptr;
   for (const auto& [name, slot] : slots) {
     const auto engine = slot.engines.find(way.candidate.backend);
-    if (engine == slot.engines.end()) {
+    if (engine == slot.engines.end() || !takes_work(slot)) {
       continue;
     }
     const auto instance = engine->second.instances.find(way.candidate.instance);
@@ -100,6 +103,11 @@ Status default_ready(const models::ModelVersion& model, const schedule::Slots& s
   }
   const std::vector<Way> ways = warm_ways_of(model);
   const Way* first = default_of(ways, slots);
+  if (first == nullptr && std::ranges::any_of(ways, [&](const Way& way) {
+        return is_usable_anywhere(slots, way.candidate.backend, true);
+      })) {
+    return fail(Code::kUnavailable, fmt::format("every worker that could run model '{}' is drained", model.name));
+  }
   if (policy == WarmUp::kNone || first == nullptr) {
     return {};
   }

@@ -44,6 +44,16 @@ const std::vector<FamilyDeclaration> kDeclarations = {
     {"shoal_workers", MetricType::Gauge, "Worker slots by state", "state"},
     {"shoal_workers_by_backend", MetricType::Gauge, "Workers on which the backend is usable now", "backend"},
     {"shoal_worker_memory_bytes", MetricType::Gauge, "Proportional set size of the worker's process tree", "worker"},
+    {"shoal_worker_wasm_bytes", MetricType::Gauge, "WebAssembly memories, by the agent's own accounting", "worker"},
+    {"shoal_worker_gpu_bytes", MetricType::Gauge, "GPU buffers and WebNN tensors, by the agent's own accounting",
+     "worker"},
+    {"shoal_worker_cache_bytes", MetricType::Gauge, "Weights that the browser keeps", "worker"},
+    {"shoal_worker_heartbeat_age_seconds", MetricType::Gauge, "Since a connected agent said anything", "worker"},
+    {"shoal_worker_launch_seconds", MetricType::Histogram, "From the start of a launch to a ready worker", "kind"},
+    {"shoal_worker_recovery_seconds", MetricType::Histogram,
+     "From the loss of a worker to the next one in its place, by how much of the browser had to go", "rung"},
+    {"shoal_worker_recoveries_total", MetricType::Counter, "Losses that were made good, by why the worker was lost",
+     "rung,reason"},
     {"shoal_worker_restarts_total", MetricType::Counter, "Browsers started again", "kind"},
     {"shoal_websocket_sent_bytes_total", MetricType::Counter, "To agents", ""},
     {"shoal_websocket_received_bytes_total", MetricType::Counter, "From agents", ""},
@@ -98,6 +108,12 @@ struct Families::State {
       build(prometheus::BuildCounter(), "shoal_requests_redispatched_total", registry);
   prometheus::Family<prometheus::Counter>& responses =
       build(prometheus::BuildCounter(), "shoal_http_responses_total", registry);
+  prometheus::Family<prometheus::Histogram>& launches =
+      build(prometheus::BuildHistogram(), "shoal_worker_launch_seconds", registry);
+  prometheus::Family<prometheus::Histogram>& recoveries =
+      build(prometheus::BuildHistogram(), "shoal_worker_recovery_seconds", registry);
+  prometheus::Family<prometheus::Counter>& recovered =
+      build(prometheus::BuildCounter(), "shoal_worker_recoveries_total", registry);
   // Looked up once per model and backend: finding a metric by its labels hashes them all.
   std::map<std::pair<std::string, std::string>, Latency, std::less<>> latencies;
   std::map<std::pair<std::string, unsigned>, prometheus::Counter*> answered;
@@ -127,6 +143,15 @@ void Families::request_answered(std::string_view model, std::string_view backend
 
 void Families::request_redispatched(std::string_view model) {
   state_->redispatched.Add({{"model", std::string(model)}}).Increment();
+}
+
+void Families::worker_launched(std::string_view kind, double seconds) {
+  state_->launches.Add({{"kind", std::string(kind)}}, kSeconds).Observe(seconds);
+}
+
+void Families::worker_recovered(std::string_view rung, std::string_view reason, double seconds) {
+  state_->recoveries.Add({{"rung", std::string(rung)}}, kSeconds).Observe(seconds);
+  state_->recovered.Add({{"rung", std::string(rung)}, {"reason", std::string(reason)}}).Increment();
 }
 
 void Families::http_answered(std::string_view route, unsigned status) {

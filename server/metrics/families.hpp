@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,10 +22,14 @@ struct FleetState {
   struct Worker {
     std::string slot;
     std::string kind;
-    std::string state;                  // "starting" "ready" "busy" "lost": the pool's own closed list
+    std::string state;                  // the pool's own closed list: "launching" "ready" ...
     std::vector<std::string> backends;  // usable now
     std::uint64_t memory_bytes = 0;     // PSS of its process tree
-    std::uint64_t restarts = 0;         // launches after the first
+    std::uint64_t wasm_bytes = 0;       // the agent's own accounting
+    std::uint64_t gpu_bytes = 0;
+    std::uint64_t cache_bytes = 0;
+    std::optional<double> heartbeat_age_seconds = {};  // of a connected one
+    std::uint64_t restarts = 0;                        // launches after the first
   };
   std::vector<Worker> workers;
   std::uint64_t websocket_sent_bytes = 0;
@@ -57,7 +62,11 @@ class Families {
   void request_answered(std::string_view model, std::string_view backend, const RequestTiming& timing);
   // A request was sent to another worker because the first one was lost.
   void request_redispatched(std::string_view model);
-  // An HTTP answer left. `route` is one of "kserve" "openai" "agent" "other".
+  // A browser has become a worker. `kind` is one of the configured kinds.
+  void worker_launched(std::string_view kind, double seconds);
+  // A slot whose worker was lost has one again. `rung` and `reason` come from the pool's closed lists.
+  void worker_recovered(std::string_view rung, std::string_view reason, double seconds);
+  // An HTTP answer left. `route` is one of "kserve" "openai" "agent" "admin" "other".
   void http_answered(std::string_view route, unsigned status);
 
   [[nodiscard]] std::vector<prometheus::MetricFamily> collect() const;

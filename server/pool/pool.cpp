@@ -8,9 +8,11 @@
 #include <algorithm>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <map>
@@ -51,12 +53,14 @@ std::string below(const fs::path& home, std::string_view path) { return (home / 
 
 class Pool::Body {
  public:
-  Body(asio::any_io_executor main_lane, asio::thread_pool& cpu, PoolConfig config, Log log, WorkerListener& listener)
+  Body(asio::any_io_executor main_lane, asio::thread_pool& cpu, PoolConfig config, Log log, WorkerListener& listener,
+       EventLog& events)
       : executor_(std::move(main_lane)),
         cpu_(cpu),
         config_(std::move(config)),
         log_(std::move(log)),
         listener_(listener),
+        events_(events),
         tasks_(executor_, log_),
         reception_{.config = config_,
                    .origin = {},
@@ -98,12 +102,23 @@ class Pool::Body {
     tasks_.spawn("agent connection", receive(std::move(socket), std::move(request)));
   }
 
-  Status recycle(std::string_view name, const std::string& reason) {
+  // `act` on the slot; kUnavailable when it answers false.
+  template <class Act>
+  Status with_slot(std::string_view name, Act act) {
     Slot* slot = find(name);
     if (slot == nullptr) {
       return fail(Code::kNotFound, fmt::format("no worker slot '{}'", name), "slot");
     }
-    return slot->recycle(reason) ? Status() : fail(Code::kUnavailable, "the pool closes");
+    return act(*slot) ? Status() : fail(Code::kUnavailable, "the pool closes");
+  }
+
+  // Reading the tree takes milliseconds.
+  void kill(pid_t root) {
+    asio::post(cpu_, [root] {
+      for (const pid_t pid : webdriver::descendants(root)) {
+        ::kill(pid, SIGKILL);
+      }
+    });
   }
 
   [[nodiscard]] std::vector<SlotView> snapshot() const {
@@ -203,6 +218,7 @@ class Pool::Body {
   const PoolConfig config_;
   Log log_;
   WorkerListener& listener_;
+  EventLog& events_;
   std::string agent_url_;
   net::WebSocket::Traffic traffic_;
   net::TaskGroup tasks_;
@@ -283,19 +299,34 @@ Status Pool::Body::make_slot(const BrowserGroup& group, std::uint32_t number, st
   browser.browser_arguments = webdriver::browser_arguments(
       *kind, machine,
       {.software_adapter = software, .profile = browser.profile, .extra_arguments = group.extra_arguments});
-  slots_.push_back(std::make_unique<Slot>(executor_, tasks_, config_, std::move(spec), agent_url_, listener_, log_));
+  slots_.push_back(
+      std::make_unique<Slot>(executor_, tasks_, config_, std::move(spec), agent_url_, listener_, events_, log_));
   return {};
 }
 
 Pool::Pool(asio::any_io_executor main_lane, asio::thread_pool& cpu, PoolConfig config, Log log,
-           WorkerListener& listener)
-    : body_(std::make_unique<Body>(std::move(main_lane), cpu, std::move(config), std::move(log), listener)) {}
+           WorkerListener& listener, EventLog& events)
+    : body_(std::make_unique<Body>(std::move(main_lane), cpu, std::move(config), std::move(log), listener, events)) {}
 Pool::~Pool() = default;
 Status Pool::start(std::string agent_url) { return body_->start(std::move(agent_url)); }
 void Pool::accept(asio::ip::tcp::socket socket, net::UpgradeRequest request) {
   body_->accept(std::move(socket), std::move(request));
 }
-Status Pool::recycle(std::string_view slot, std::string reason) { return body_->recycle(slot, reason); }
+Status Pool::recycle(std::string_view slot, std::string reason) {
+  return body_->with_slot(slot, [&](Slot& found) { return found.recycle(reason); });
+}
+Status Pool::recycle_when_idle(std::string_view slot, std::string reason) {
+  return body_->with_slot(slot, [&](Slot& found) { return found.recycle_when_idle(reason); });
+}
+Status Pool::drain(std::string_view slot, std::string reason) {
+  return body_->with_slot(slot, [&](Slot& found) { return found.drain(reason), true; });
+}
+Status Pool::resume(std::string_view slot) {
+  return body_->with_slot(slot, [](Slot& found) { return found.resume(), true; });
+}
+Status Pool::kill(std::string_view slot) {
+  return body_->with_slot(slot, [this](Slot& found) { return body_->kill(found.root_pid()), true; });
+}
 std::vector<SlotView> Pool::snapshot() const { return body_->snapshot(); }
 net::WebSocket::Traffic Pool::traffic() const { return body_->traffic(); }
 asio::awaitable<void> Pool::close() { return body_->close(); }

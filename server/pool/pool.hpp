@@ -18,6 +18,7 @@
 #include "server/net/upgrade.hpp"
 #include "server/net/websocket.hpp"
 #include "server/pool/config.hpp"
+#include "server/pool/event_log.hpp"
 #include "server/pool/slot_view.hpp"
 #include "server/pool/worker.hpp"
 
@@ -25,9 +26,9 @@ namespace shoal::pool {
 
 class Pool {
  public:
-  // `listener` and `cpu` (reads /proc there, off the lane) outlive the pool.
+  // `listener`, `events` and `cpu` (reads /proc there, off the lane) outlive the pool.
   Pool(boost::asio::any_io_executor main_lane, boost::asio::thread_pool& cpu, PoolConfig config, Log log,
-       WorkerListener& listener);
+       WorkerListener& listener, EventLog& events);
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
   ~Pool();
@@ -41,6 +42,14 @@ class Pool {
 
   // Replaces a slot's browser; also leaves back-off and quarantine. kNotFound.
   Status recycle(std::string_view slot, std::string reason);
+  // The same once the slot has finished what it has. The caller sees to it that it is given nothing more. kNotFound.
+  Status recycle_when_idle(std::string_view slot, std::string reason);
+  // The slot becomes "drained" once it has finished what it has, and stays so, with this browser and those that follow,
+  // until resume(). The caller sees to it that it is given nothing. kNotFound.
+  Status drain(std::string_view slot, std::string reason);
+  Status resume(std::string_view slot);
+  // SIGKILL to the driver and the browser; what follows is like any other loss. kNotFound.
+  Status kill(std::string_view slot);
 
   [[nodiscard]] std::vector<SlotView> snapshot() const;
   // Of all agents' connections since the start.

@@ -80,7 +80,7 @@ asio::awaitable<void> conduct(const Reception& reception, net::WebSocket& socket
   } catch (...) {
     thrown = std::current_exception();  // cancelled, or a bug: the work in hand is answered all the same
   }
-  slot.detach(session, reason);
+  slot.detach(session, reason, loss_of(reason));
   if (thrown) {
     std::rethrow_exception(thrown);
   }

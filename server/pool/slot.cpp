@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/this_coro.hpp>
 #include <utility>
 
@@ -37,12 +38,13 @@ double milliseconds(Duration duration) { return std::chrono::duration<double, st
 }  // namespace
 
 Slot::Slot(asio::any_io_executor executor, net::TaskGroup& tasks, const PoolConfig& config, SlotSpec spec,
-           const std::string& agent_url, WorkerListener& listener, Log log)
+           const std::string& agent_url, WorkerListener& listener, EventLog& events, Log log)
     : tasks_(tasks),
       config_(config),
       spec_(std::move(spec)),
       agent_url_(agent_url),
       listener_(listener),
+      events_(events),
       log_(log.with("slot", spec_.name)),
       fsm_(timing_of(config)),
       browser_(executor, spec_.browser, log_),
@@ -52,13 +54,16 @@ Slot::~Slot() = default;
 
 asio::awaitable<void> Slot::run() {
   for (;;) {
-    switch (fsm_.next(Clock::now())) {
+    const SlotFsm::Action action = fsm_.next(Clock::now());
+    note();
+    switch (action) {
       case SlotFsm::Action::kLaunch:
         co_await launch();
         break;
       case SlotFsm::Action::kTearDown:
         co_await tear_down();
         fsm_.torn_down(Clock::now());
+        note();
         break;
       case SlotFsm::Action::kWait:
         wake_.expires_at(fsm_.wake_at());
@@ -79,20 +84,22 @@ std::string Slot::page_url() const {
 }
 
 asio::awaitable<void> Slot::launch() {
-  const TimePoint begin = Clock::now();
+  launch_began_ = Clock::now();
   token_ = random_hex(16);
-  const Status opened = co_await browser_.open(page_url(), begin + config_.launch_timeout);
+  const Status opened = co_await browser_.open(page_url(), launch_began_ + config_.launch_timeout);
   if (!opened) {
     log_.warn("browser_launch_failed", {{"what", opened.error().message}});
     release(kCloseRecycled, opened.error().message);
     fsm_.launch_failed(opened.error().message);
+    note();
     co_return;
   }
   if (std::exchange(watched_driver_, browser_.root_pid()) != browser_.root_pid()) {
     tasks_.spawn("driver of " + spec_.name, watch_driver());
   }
-  log_.info("browser_launched", {{"browser", browser_.version()}, {"ms", milliseconds(Clock::now() - begin)}});
+  log_.info("browser_launched", {{"browser", browser_.version()}, {"ms", milliseconds(Clock::now() - launch_began_)}});
   fsm_.launched(Clock::now());
+  note();
 }
 
 asio::awaitable<void> Slot::watch_driver() {
@@ -102,7 +109,8 @@ asio::awaitable<void> Slot::watch_driver() {
   if (browser_.root_pid() == watched && fsm_.state() != SlotState::kLosing) {
     log_.warn("driver_lost");
     release(kCloseRecycled, "the driver ended");
-    fsm_.lost(Clock::now(), "the driver ended", Teardown::kAll);
+    fsm_.lost(Clock::now(), "the driver ended", Teardown::kAll, Loss::kDriver);
+    note();
     wake_.cancel();
   }
 }
@@ -117,6 +125,7 @@ asio::awaitable<void> Slot::tear_down() {
         break;
       }
       log_.warn("driver_dropped", {{"what", dropped.error().message}});
+      rung_ = std::max(rung_, Teardown::kAll);
       [[fallthrough]];
     }
     case Teardown::kAll:
@@ -139,10 +148,12 @@ std::optional<Slot::Refusal> Slot::examine(const agent::v1::Hello& hello) {
   } else if (!config_.agent_build.empty() && hello.build() != config_.agent_build) {
     reason = "the agent's build is not the one that is served";
   } else {
+    capabilities_ = std::make_shared<const agent::v1::Capabilities>(hello.capabilities());
     return std::nullopt;
   }
   log_.error("agent_mismatch", {{"what", reason}});
   fsm_.mismatch(reason);
+  note();
   wake_.cancel();
   return Refusal{kCloseMismatch, std::move(reason)};
 }
@@ -151,9 +162,10 @@ bool Slot::attach(AgentSession& session) {
   if (session_ != nullptr || !fsm_.hello(Clock::now())) {
     return false;
   }
-  session_ = &session;
   wake_.cancel();
-  const double outage = lost_at_ == TimePoint{} ? 0 : milliseconds(Clock::now() - lost_at_);
+  const double outage = lost_at_ ? milliseconds(Clock::now() - *lost_at_) : 0;
+  note();
+  session_ = &session;
   log_.info("worker_ready", {{"adapter", session.state().adapter}, {"ms_since_loss", outage}});
   listener_.worker_ready(session);
   return true;
@@ -164,19 +176,19 @@ void Slot::release(std::uint16_t close_code, const std::string& reason) {
   if (session == nullptr) {
     return;
   }
-  lost_at_ = Clock::now();
   log_.warn("worker_lost", {{"what", reason}});
   session->close(close_code, reason);
   session->lose(reason);
   listener_.worker_lost(spec_.name, reason);
 }
 
-void Slot::detach(AgentSession& session, const std::string& reason) {
+void Slot::detach(AgentSession& session, const std::string& reason, Loss loss) {
   if (session_ != &session) {
     return;
   }
   release(kCloseRecycled, reason);
-  fsm_.lost(Clock::now(), reason, Teardown::kBrowser);
+  fsm_.lost(Clock::now(), reason, Teardown::kBrowser, loss);
+  note();
   wake_.cancel();
 }
 
@@ -185,20 +197,91 @@ void Slot::check(TimePoint now) {
     return;
   }
   if (const std::optional<std::string> wrong = session_->verdict(now)) {
-    detach(*session_, *wrong);
+    detach(*session_, *wrong, Loss::kHung);
+    return;
+  }
+  if (session_->figures().pending_work > 0) {
+    return;
+  }
+  fsm_.idle();
+  note();
+  if (!recycle_reason_.empty()) {
+    recycle(std::exchange(recycle_reason_, {}));
   }
 }
 
 bool Slot::recycle(const std::string& reason) {
   release(kCloseRecycled, reason);
   const bool recycled = fsm_.recycle(reason, Teardown::kAll);
+  note();
   wake_.cancel();
   return recycled;
+}
+
+bool Slot::recycle_when_idle(const std::string& reason) {
+  if (session_ == nullptr) {
+    return recycle(reason);
+  }
+  recycle_reason_ = reason;
+  return true;
+}
+
+void Slot::drain(const std::string& reason) {
+  fsm_.drain(reason);
+  note();
+}
+
+void Slot::resume() {
+  recycle_reason_.clear();
+  fsm_.resume();
+  note();
+}
+
+void Slot::note() {
+  const SlotState state = fsm_.state();
+  if (noted_ == state) {
+    return;
+  }
+  Event event{.slot = spec_.name, .to = std::string(slot_state_name(state))};
+  if (noted_) {
+    event.from = slot_state_name(*noted_);
+  }
+  noted_ = state;
+  if (state == SlotState::kLosing) {
+    note_loss(event);
+  } else if (fsm_.is_connected() && session_ == nullptr) {
+    event.launched_in = Clock::now() - launch_began_;
+    if (lost_at_) {
+      event.outage = Clock::now() - *lost_at_;
+      event.loss = loss_;
+      event.rung = teardown_name(rung_);
+    }
+  } else if (state == SlotState::kBackingOff || state == SlotState::kQuarantined || state == SlotState::kDraining) {
+    event.reason = fsm_.reason();
+  }
+  if (fsm_.is_connected()) {
+    lost_at_.reset();
+  }
+  events_.record(std::move(event));
+}
+
+void Slot::note_loss(Event& event) {
+  recycle_reason_.clear();  // it gets another browser anyway
+  event.reason = fsm_.reason();
+  event.loss = fsm_.loss();
+  event.rung = teardown_name(fsm_.teardown());
+  if (!lost_at_) {
+    lost_at_ = Clock::now();
+    loss_ = fsm_.loss();
+    rung_ = fsm_.teardown();
+  }
+  rung_ = std::max(rung_, fsm_.teardown());
 }
 
 void Slot::close() {
   release(kCloseGoingAway, "the server stops");
   fsm_.close();
+  note();
   browser_.stop();  // a launch under way fails at once
   wake_.cancel();
 }
@@ -207,6 +290,8 @@ SlotView Slot::view() const {
   SlotView view{.slot = spec_.name, .kind = spec_.kind, .state = fsm_.state(), .reason = fsm_.reason()};
   view.restarts = fsm_.launches() == 0 ? 0 : fsm_.launches() - 1;
   if (session_ != nullptr) {
+    view.version = browser_.version();
+    view.capabilities = capabilities_;
     const AgentSession::Figures figures = session_->figures();
     view.worker = session_->state();
     view.last_message = figures.last_message;

@@ -15,6 +15,7 @@
 #include "server/net/task_group.hpp"
 #include "server/pool/agent_session.hpp"
 #include "server/pool/config.hpp"
+#include "server/pool/event_log.hpp"
 #include "server/pool/slot_fsm.hpp"
 #include "server/pool/slot_view.hpp"
 #include "server/pool/worker.hpp"
@@ -34,7 +35,7 @@ class Slot {
  public:
   // All references outlive the slot.
   Slot(boost::asio::any_io_executor executor, net::TaskGroup& tasks, const PoolConfig& config, SlotSpec spec,
-       const std::string& agent_url, WorkerListener& listener, Log log);
+       const std::string& agent_url, WorkerListener& listener, EventLog& events, Log log);
   Slot(const Slot&) = delete;
   Slot& operator=(const Slot&) = delete;
   ~Slot();
@@ -52,11 +53,15 @@ class Slot {
   // The session of an agent that has been let in; it has sent its Welcome. False: too late.
   bool attach(AgentSession& session);
   // The session has ended or must: its work is answered, the listener told, the browser replaced. Idempotent.
-  void detach(AgentSession& session, const std::string& reason);
+  void detach(AgentSession& session, const std::string& reason, Loss loss);
 
-  // Ends the session when it hangs.
+  // Ends the session when it hangs; notices that a draining slot has nothing left to do.
   void check(TimePoint now);
   bool recycle(const std::string& reason);
+  // Once it has finished what it has; at once when it is not connected.
+  bool recycle_when_idle(const std::string& reason);
+  void drain(const std::string& reason);
+  void resume();
   void close();
 
   [[nodiscard]] const SlotSpec& spec() const { return spec_; }
@@ -72,6 +77,9 @@ class Slot {
   boost::asio::awaitable<void> watch_driver();
   // Takes the session away from the dispatcher; the machine is told by the caller.
   void release(std::uint16_t close_code, const std::string& reason);
+  // Tells the event log when the machine's state is another than it was last time.
+  void note();
+  void note_loss(Event& event);
   [[nodiscard]] std::string page_url() const;
 
   net::TaskGroup& tasks_;
@@ -79,6 +87,7 @@ class Slot {
   SlotSpec spec_;
   const std::string& agent_url_;
   WorkerListener& listener_;
+  EventLog& events_;
   Log log_;
   SlotFsm fsm_;
   webdriver::Browser browser_;
@@ -86,7 +95,14 @@ class Slot {
   AgentSession* session_ = nullptr;
   std::string token_;  // of this launch; empty when used
   pid_t watched_driver_ = 0;
-  TimePoint lost_at_{};
+  std::optional<SlotState> noted_;
+  std::string recycle_reason_;                                   // empty: no recycling waits for the slot to be idle
+  std::shared_ptr<const agent::v1::Capabilities> capabilities_;  // of the last hello
+  TimePoint launch_began_{};
+  // An outage: its first loss, and the highest rung that was needed.
+  std::optional<TimePoint> lost_at_;
+  Loss loss_ = Loss::kNone;
+  Teardown rung_ = Teardown::kBrowser;
 };
 
 }  // namespace shoal::pool

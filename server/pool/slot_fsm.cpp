@@ -7,15 +7,24 @@
 namespace shoal::pool {
 
 std::string_view slot_state_name(SlotState state) {
-  constexpr std::array<std::string_view, 7> kNames = {"launching",   "connecting",  "ready", "losing",
-                                                      "backing_off", "quarantined", "closed"};
+  constexpr std::array<std::string_view, 9> kNames = {"launching", "connecting",  "ready",       "draining", "drained",
+                                                      "losing",    "backing_off", "quarantined", "closed"};
   return kNames[static_cast<std::size_t>(state)];
+}
+
+std::string_view teardown_name(Teardown teardown) {
+  constexpr std::array<std::string_view, 3> kNames = {"browser", "driver", "profile"};
+  return kNames[static_cast<std::size_t>(teardown)];
+}
+
+bool SlotFsm::is_connected() const {
+  return state_ == SlotState::kReady || state_ == SlotState::kDraining || state_ == SlotState::kDrained;
 }
 
 SlotFsm::Action SlotFsm::next(TimePoint now) {
   if (state_ == SlotState::kConnecting && now >= wake_at()) {
     ++failures_;
-    lose("the page did not say hello in time", Teardown::kAll);
+    lose("the page did not say hello in time", Teardown::kAll, Loss::kSilent);
   }
   if (state_ == SlotState::kBackingOff && now >= wake_at()) {
     state_ = SlotState::kLaunching;
@@ -34,6 +43,8 @@ SlotFsm::Action SlotFsm::next(TimePoint now) {
       return Action::kStop;
     case SlotState::kConnecting:
     case SlotState::kReady:
+    case SlotState::kDraining:
+    case SlotState::kDrained:
     case SlotState::kBackingOff:
     case SlotState::kQuarantined:
       break;
@@ -58,11 +69,11 @@ bool SlotFsm::launched(TimePoint now) {
 }
 
 bool SlotFsm::launch_failed(std::string reason) {
-  if (state_ != SlotState::kLaunching && state_ != SlotState::kReady) {
+  if (state_ != SlotState::kLaunching && !is_connected()) {
     return false;
   }
   ++failures_;
-  lose(std::move(reason), Teardown::kAll);
+  lose(std::move(reason), Teardown::kAll, Loss::kLaunch);
   return true;
 }
 
@@ -70,20 +81,20 @@ bool SlotFsm::hello(TimePoint now) {
   if (state_ != SlotState::kConnecting && !(state_ == SlotState::kLaunching && started_)) {
     return false;
   }
-  state_ = SlotState::kReady;
+  state_ = draining_ ? SlotState::kDraining : SlotState::kReady;
   since_ = now;
   mismatches_ = 0;
   return true;
 }
 
-bool SlotFsm::lost(TimePoint now, std::string reason, Teardown teardown) {
-  if (state_ == SlotState::kReady && now - since_ >= timing_.stable_after) {
+bool SlotFsm::lost(TimePoint now, std::string reason, Teardown teardown, Loss loss) {
+  if (is_connected() && now - since_ >= timing_.stable_after) {
     failures_ = 0;
-  } else if (state_ != SlotState::kReady && state_ != SlotState::kConnecting && state_ != SlotState::kLaunching) {
+  } else if (!is_connected() && state_ != SlotState::kConnecting && state_ != SlotState::kLaunching) {
     return false;
   }
   ++failures_;
-  lose(std::move(reason), teardown);
+  lose(std::move(reason), teardown, loss);
   return true;
 }
 
@@ -92,7 +103,7 @@ bool SlotFsm::mismatch(std::string reason) {
     return false;
   }
   ++mismatches_;
-  lose(std::move(reason), Teardown::kProfile);
+  lose(std::move(reason), Teardown::kProfile, Loss::kMismatch);
   return true;
 }
 
@@ -119,6 +130,30 @@ void SlotFsm::torn_down(TimePoint now) {
   }
 }
 
+void SlotFsm::drain(std::string reason) {
+  if (closing_) {
+    return;
+  }
+  draining_ = true;
+  if (state_ == SlotState::kReady) {
+    state_ = SlotState::kDraining;
+    reason_ = std::move(reason);
+  }
+}
+
+void SlotFsm::resume() {
+  draining_ = false;
+  if (is_connected()) {
+    state_ = SlotState::kReady;
+  }
+}
+
+void SlotFsm::idle() {
+  if (state_ == SlotState::kDraining) {
+    state_ = SlotState::kDrained;
+  }
+}
+
 bool SlotFsm::recycle(std::string reason, Teardown teardown) {
   if (closing_) {
     return false;
@@ -126,7 +161,7 @@ bool SlotFsm::recycle(std::string reason, Teardown teardown) {
   failures_ = 0;
   mismatches_ = 0;
   if (state_ != SlotState::kLosing) {
-    lose(std::move(reason), teardown);
+    lose(std::move(reason), teardown, Loss::kRecycled);
   }
   return true;
 }
@@ -138,14 +173,15 @@ void SlotFsm::close() {
   if (state_ == SlotState::kLosing && started_) {
     return;
   }
-  lose("the pool closes", Teardown::kProfile);
+  lose("the pool closes", Teardown::kProfile, Loss::kClosing);
 }
 
-void SlotFsm::lose(std::string reason, Teardown teardown) {
+void SlotFsm::lose(std::string reason, Teardown teardown, Loss loss) {
   state_ = SlotState::kLosing;
   started_ = false;
   teardown_ = closing_ ? Teardown::kProfile : teardown;
   reason_ = std::move(reason);
+  loss_ = loss;
 }
 
 }  // namespace shoal::pool

@@ -3,6 +3,7 @@
 //
 //   launching -> connecting -> ready -> losing -> launching        first loss: at once
 //                                         '-> backing off -> launching   losses in a row without a stable life between
+//   ready -> draining -> drained -> ready      an operator's wish; a drained slot that is lost comes back drained
 //   any -> losing -> quarantined       the agent's protocol or build is not ours, twice in a row
 //   any -> losing -> closed            the pool closes
 #pragma once
@@ -12,10 +13,21 @@
 #include <string_view>
 
 #include "server/core/clock.hpp"
+#include "server/pool/event.hpp"
 
 namespace shoal::pool {
 
-enum class SlotState : std::uint8_t { kLaunching, kConnecting, kReady, kLosing, kBackingOff, kQuarantined, kClosed };
+enum class SlotState : std::uint8_t {
+  kLaunching,
+  kConnecting,
+  kReady,
+  kDraining,  // connected: finishes what it has
+  kDrained,   // connected and idle: takes nothing
+  kLosing,
+  kBackingOff,
+  kQuarantined,
+  kClosed,
+};
 std::string_view slot_state_name(SlotState state);  // "launching", ...
 
 // How much of the browser goes when it is lost.
@@ -24,6 +36,7 @@ enum class Teardown : std::uint8_t {
   kAll,      // the driver too
   kProfile,  // the driver too, and its profile: nothing cached survives
 };
+std::string_view teardown_name(Teardown teardown);  // "browser" "driver" "profile": the rungs of recovery
 
 struct SlotTiming {
   Duration connect_timeout{};
@@ -46,9 +59,14 @@ class SlotFsm {
   bool launched(TimePoint now);
   bool launch_failed(std::string reason);
   bool hello(TimePoint now);
-  bool lost(TimePoint now, std::string reason, Teardown teardown);
+  bool lost(TimePoint now, std::string reason, Teardown teardown, Loss loss = Loss::kCrashed);
   bool mismatch(std::string reason);  // protocol or build
   void torn_down(TimePoint now);
+  // An operator's wish, for the browser that is there and those that follow.
+  void drain(std::string reason);
+  void resume();
+  // A draining slot has nothing left to do.
+  void idle();
   // An operator's wish: also out of quarantine and back-off.
   bool recycle(std::string reason, Teardown teardown);
   void close();
@@ -57,14 +75,19 @@ class SlotFsm {
   [[nodiscard]] const std::string& reason() const { return reason_; }
   [[nodiscard]] std::uint64_t launches() const { return launches_; }
   [[nodiscard]] bool closing() const { return closing_; }
+  [[nodiscard]] Loss loss() const { return loss_; }  // of the last loss
+  // Ready, draining or drained.
+  [[nodiscard]] bool is_connected() const;
 
  private:
-  void lose(std::string reason, Teardown teardown);
+  void lose(std::string reason, Teardown teardown, Loss loss);
 
   SlotTiming timing_;
   SlotState state_ = SlotState::kLaunching;
   bool started_ = false;  // of kLaunching and kLosing: the shell is at it
   bool closing_ = false;
+  bool draining_ = false;
+  Loss loss_ = Loss::kNone;
   Teardown teardown_ = Teardown::kAll;
   std::string reason_;
   TimePoint since_{};  // connecting, ready or backing off

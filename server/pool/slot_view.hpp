@@ -1,7 +1,10 @@
 // A slot as operators see it: metrics, admin pages, readiness reasons. A copy; no contract of its own.
 #pragma once
 
+#include <shoal/agent/v1/agent.pb.h>
+
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,8 +19,11 @@ struct SlotView {
   std::string slot;  // "<kind>/<n>"
   std::string kind;
   SlotState state = SlotState::kLaunching;
-  std::string reason;                          // of the last loss or failure; empty = none yet
-  std::optional<WorkerState> worker = {};      // when ready
+  std::string reason;                      // of the last loss or failure; empty = none yet
+  std::optional<WorkerState> worker = {};  // when ready
+  std::string version = {};                // of the browser, when ready: "chrome 153.0.8010.0"
+  // What its agent said of the browser, when ready.
+  std::shared_ptr<const agent::v1::Capabilities> capabilities = {};
   std::uint64_t restarts = 0;                  // launches after the first
   std::optional<TimePoint> last_message = {};  // from the agent, when ready
   std::uint64_t pending_work = 0;

@@ -23,7 +23,7 @@ std::string least_recently_used(const Engine& engine) {
 
 // What one slot offers for one candidate. Lower rank is better.
 struct Offer {
-  enum class Rank : std::uint8_t { kReady, kLoadable, kBusy, kFailed, kNone };
+  enum class Rank : std::uint8_t { kReady, kLoadable, kBusy, kFailed, kDrained, kNone };
   Rank rank = Rank::kNone;
   std::uint32_t in_flight = 0;
   Error error;
@@ -39,7 +39,10 @@ Offer offer_of(const Slot& slot, const Candidate& candidate, const SchedulerLimi
   if (!engine.usable) {
     return {Offer::Rank::kNone, 0, Error{Code::kBackendUnavailable, engine.why_not, {}}, {}};
   }
-  if (!slot.is_up) {
+  if (slot.intake == Intake::kDrained) {
+    return {Offer::Rank::kDrained, 0, {}, {}};
+  }
+  if (!slot.is_up || slot.intake == Intake::kHeld) {
     return {Offer::Rank::kBusy, engine.in_flight, {}, {}};
   }
   const auto instance = engine.instances.find(candidate.instance);
@@ -95,6 +98,17 @@ Placement place(const Slots& slots, const Job& job, const SchedulerLimits& limit
         return placed(Placement::Kind::kWait);
       case Offer::Rank::kFailed:
         last_error = best->error;
+        break;
+      case Offer::Rank::kDrained:
+        if (last_error.code == Code::kBackendUnavailable) {
+          last_error =
+              job.worker ? Error{Code::kUnavailable,
+                                 fmt::format("worker '{}' is drained: it takes no new work", best_slot), "shoal_worker"}
+                         : Error{Code::kUnavailable,
+                                 fmt::format("every worker with backend '{}' is drained: it takes no new work",
+                                             backend_name(candidate.backend)),
+                                 {}};
+        }
         break;
       case Offer::Rank::kNone:
         if (last_error.code == Code::kBackendUnavailable) {

@@ -34,9 +34,17 @@ struct Engine {
   std::map<std::string, InstanceState> instances;
 };
 
+// Whether a slot takes new work.
+enum class Intake : std::uint8_t {
+  kOpen,
+  kHeld,     // not now: its browser is about to be replaced, and jobs may wait for the next one
+  kDrained,  // not until an operator says so
+};
+
 struct Slot {
   bool is_up = false;
   std::map<Backend, Engine> engines;
+  Intake intake = Intake::kOpen;
 };
 
 using Slots = std::map<std::string, Slot>;
@@ -46,7 +54,7 @@ struct Placement {
     kRun,         // now, on `slot`
     kLoad,        // load on `slot` first, after dropping `evicted` when it is not empty
     kWait,        // something that will change (a load, a busy engine, a browser on its way)
-    kImpossible,  // no slot will ever do: `error`
+    kImpossible,  // no slot will do by itself: `error`
   };
   Kind kind = Kind::kWait;
   std::string slot;
@@ -58,7 +66,7 @@ struct Placement {
 
 // The first candidate with a usable slot wins and the job waits for it: a busy preferred backend is not a reason to
 // compute elsewhere. A candidate is skipped only when no slot has or will have its backend, or when its graph failed
-// everywhere.
+// everywhere, or all of its slots are drained.
 Placement place(const Slots& slots, const Job& job, const SchedulerLimits& limits);
 
 }  // namespace shoal::schedule

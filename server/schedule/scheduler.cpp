@@ -19,7 +19,8 @@ void Scheduler::slot_configured(const std::string& slot, const std::vector<Backe
 void Scheduler::slot_up(const std::string& slot, const std::vector<Backend>& usable,
                         const std::map<Backend, std::string>& why_not) {
   Slot& entry = slots_[slot];
-  entry = Slot{.is_up = true, .engines = {}};
+  const Intake intake = entry.intake == Intake::kDrained ? Intake::kDrained : Intake::kOpen;
+  entry = Slot{.is_up = true, .engines = {}, .intake = intake};
   for (const Backend backend : usable) {
     entry.engines[backend].usable = true;
   }
@@ -38,6 +39,12 @@ void Scheduler::slot_down(const std::string& slot) {
   for (auto& [backend, engine] : found->second.engines) {
     engine.instances.clear();
     engine.in_flight = 0;
+  }
+}
+
+void Scheduler::set_intake(const std::string& slot, Intake intake) {
+  if (const auto found = slots_.find(slot); found != slots_.end()) {
+    found->second.intake = intake;
   }
 }
 

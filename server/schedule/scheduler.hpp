@@ -27,6 +27,8 @@ class Scheduler {
                const std::map<Backend, std::string>& why_not);
   // Its instances are gone. Jobs that ran there must have been given to retry() or finished() before.
   void slot_down(const std::string& slot);
+  // What was sent there goes on. kHeld ends by itself with the next slot_up().
+  void set_intake(const std::string& slot, Intake intake);
 
   void instance_loading(const std::string& slot, const Candidate& candidate, TimePoint now);
   void instance_ready(const std::string& slot, const Candidate& candidate, LoadReport report, TimePoint now);

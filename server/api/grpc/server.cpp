@@ -9,10 +9,12 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <limits>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "server/api/grpc/admin.hpp"
 #include "server/api/grpc/health.hpp"
 #include "server/api/grpc/service.hpp"
 
@@ -39,12 +41,17 @@ struct Server::State {
         calls{services, {}},
         inference(calls),
         health(calls),
-        cutoff(services.main) {}
+        cutoff(services.main) {
+    if (options.admin != nullptr) {
+      admin.emplace(calls, *options.admin);
+    }
+  }
 
   ServerOptions options;
   Calls calls;
   InferenceService inference;
   HealthService health;
+  std::optional<AdminCalls> admin;
   asio::steady_timer cutoff;
   std::unique_ptr<::grpc::Server> server;
   std::thread shutdown;  // gRPC's Shutdown blocks, and what it waits for needs the lane
@@ -69,6 +76,9 @@ Status Server::start() {
   builder.AddListeningPort(address, ::grpc::InsecureServerCredentials(), &state_->port);
   builder.RegisterService(&state_->inference);
   builder.RegisterService(&state_->health);
+  if (state_->admin) {
+    builder.RegisterService(&*state_->admin);
+  }
   const std::size_t message_bytes =
       std::min<std::size_t>(limits.infer_body_bytes + kMessageOverhead, std::numeric_limits<int>::max());
   builder.SetMaxReceiveMessageSize(static_cast<int>(message_bytes));

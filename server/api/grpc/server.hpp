@@ -1,6 +1,6 @@
-// The gRPC front end: inference.GRPCInferenceService and grpc.health.v1.Health over the callback API. gRPC's own
-// threads read and write messages and post everything else to the main lane. Owned by the app; its functions are called
-// from the main lane.
+// The gRPC front end: inference.GRPCInferenceService, grpc.health.v1.Health and shoal.admin.v1.Admin over the callback
+// API. gRPC's own threads read and write messages and post everything else to the main lane. Owned by the app; its
+// functions are called from the main lane.
 #pragma once
 
 #include <cstdint>
@@ -12,11 +12,16 @@
 #include "server/api/services.hpp"
 #include "server/core/clock.hpp"
 
+namespace shoal::api::admin {
+class AdminService;
+}
+
 namespace shoal::api::grpc {
 
 struct ServerOptions {
   std::string address = "127.0.0.1";
-  std::uint16_t port = 8001;  // 0: any free one
+  std::uint16_t port = 8001;             // 0: any free one
+  admin::AdminService* admin = nullptr;  // nullptr: not served; outlives the server
 };
 
 class Server {

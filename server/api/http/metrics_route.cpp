@@ -85,6 +85,10 @@ void add_fleet_families(const metrics::FleetState& fleet, std::vector<MetricFami
   std::map<std::string, double> restarts;
   std::map<std::string, double> backends = {{"wasm", 0}, {"webgpu", 0}, {"webnn", 0}};
   MetricFamily memory = metrics::pulled_family("shoal_worker_memory_bytes");
+  MetricFamily wasm = metrics::pulled_family("shoal_worker_wasm_bytes");
+  MetricFamily gpu = metrics::pulled_family("shoal_worker_gpu_bytes");
+  MetricFamily cache = metrics::pulled_family("shoal_worker_cache_bytes");
+  MetricFamily heartbeat = metrics::pulled_family("shoal_worker_heartbeat_age_seconds");
   for (const metrics::FleetState::Worker& worker : fleet.workers) {
     states[worker.state] += 1;
     restarts[worker.kind] += count(worker.restarts);
@@ -92,6 +96,12 @@ void add_fleet_families(const metrics::FleetState& fleet, std::vector<MetricFami
       backends[backend] += 1;
     }
     metrics::add_sample(memory, count(worker.memory_bytes), {{"worker", worker.slot}});
+    metrics::add_sample(wasm, count(worker.wasm_bytes), {{"worker", worker.slot}});
+    metrics::add_sample(gpu, count(worker.gpu_bytes), {{"worker", worker.slot}});
+    metrics::add_sample(cache, count(worker.cache_bytes), {{"worker", worker.slot}});
+    if (worker.heartbeat_age_seconds) {
+      metrics::add_sample(heartbeat, *worker.heartbeat_age_seconds, {{"worker", worker.slot}});
+    }
   }
   MetricFamily by_state = metrics::pulled_family("shoal_workers");
   for (const auto& [state, number] : states) {
@@ -103,7 +113,9 @@ void add_fleet_families(const metrics::FleetState& fleet, std::vector<MetricFami
   }
   families.push_back(std::move(by_state));
   families.push_back(std::move(by_backend));
-  families.push_back(std::move(memory));
+  for (MetricFamily* family : {&memory, &wasm, &gpu, &cache, &heartbeat}) {
+    families.push_back(std::move(*family));
+  }
   MetricFamily by_kind = metrics::pulled_family("shoal_worker_restarts_total");
   for (const auto& [kind, number] : restarts) {
     metrics::add_sample(by_kind, number, {{"kind", kind}});

@@ -47,6 +47,7 @@ std::string_view route_class(std::string_view path) {
   return path.starts_with("/v2")      ? "kserve"
          : path.starts_with("/v1")    ? "openai"
          : path.starts_with("/agent") ? "agent"
+         : path.starts_with("/admin") ? "admin"
                                       : "other";
 }
 

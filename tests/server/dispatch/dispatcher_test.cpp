@@ -234,5 +234,48 @@ TEST_F(DispatcherTest, AnEngineThatWasGivenUpTakesANewBrowser) {
   EXPECT_FALSE(answer);
 }
 
+TEST_F(DispatcherTest, ADrainedBrowserFinishesWhatItHasAndIsNotReady) {
+  ScriptedWorker worker("hs/0", {Backend::kWasm});
+  pool::EventLog events{8, Log::discard()};
+  dispatcher.set_events(events);
+  bring_up(worker);
+  std::optional<Result<InferenceResponse>> before;
+  submit(before);
+  ASSERT_EQ(worker.runs.size(), 1U);
+  dispatcher.set_intake("hs/0", schedule::Intake::kDrained);
+  EXPECT_EQ(dispatcher.server_ready().error().code, Code::kUnavailable);
+  std::optional<Result<InferenceResponse>> refused;
+  submit(refused);
+  settle();
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->error().code, Code::kUnavailable);
+  EXPECT_EQ(worker.runs.size(), 1U);
+  worker.runs[0].second(pool::RunOutcome{{test_input(2, 3)}, 700, 50});
+  settle();
+  ASSERT_TRUE(before && *before) << "what it had is answered";
+  dispatcher.set_intake("hs/0", schedule::Intake::kOpen);
+  EXPECT_TRUE(dispatcher.server_ready());
+  std::optional<Result<InferenceResponse>> after;
+  submit(after);
+  EXPECT_EQ(worker.runs.size(), 2U);
+  ASSERT_EQ(events.ring().last_sequence(), 1U);
+  EXPECT_EQ(events.ring().after(0, 1).front().to, "loaded");
+}
+
+TEST_F(DispatcherTest, JobsWaitForTheBrowserThatReplacesAHeldOne) {
+  ScriptedWorker worker("hs/0", {Backend::kWasm});
+  bring_up(worker);
+  dispatcher.set_intake("hs/0", schedule::Intake::kHeld);
+  std::optional<Result<InferenceResponse>> answer;
+  submit(answer);
+  settle();
+  EXPECT_FALSE(answer);
+  EXPECT_TRUE(worker.runs.empty());
+  dispatcher.worker_lost("hs/0", "recycled");
+  ScriptedWorker next("hs/0", {Backend::kWasm});
+  bring_up(next);
+  EXPECT_EQ(next.runs.size(), 1U);
+}
+
 }  // namespace
 }  // namespace shoal::dispatch

@@ -44,6 +44,8 @@ TEST(Families, CountWhatTheyAreTold) {
   families.request_answered("m", "wasm", {.total_us = 3000, .queue_us = 1000, .compute_us = 1500});
   families.request_answered("m", "wasm", {.total_us = 1000, .queue_us = 1000, .compute_us = 1500});
   families.request_redispatched("m");
+  families.worker_launched("chromium", 0.3);
+  families.worker_recovered("browser", "crashed", 0.7);
   families.http_answered("kserve", 200);
   families.http_answered("kserve", 200);
   const std::string page = text(families.collect());
@@ -51,6 +53,9 @@ TEST(Families, CountWhatTheyAreTold) {
   EXPECT_THAT(page, HasSubstr("shoal_request_overhead_seconds_bucket{backend=\"wasm\",model=\"m\",le=\"0.0005\"} 2"));
   EXPECT_THAT(page, HasSubstr("shoal_requests_redispatched_total{model=\"m\"} 1"));
   EXPECT_THAT(page, HasSubstr("shoal_http_responses_total{route=\"kserve\",status=\"200\"} 2"));
+  EXPECT_THAT(page, HasSubstr("shoal_worker_launch_seconds_sum{kind=\"chromium\"} 0.3"));
+  EXPECT_THAT(page, HasSubstr("shoal_worker_recovery_seconds_count{rung=\"browser\"} 1"));
+  EXPECT_THAT(page, HasSubstr("shoal_worker_recoveries_total{reason=\"crashed\",rung=\"browser\"} 1"));
   // The registered families have the labels that are declared.
   for (const auto& family : families.collect()) {
     for (const FamilyDeclaration& declared : declarations()) {

@@ -83,7 +83,7 @@ class PoolTest : public ::testing::Test {
       tcp::acceptor acceptor(executor, {asio::ip::address_v4::loopback(), 0});
       port = acceptor.local_endpoint().port();
       asio::thread_pool cpu(1);
-      pool = std::make_unique<Pool>(executor, cpu, config, log, listener);
+      pool = std::make_unique<Pool>(executor, cpu, config, log, listener, events);
       net::TaskGroup front(executor, Log::discard());
       front.spawn("front end", hand_over(acceptor, *pool));
       const Status started = pool->start("http://127.0.0.1:" + std::to_string(port) + "/agent/");
@@ -159,6 +159,7 @@ class PoolTest : public ::testing::Test {
   Log log{[this](LogLevel, std::string_view line) { lines.append(line).append("\n"); }, LogLevel::kDebug,
           Log::Format::kText};
   Listener listener;
+  EventLog events{64, log};
   std::unique_ptr<Pool> pool;
   std::uint16_t port = 0;
   std::vector<Result<RunOutcome>> outcomes;

@@ -163,7 +163,7 @@ TEST_F(PoolTest, AConfigurationThatCannotRunIsRefused) {
     config.groups = {{.kind = kind, .browser_path = path, .driver_path = self(), .extra_arguments = {}}};
     testing_support::run_on_lane([&](asio::any_io_executor executor) -> asio::awaitable<void> {
       asio::thread_pool cpu(1);
-      Pool refused(executor, cpu, config, Log::discard(), listener);
+      Pool refused(executor, cpu, config, Log::discard(), listener, events);
       const Status started = refused.start("http://127.0.0.1:1/agent/");
       EXPECT_EQ(started.error().code, Code::kInvalidArgument);
       EXPECT_THAT(started.error().message, ::testing::HasSubstr(words));
@@ -176,12 +176,87 @@ TEST_F(PoolTest, AConfigurationThatCannotRunIsRefused) {
 TEST_F(PoolTest, TwoServersDoNotShareAHome) {
   with_pool([this]() -> asio::awaitable<void> {
     asio::thread_pool cpu(1);
-    Pool second(co_await asio::this_coro::executor, cpu, config, Log::discard(), listener);
+    Pool second(co_await asio::this_coro::executor, cpu, config, Log::discard(), listener, events);
     const Status started = second.start("http://127.0.0.1:1/agent/");
     EXPECT_THAT(started.error().message, ::testing::HasSubstr("another server runs its browsers in"));
     co_await second.close();
     cpu.join();
   });
+}
+
+// The states that the events lead through, which must not leave one out.
+std::vector<std::string> story(const EventLog& events) {
+  std::vector<std::string> states;
+  for (const Event& event : events.ring().after(0, 1000)) {
+    EXPECT_EQ(event.from, states.empty() ? "" : states.back()) << event.sequence;
+    states.push_back(event.to);
+  }
+  return states;
+}
+
+TEST_F(PoolTest, ADrainedSlotFinishesWhatItHasAndItsEventsTellSo) {
+  with_pool([this]() -> asio::awaitable<void> {
+    co_await ready(1);
+    const std::uint64_t work = run("never");
+    EXPECT_EQ(pool->drain("chromium/1", "x").error().code, Code::kNotFound);
+    EXPECT_TRUE(pool->drain("chromium/0", "a new disk"));
+    EXPECT_EQ(pool->snapshot().at(0).state, SlotState::kDraining);
+    listener.worker->cancel(work);
+    EXPECT_TRUE(co_await until([&] { return pool->snapshot().at(0).state == SlotState::kDrained; }));
+    EXPECT_TRUE(pool->recycle_when_idle("chromium/0", "a new browser"));
+    co_await ready(2);
+    EXPECT_TRUE(co_await until([&] { return pool->snapshot().at(0).state == SlotState::kDrained; })) << "still";
+    EXPECT_TRUE(pool->resume("chromium/0"));
+    EXPECT_EQ(pool->snapshot().at(0).state, SlotState::kReady);
+  });
+  const std::vector<std::string> states = story(events);
+  std::vector<std::string> seen = states;
+  std::erase(seen, "connecting");  // a hello may be faster than the launch
+  EXPECT_EQ(seen, (std::vector<std::string>{"launching", "ready", "draining", "drained", "losing", "launching",
+                                            "draining", "drained", "ready", "losing", "closed"}));
+  const Event drained =
+      events.ring().after(0, 1000).at(static_cast<std::size_t>(std::ranges::find(states, "draining") - states.begin()));
+  EXPECT_EQ(drained.reason, "a new disk");
+}
+
+TEST_F(PoolTest, RecyclingWaitsForTheWorkAndResumingTakesItBack) {
+  with_pool([this]() -> asio::awaitable<void> {
+    co_await ready(1);
+    const std::uint64_t work = run("never");
+    EXPECT_TRUE(pool->recycle_when_idle("chromium/0", "old"));
+    asio::steady_timer timer(co_await asio::this_coro::executor, 600ms);
+    co_await net::wait(timer);
+    EXPECT_EQ(listener.lost_count, 0);
+    EXPECT_TRUE(pool->resume("chromium/0"));
+    listener.worker->cancel(work);
+    EXPECT_TRUE(co_await until([&] { return outcomes.size() == 1; }));
+    timer.expires_after(600ms);
+    co_await net::wait(timer);
+    EXPECT_EQ(listener.lost_count, 0);
+    EXPECT_TRUE(pool->recycle_when_idle("chromium/0", "old"));
+    co_await ready(2);
+    EXPECT_EQ(listener.reason, "old");
+  });
+}
+
+TEST_F(PoolTest, KillIsALossLikeAnyOther) {
+  with_pool([this]() -> asio::awaitable<void> {
+    co_await ready(1);
+    EXPECT_EQ(pool->kill("chromium/1").error().code, Code::kNotFound);
+    run("never");
+    EXPECT_TRUE(pool->kill("chromium/0"));
+    EXPECT_TRUE(co_await until([&] { return outcomes.size() == 1; }));
+    EXPECT_EQ(only_error(), Code::kWorkerLost);
+    co_await ready(2);
+  });
+  std::optional<Event> recovered;
+  for (const Event& event : events.ring().after(0, 1000)) {
+    recovered = event.outage ? std::optional(event) : recovered;
+  }
+  ASSERT_TRUE(recovered);
+  EXPECT_EQ(recovered->to, "ready");
+  EXPECT_TRUE(recovered->loss == Loss::kCrashed || recovered->loss == Loss::kDriver) << loss_name(recovered->loss);
+  EXPECT_TRUE(recovered->launched_in);
 }
 
 }  // namespace

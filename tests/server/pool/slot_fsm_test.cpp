@@ -198,5 +198,40 @@ TEST_F(SlotFsmTest, RandomEventsKeepTheInvariants) {
   }
 }
 
+TEST_F(SlotFsmTest, ADrainedSlotStaysDrainedThroughALossUntilItIsResumed) {
+  become_ready();
+  now += 10s;
+  fsm.idle();
+  EXPECT_EQ(fsm.state(), SlotState::kReady) << "nobody drains it";
+  fsm.drain("maintenance");
+  EXPECT_EQ(fsm.state(), SlotState::kDraining);
+  EXPECT_EQ(fsm.reason(), "maintenance");
+  fsm.idle();
+  EXPECT_EQ(fsm.state(), SlotState::kDrained);
+  EXPECT_EQ(fsm.next(now), Action::kWait);
+  EXPECT_TRUE(fsm.lost(now, "crashed", Teardown::kBrowser));
+  EXPECT_EQ(fsm.loss(), Loss::kCrashed);
+  tear_down(Teardown::kBrowser);
+  ASSERT_EQ(fsm.next(now), Action::kLaunch) << "a first loss after a stable life: at once";
+  ASSERT_TRUE(fsm.launched(now));
+  ASSERT_TRUE(fsm.hello(now));
+  EXPECT_EQ(fsm.state(), SlotState::kDraining);
+  fsm.idle();
+  fsm.resume();
+  EXPECT_EQ(fsm.state(), SlotState::kReady);
+}
+
+TEST_F(SlotFsmTest, ASlotThatIsNotConnectedIsDrainedWhenItIs) {
+  ASSERT_EQ(fsm.next(now), Action::kLaunch);
+  fsm.drain("not yet");
+  EXPECT_EQ(fsm.state(), SlotState::kLaunching);
+  ASSERT_TRUE(fsm.hello(now));
+  EXPECT_EQ(fsm.state(), SlotState::kDraining);
+  EXPECT_TRUE(fsm.recycle("another one", Teardown::kAll));
+  EXPECT_EQ(fsm.loss(), Loss::kRecycled);
+  fsm.resume();
+  EXPECT_EQ(fsm.state(), SlotState::kLosing);
+}
+
 }  // namespace
 }  // namespace shoal::pool

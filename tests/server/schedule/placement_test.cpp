@@ -65,5 +65,43 @@ TEST(Placement, FailedGraphGivesItsOwnErrorOrTheNextCandidate) {
   EXPECT_EQ(place(slots, job_of({kWebgpu, kWasm}), {}).fallback_from, "webgpu");
 }
 
+Slots one_of_two(Intake intake) {
+  Slots slots = {{"a/0", slot_of({{Backend::kWasm, ready(kWasm)}})},
+                 {"a/1", slot_of({{Backend::kWasm, ready(kWasm, 1)}})}};
+  slots["a/0"].intake = intake;
+  return slots;
+}
+
+TEST(Placement, SkipsWhatIsDrained) {
+  for (const Intake intake : {Intake::kHeld, Intake::kDrained}) {
+    const Placement placement = place(one_of_two(intake), job_of({kWasm}), {});
+    EXPECT_EQ(placement.kind, Placement::Kind::kRun);
+    EXPECT_EQ(placement.slot, "a/1");
+  }
+}
+
+TEST(Placement, ADemandForADrainedWorkerIsATypedErrorThatNamesIt) {
+  Job job = job_of({kWasm});
+  job.worker = "a/0";
+  const Placement refused = place(one_of_two(Intake::kDrained), job, {});
+  EXPECT_EQ(refused.kind, Placement::Kind::kImpossible);
+  EXPECT_EQ(refused.error.code, Code::kUnavailable);
+  EXPECT_EQ(refused.error.param, "shoal_worker");
+  EXPECT_NE(refused.error.message.find("'a/0' is drained"), std::string::npos);
+  EXPECT_EQ(place(one_of_two(Intake::kHeld), job, {}).kind, Placement::Kind::kWait) << "its next browser takes it";
+}
+
+TEST(Placement, WhereAllAreDrainedTheNextCandidateOrATypedErrorIsLeft) {
+  Slots slots = {{"a/0", slot_of({{Backend::kWebgpu, ready(kWebgpu)}})},
+                 {"a/1", slot_of({{Backend::kWasm, ready(kWasm)}})}};
+  slots["a/0"].intake = Intake::kDrained;
+  const Placement placement = place(slots, job_of({kWebgpu, kWasm}), {});
+  EXPECT_EQ(placement.kind, Placement::Kind::kRun);
+  EXPECT_EQ(placement.fallback_from, "webgpu");
+  const Placement refused = place(slots, job_of({kWebgpu}), {});
+  EXPECT_EQ(refused.kind, Placement::Kind::kImpossible);
+  EXPECT_EQ(refused.error.code, Code::kUnavailable);
+}
+
 }  // namespace
 }  // namespace shoal::schedule

@@ -166,5 +166,20 @@ TEST_F(SchedulerTest, LeastRecentlyUsedIdleInstanceMakesRoom) {
   EXPECT_TRUE(scheduler.step(kStart + seconds(2)).empty()) << "one loads, one runs: nothing can go";
 }
 
+TEST(SchedulerIntake, HeldEndsWithTheNextBrowserAndDrainedDoesNot) {
+  Scheduler scheduler{SchedulerLimits{}};
+  scheduler.slot_configured("a/0", {Backend::kWasm});
+  for (const Intake intake : {Intake::kHeld, Intake::kDrained}) {
+    scheduler.slot_up("a/0", {Backend::kWasm}, {});
+    scheduler.set_intake("a/0", intake);
+    scheduler.slot_down("a/0");
+    EXPECT_EQ(scheduler.slots().at("a/0").intake, intake);
+    scheduler.slot_up("a/0", {Backend::kWasm}, {});
+    EXPECT_EQ(scheduler.slots().at("a/0").intake, intake == Intake::kHeld ? Intake::kOpen : Intake::kDrained);
+  }
+  scheduler.set_intake("nobody/0", Intake::kDrained);
+  EXPECT_FALSE(scheduler.slots().contains("nobody/0"));
+}
+
 }  // namespace
 }  // namespace shoal::schedule

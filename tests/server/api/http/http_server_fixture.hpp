@@ -128,6 +128,7 @@ class HttpServerTest : public testing::Test {
     add_kserve_routes(router, *services_);
     add_agent_routes(router, *services_, folder_);
     add_metrics_route(router, *services_);
+    add_routes(router);
     ServerOptions options{.address = "127.0.0.1",
                           .port = 0,
                           .public_hosts = {"localhost"},
@@ -141,6 +142,8 @@ class HttpServerTest : public testing::Test {
     server_ = std::make_unique<Server>(lane_.executor(), cpu_, std::move(router), options, Log::discard());
     on_lane([&] { ASSERT_TRUE(server_->listen()); });
   }
+  // More of them, for tests of other routes.
+  virtual void add_routes(Router& /*router*/) {}
   Client client() {
     if (!server_) {
       listen();

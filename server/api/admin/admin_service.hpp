@@ -1,0 +1,29 @@
+// What operators can ask of the fleet, in the messages of shoal.admin.v1; the front ends turn them into gRPC and JSON.
+// Main lane. An unknown slot is kNotFound and named.
+#pragma once
+
+#include <shoal/admin/v1/admin.pb.h>
+
+#include "engine/core/result.hpp"
+
+namespace shoal::api::admin {
+
+namespace v1 = shoal::admin::v1;
+
+class AdminService {
+ public:
+  AdminService() = default;
+  AdminService(const AdminService&) = delete;
+  AdminService& operator=(const AdminService&) = delete;
+  virtual ~AdminService() = default;
+
+  virtual v1::ListWorkersResponse list(const v1::ListWorkersRequest& request) = 0;
+  virtual Result<v1::Worker> inspect(const v1::InspectWorkerRequest& request) = 0;
+  virtual Result<v1::Worker> drain(const v1::DrainWorkerRequest& request) = 0;
+  virtual Result<v1::Worker> resume(const v1::ResumeWorkerRequest& request) = 0;
+  virtual Result<v1::Worker> recycle(const v1::RecycleWorkerRequest& request) = 0;
+  virtual Result<v1::Worker> kill(const v1::KillWorkerRequest& request) = 0;
+  virtual v1::ListEventsResponse events(const v1::ListEventsRequest& request) = 0;
+};
+
+}  // namespace shoal::api::admin

@@ -1,0 +1,115 @@
+#include "server/api/admin/fleet.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "server/api/admin/messages.hpp"
+#include "server/wire/agent_messages.hpp"
+
+namespace shoal::api::admin {
+namespace {
+
+constexpr std::size_t kMaxEvents = 1024;  // in one answer
+constexpr std::size_t kMaxReasonBytes = 512;
+
+std::string reason_or(const std::string& given, std::string_view otherwise) {
+  return std::string(given.empty() ? otherwise : wire::cut_text(given, kMaxReasonBytes));
+}
+
+Error unknown(const std::string& slot) {
+  return {Code::kNotFound, fmt::format("no worker '{:.100}' in this pool", slot), "slot"};
+}
+
+const schedule::Slot* scheduled(const dispatch::Dispatcher& dispatcher, const std::string& slot) {
+  const auto found = dispatcher.slots().find(slot);
+  return found == dispatcher.slots().end() ? nullptr : &found->second;
+}
+
+}  // namespace
+
+Fleet::Fleet(std::function<pool::Pool*()> pool, dispatch::Dispatcher& dispatcher, const pool::EventLog& events)
+    : pool_(std::move(pool)), dispatcher_(dispatcher), events_(events) {}
+
+v1::ListWorkersResponse Fleet::list(const v1::ListWorkersRequest& /*request*/) {
+  v1::ListWorkersResponse response;
+  if (const pool::Pool* pool = pool_()) {
+    for (const pool::SlotView& view : pool->snapshot()) {
+      *response.add_workers() = worker_message(view, scheduled(dispatcher_, view.slot), Clock::now());
+    }
+  }
+  return response;
+}
+
+Result<v1::Worker> Fleet::worker(const std::string& slot, bool with_capabilities) const {
+  if (const pool::Pool* pool = pool_()) {
+    const std::vector<pool::SlotView> views = pool->snapshot();
+    if (const auto found = std::ranges::find(views, slot, &pool::SlotView::slot); found != views.end()) {
+      v1::Worker message = worker_message(*found, scheduled(dispatcher_, slot), Clock::now());
+      if (with_capabilities && found->capabilities != nullptr) {
+        *message.mutable_capabilities() = *found->capabilities;
+      }
+      return message;
+    }
+  }
+  return fail(unknown(slot));
+}
+
+template <class Act>
+Result<v1::Worker> Fleet::change(const std::string& slot, Act act) {
+  pool::Pool* pool = pool_();
+  Status status = pool == nullptr ? Status(fail(unknown(slot))) : act(*pool);
+  if (!status) {
+    return fail(status.error().code == Code::kNotFound ? unknown(slot) : std::move(status.error()));
+  }
+  return worker(slot);
+}
+
+Result<v1::Worker> Fleet::inspect(const v1::InspectWorkerRequest& request) { return worker(request.slot(), true); }
+
+Result<v1::Worker> Fleet::drain(const v1::DrainWorkerRequest& request) {
+  return change(request.slot(), [&](pool::Pool& pool) {
+    Status status = pool.drain(request.slot(), reason_or(request.reason(), "drained by an operator"));
+    if (status) {
+      dispatcher_.set_intake(request.slot(), schedule::Intake::kDrained);
+    }
+    return status;
+  });
+}
+
+Result<v1::Worker> Fleet::resume(const v1::ResumeWorkerRequest& request) {
+  return change(request.slot(), [&](pool::Pool& pool) {
+    Status status = pool.resume(request.slot());
+    if (status) {
+      dispatcher_.set_intake(request.slot(), schedule::Intake::kOpen);
+    }
+    return status;
+  });
+}
+
+Result<v1::Worker> Fleet::recycle(const v1::RecycleWorkerRequest& request) {
+  return change(request.slot(), [&](pool::Pool& pool) {
+    const std::string reason = reason_or(request.reason(), "recycled by an operator");
+    if (request.force()) {
+      return pool.recycle(request.slot(), reason);
+    }
+    Status status = pool.recycle_when_idle(request.slot(), reason);
+    const schedule::Slot* slot = scheduled(dispatcher_, request.slot());
+    if (status && slot != nullptr && slot->intake == schedule::Intake::kOpen) {
+      dispatcher_.set_intake(request.slot(), schedule::Intake::kHeld);
+    }
+    return status;
+  });
+}
+
+Result<v1::Worker> Fleet::kill(const v1::KillWorkerRequest& request) {
+  return change(request.slot(), [&](pool::Pool& pool) { return pool.kill(request.slot()); });
+}
+
+v1::ListEventsResponse Fleet::events(const v1::ListEventsRequest& request) {
+  const std::size_t limit = request.limit() == 0 ? kMaxEvents : std::min<std::size_t>(request.limit(), kMaxEvents);
+  return events_message(events_.ring(), request.after(), limit);
+}
+
+}  // namespace shoal::api::admin

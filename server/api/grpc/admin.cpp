@@ -1,0 +1,64 @@
+#include "server/api/grpc/admin.hpp"
+
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "server/api/grpc/status.hpp"
+#include "server/core/ids.hpp"
+
+namespace shoal::api::grpc {
+
+namespace v1 = admin::v1;
+
+template <class Response, class Call>
+::grpc::ServerUnaryReactor* AdminCalls::answer(Context* context, Response* response, Call call) {
+  auto* reactor = context->DefaultReactor();
+  boost::asio::post(calls_.services.main, [context, response, reactor, call = std::move(call)] {
+    Result<Response> result = call();
+    Status status;
+    if (result) {
+      *response = *std::move(result);
+    } else {
+      status = fail(std::move(result.error()));
+    }
+    reactor->Finish(finish_status(*context, uuid_v7(), status));
+  });
+  return reactor;
+}
+
+::grpc::ServerUnaryReactor* AdminCalls::ListWorkers(Context* context, const v1::ListWorkersRequest* request,
+                                                    v1::ListWorkersResponse* response) {
+  return answer(context, response, [this, request] { return service_.list(*request); });
+}
+
+::grpc::ServerUnaryReactor* AdminCalls::InspectWorker(Context* context, const v1::InspectWorkerRequest* request,
+                                                      v1::Worker* response) {
+  return answer(context, response, [this, request] { return service_.inspect(*request); });
+}
+
+::grpc::ServerUnaryReactor* AdminCalls::DrainWorker(Context* context, const v1::DrainWorkerRequest* request,
+                                                    v1::Worker* response) {
+  return answer(context, response, [this, request] { return service_.drain(*request); });
+}
+
+::grpc::ServerUnaryReactor* AdminCalls::ResumeWorker(Context* context, const v1::ResumeWorkerRequest* request,
+                                                     v1::Worker* response) {
+  return answer(context, response, [this, request] { return service_.resume(*request); });
+}
+
+::grpc::ServerUnaryReactor* AdminCalls::RecycleWorker(Context* context, const v1::RecycleWorkerRequest* request,
+                                                      v1::Worker* response) {
+  return answer(context, response, [this, request] { return service_.recycle(*request); });
+}
+
+::grpc::ServerUnaryReactor* AdminCalls::KillWorker(Context* context, const v1::KillWorkerRequest* request,
+                                                   v1::Worker* response) {
+  return answer(context, response, [this, request] { return service_.kill(*request); });
+}
+
+::grpc::ServerUnaryReactor* AdminCalls::ListEvents(Context* context, const v1::ListEventsRequest* request,
+                                                   v1::ListEventsResponse* response) {
+  return answer(context, response, [this, request] { return service_.events(*request); });
+}
+
+}  // namespace shoal::api::grpc

@@ -1,0 +1,36 @@
+// shoal.admin.v1.Admin over the callback API: each call is one function of the AdminService, run on the main lane.
+// Owned by the server; gRPC's threads enter here.
+#pragma once
+
+#include "server/api/admin/admin_service.hpp"
+#include "server/api/grpc/calls.hpp"
+#include "shoal/admin/v1/admin.grpc.pb.h"
+
+namespace shoal::api::grpc {
+
+class AdminCalls final : public shoal::admin::v1::Admin::CallbackService {
+ public:
+  // `service` outlives this.
+  AdminCalls(Calls& calls, admin::AdminService& service) : calls_(calls), service_(service) {}
+
+  using Context = ::grpc::CallbackServerContext;
+  using Unary = ::grpc::ServerUnaryReactor;
+
+  Unary* ListWorkers(Context*, const admin::v1::ListWorkersRequest*, admin::v1::ListWorkersResponse*) override;
+  Unary* InspectWorker(Context*, const admin::v1::InspectWorkerRequest*, admin::v1::Worker*) override;
+  Unary* DrainWorker(Context*, const admin::v1::DrainWorkerRequest*, admin::v1::Worker*) override;
+  Unary* ResumeWorker(Context*, const admin::v1::ResumeWorkerRequest*, admin::v1::Worker*) override;
+  Unary* RecycleWorker(Context*, const admin::v1::RecycleWorkerRequest*, admin::v1::Worker*) override;
+  Unary* KillWorker(Context*, const admin::v1::KillWorkerRequest*, admin::v1::Worker*) override;
+  Unary* ListEvents(Context*, const admin::v1::ListEventsRequest*, admin::v1::ListEventsResponse*) override;
+
+ private:
+  // `call` on the main lane; its result becomes `response`.
+  template <class Response, class Call>
+  Unary* answer(Context* context, Response* response, Call call);
+
+  Calls& calls_;
+  admin::AdminService& service_;
+};
+
+}  // namespace shoal::api::grpc

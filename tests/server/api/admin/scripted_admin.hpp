@@ -1,0 +1,53 @@
+// An operators' service that knows one worker, chromium/0, and writes down what it is asked.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "server/api/admin/admin_service.hpp"
+
+namespace shoal::api::admin {
+
+class ScriptedAdmin final : public AdminService {
+ public:
+  v1::ListWorkersResponse list(const v1::ListWorkersRequest&) override {
+    v1::ListWorkersResponse response;
+    *response.add_workers() = *worker("chromium/0", "list");
+    return response;
+  }
+  Result<v1::Worker> inspect(const v1::InspectWorkerRequest& request) override {
+    return worker(request.slot(), "inspect");
+  }
+  Result<v1::Worker> drain(const v1::DrainWorkerRequest& request) override {
+    return worker(request.slot(), "drain " + request.reason());
+  }
+  Result<v1::Worker> resume(const v1::ResumeWorkerRequest& request) override {
+    return worker(request.slot(), "resume");
+  }
+  Result<v1::Worker> recycle(const v1::RecycleWorkerRequest& request) override {
+    return worker(request.slot(), request.force() ? "recycle by force" : "recycle");
+  }
+  Result<v1::Worker> kill(const v1::KillWorkerRequest& request) override { return worker(request.slot(), "kill"); }
+  v1::ListEventsResponse events(const v1::ListEventsRequest& request) override {
+    asked.push_back("events " + std::to_string(request.after()) + " " + std::to_string(request.limit()));
+    v1::ListEventsResponse response;
+    response.add_events()->set_sequence(request.after() + 1);
+    return response;
+  }
+
+  std::vector<std::string> asked;
+
+ private:
+  Result<v1::Worker> worker(const std::string& slot, std::string what) {
+    asked.push_back(std::move(what));
+    if (slot != "chromium/0") {
+      return fail(Code::kNotFound, "no worker '" + slot + "' in this pool", "slot");
+    }
+    v1::Worker worker;
+    worker.set_slot(slot);
+    worker.set_restarts(std::uint64_t{1} << 40);
+    return worker;
+  }
+};
+
+}  // namespace shoal::api::admin
