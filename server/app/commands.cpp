@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "server/app/app.hpp"
+#include "server/app/worker_commands.hpp"
 #include "server/models/bert_graph.hpp"
 #include "server/models/model.hpp"
 
@@ -50,8 +51,9 @@ Result<std::string> read_text(const std::string& path) {
   return std::move(text).str();
 }
 
-int serve(Settings& settings, const config::Schema& schema, const std::string& file,
-          std::vector<std::pair<std::string, std::string>> flags) {
+// File, environment and flags, in their order of precedence.
+Status read_settings(const config::Schema& schema, const std::string& file,
+                     std::vector<std::pair<std::string, std::string>> flags) {
   config::Sources sources{{}, {}, environment(), std::move(flags)};
   std::optional<std::string> name;
   if (!file.empty()) {
@@ -64,12 +66,17 @@ int serve(Settings& settings, const config::Schema& schema, const std::string& f
   if (name) {
     auto text = read_text(*name);
     if (!text) {
-      return report(text.error(), kUsage);
+      return fail(std::move(text.error()));
     }
     sources.file_name = *name;
     sources.file_text = *std::move(text);
   }
-  Status status = config::read(schema, sources);
+  return config::read(schema, sources);
+}
+
+int serve(Settings& settings, const config::Schema& schema, const std::string& file,
+          std::vector<std::pair<std::string, std::string>> flags) {
+  Status status = read_settings(schema, file, std::move(flags));
   if (status) {
     status = check(settings);
   }
@@ -78,6 +85,15 @@ int serve(Settings& settings, const config::Schema& schema, const std::string& f
   }
   const Log::Format format = settings.log_format == "json" ? Log::Format::kJson : Log::Format::kText;
   return App(settings, Log::to_stderr(*log_level_from(settings.log_level), format)).run();
+}
+
+// Where a server with this configuration listens.
+Result<std::string> configured_server(const Settings& settings, const config::Schema& schema) {
+  if (Status status = read_settings(schema, {}, {}); !status) {
+    return fail(std::move(status.error()));
+  }
+  const bool is_any = settings.host == "0.0.0.0" || settings.host == "::";
+  return fmt::format("http://{}:{}", is_any ? "127.0.0.1" : settings.host, settings.http_port);
 }
 
 int import(const std::string& source, const std::string& into, const std::string& name, const std::string& version,
@@ -142,6 +158,8 @@ int run_command(int argc, char** argv) {
   import_command->add_option("--version", version, "Version of the model")->capture_default_str();
   import_command->add_option("--repository", repository, "Model repository; default $SHOAL_HOME/models");
 
+  WorkerCommands workers(command, [&] { return configured_server(settings, schema); });
+
   CLI::App* settings_command = command.add_subcommand("settings", "Print every setting of serve as a Markdown table");
 
   try {
@@ -155,6 +173,10 @@ int run_command(int argc, char** argv) {
   }
   if (*import_command) {
     return import(source, into, name, version, repository);
+  }
+  if (workers.was_asked()) {
+    const Status status = workers.run();
+    return status ? 0 : report(status.error(), status.error().code == Code::kInvalidArgument ? kUsage : 1);
   }
   if (*settings_command) {
     fmt::print("{}", config::reference(schema));

@@ -1,0 +1,39 @@
+// The command line's side of a running server's /admin/v1: one request on a connection of its own, bounded in time and
+// size. Calling thread; blocks.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "engine/core/result.hpp"
+#include "server/core/clock.hpp"
+
+namespace shoal::app {
+
+class AdminClient {
+ public:
+  // "http://127.0.0.1:8000" or "127.0.0.1:8000"; kInvalidArgument for anything else.
+  static Result<AdminClient> to(std::string_view server);
+
+  // The answer's document; the server's own error; kUnavailable when nobody listens there.
+  [[nodiscard]] Result<nlohmann::ordered_json> get(const std::string& path) const { return send("GET", path, {}); }
+  [[nodiscard]] Result<nlohmann::ordered_json> post(const std::string& path, const nlohmann::json& body,
+                                                    Duration patience = std::chrono::seconds(10)) const {
+    return send("POST", path, body.dump(), patience);
+  }
+  [[nodiscard]] const std::string& address() const { return address_; }
+
+ private:
+  AdminClient(std::string host, std::string port)
+      : address_(host + ":" + port), host_(std::move(host)), port_(std::move(port)) {}
+  [[nodiscard]] Result<nlohmann::ordered_json> send(const char* method, const std::string& path,
+                                                    const std::string& body,
+                                                    Duration patience = std::chrono::seconds(10)) const;
+
+  std::string address_;
+  std::string host_;
+  std::string port_;
+};
+
+}  // namespace shoal::app

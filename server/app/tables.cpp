@@ -1,0 +1,168 @@
+#include "server/app/tables.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace shoal::app {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr std::size_t kReasonWidth = 60;
+
+std::string text_of(const ordered_json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+std::uint64_t number_of(const ordered_json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_number() ? found->get<std::uint64_t>() : 0;
+}
+
+const ordered_json& member(const ordered_json& object, const char* key) {
+  static const ordered_json kNothing = ordered_json::object();
+  const auto found = object.find(key);
+  return found == object.end() ? kNothing : *found;
+}
+
+std::string joined(const ordered_json& list) {
+  std::string text;
+  for (const ordered_json& item : list) {
+    text += (text.empty() ? "" : ",") + (item.is_string() ? item.get<std::string>() : item.dump());
+  }
+  return text;
+}
+
+std::string shortened(const std::string& text) {
+  if (text.size() <= kReasonWidth) {
+    return text;
+  }
+  std::size_t end = kReasonWidth - 3;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) {
+    --end;
+  }
+  return text.substr(0, end) + "...";
+}
+
+// "model:1@wasm, ...": without the hash that tells one upload of a version from the next.
+std::string loaded(const ordered_json& worker) {
+  std::string text;
+  for (const ordered_json& instance : member(worker, "instances")) {
+    std::string name = text_of(instance, "name");
+    if (const std::size_t hash = name.find('#'); hash != std::string::npos) {
+      name.erase(hash, name.find('@', hash) - hash);
+    }
+    const std::string state = text_of(instance, "state");
+    text += (text.empty() ? "" : " ") + name + (state == "loaded" ? "" : "(" + state + ")");
+  }
+  return text;
+}
+
+std::string or_dash(std::string text) { return text.empty() ? "-" : text; }
+
+}  // namespace
+
+std::string bytes_text(std::uint64_t bytes) {
+  constexpr std::array<const char*, 4> kUnits = {"B", "KiB", "MiB", "GiB"};
+  double value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  while (value >= 1024 && unit + 1 < kUnits.size()) {
+    value /= 1024;
+    ++unit;
+  }
+  return bytes == 0 ? "0" : fmt::format("{:.{}f} {}", value, unit == 3 ? 1 : 0, kUnits[unit]);
+}
+
+std::string table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t column = 0; column < row.size(); ++column) {
+      widths[column] = std::max(widths[column], row[column].size());
+    }
+  }
+  std::string text;
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t column = 0; column < row.size(); ++column) {
+      line += fmt::format("{:<{}}  ", row[column], widths[column]);
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += line + "\n";
+  }
+  return text;
+}
+
+std::string workers_text(const ordered_json& list) {
+  std::vector<std::vector<std::string>> rows = {
+      {"WORKER", "STATE", "BACKENDS", "ADAPTER", "MEMORY", "WORK", "RESTARTS", "LOADED", "LAST REASON"}};
+  for (const ordered_json& worker : member(list, "workers")) {
+    rows.push_back({text_of(worker, "slot"), text_of(worker, "state"), or_dash(joined(member(worker, "backends"))),
+                    or_dash(text_of(worker, "adapter")),
+                    worker.contains("memory") ? bytes_text(number_of(worker["memory"], "pss_bytes")) : "-",
+                    std::to_string(number_of(worker, "pending_work")), std::to_string(number_of(worker, "restarts")),
+                    or_dash(loaded(worker)), or_dash(shortened(text_of(worker, "reason")))});
+  }
+  return table(rows);
+}
+
+std::string worker_text(const ordered_json& worker) {
+  std::vector<std::vector<std::string>> rows;
+  const auto add = [&rows](std::string name, std::string value) {
+    if (!value.empty()) {
+      rows.push_back({std::move(name), std::move(value)});
+    }
+  };
+  add("worker", text_of(worker, "slot"));
+  add("state", text_of(worker, "state"));
+  add("last reason", text_of(worker, "reason"));
+  add("restarts", std::to_string(number_of(worker, "restarts")));
+  add("browser", text_of(worker, "browser"));
+  add("backends", joined(member(worker, "backends")));
+  for (const auto& [backend, reason] : member(worker, "why_not").items()) {
+    add("no " + backend, reason.is_string() ? reason.get<std::string>() : "");
+  }
+  add("adapter", text_of(worker, "adapter"));
+  add("work in hand", std::to_string(number_of(worker, "pending_work")));
+  if (worker.contains("memory")) {
+    const ordered_json& memory = worker["memory"];
+    add("memory",
+        fmt::format("{} of the process tree; wasm {}, gpu {}, stored weights {}",
+                    bytes_text(number_of(memory, "pss_bytes")), bytes_text(number_of(memory, "wasm_bytes")),
+                    bytes_text(number_of(memory, "gpu_bytes")), bytes_text(number_of(memory, "cache_bytes"))));
+    add("heard from", fmt::format("{} ms ago", number_of(worker, "heartbeat_age_ms")));
+  }
+  for (const ordered_json& instance : member(worker, "instances")) {
+    const std::string error = text_of(instance, "error");
+    add(text_of(instance, "state"), text_of(instance, "name") + (error.empty() ? "" : ": " + shortened(error)));
+  }
+  for (const ordered_json& benchmark : member(member(worker, "capabilities"), "benchmarks")) {
+    const std::string why_not = text_of(benchmark, "why_not");
+    add("speed of " + text_of(benchmark, "backend"),
+        why_not.empty() ? fmt::format("{:.1f} GFLOP/s", benchmark.value("gflops", 0.0)) : "not measured: " + why_not);
+  }
+  return table(rows);
+}
+
+std::string event_text(const ordered_json& event) {
+  const std::string from = text_of(event, "from");
+  const std::string instance = text_of(event, "instance");
+  std::string line =
+      fmt::format("{}  {}  {}{}{}", text_of(event, "time"), text_of(event, "slot"),
+                  instance.empty() ? "" : instance + " ", from.empty() ? "" : from + " -> ", text_of(event, "to"));
+  if (const std::string loss = text_of(event, "loss"); !loss.empty()) {
+    line += fmt::format("  [{}, rung {}]", loss, text_of(event, "rung"));
+  }
+  if (number_of(event, "outage_ms") > 0) {
+    line += fmt::format("  after {} ms", number_of(event, "outage_ms"));
+  }
+  if (const std::string reason = text_of(event, "reason"); !reason.empty()) {
+    line += "  " + reason;
+  }
+  return line + "\n";
+}
+
+}  // namespace shoal::app

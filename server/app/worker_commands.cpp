@@ -1,0 +1,160 @@
+#include "server/app/worker_commands.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <thread>
+#include <utility>
+
+#include "server/app/admin_client.hpp"
+#include "server/app/tables.hpp"
+
+namespace shoal::app {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr std::string_view kWorkers = "/admin/v1/workers";
+constexpr auto kFollowInterval = std::chrono::milliseconds(500);
+
+void print(const std::string& text) {
+  std::fputs(text.c_str(), stdout);
+  std::fflush(stdout);
+}
+
+// Slots are names of our own, but what is typed need not be one.
+std::string escaped(std::string_view slot) {
+  std::string out;
+  for (const char c : slot) {
+    const auto byte = static_cast<unsigned char>(c);
+    out +=
+        std::isalnum(byte) != 0 || c == '_' || c == '-' || c == '.' ? std::string(1, c) : fmt::format("%{:02X}", byte);
+  }
+  return out;
+}
+
+std::string path_of(const std::string& slot) { return fmt::format("{}/{}", kWorkers, escaped(slot)); }
+
+}  // namespace
+
+struct WorkerCommands::State {
+  CLI::App* workers = nullptr;
+  CLI::App* inspect = nullptr;
+  CLI::App* events = nullptr;
+  std::vector<CLI::App*> changes;  // their names are those of the routes
+  std::function<Result<std::string>()> default_server;
+  std::string server, slot, reason;
+  bool json = false;
+  bool force = false;
+  bool follow = false;
+  std::uint64_t after = 0;
+
+  // As JSON or as the text that `write` makes of it.
+  Status show(const Result<ordered_json>& document, std::string (*write)(const ordered_json&)) const {
+    if (!document) {
+      return fail(document.error());
+    }
+    print(json ? document->dump(2) + "\n" : write(*document));
+    return {};
+  }
+  Status change(const AdminClient& client, const CLI::App& command) const;
+  Status show_events(const AdminClient& client) const;
+};
+
+WorkerCommands::WorkerCommands(CLI::App& command, std::function<Result<std::string>()> default_server)
+    : state_(std::make_unique<State>()) {
+  State& state = *state_;
+  state.default_server = std::move(default_server);
+  state.workers = command.add_subcommand("workers", "What a running server's browsers do; drain, replace, kill them");
+  state.workers->require_subcommand(0, 1);
+  state.workers->add_option("--server", state.server, "http://HOST:PORT of the server; default: as configured");
+  state.workers->add_flag("--json", state.json, "The server's own document instead of text");
+  const auto add = [&](const char* name, const char* help, bool takes_slot) {
+    CLI::App* added = state.workers->add_subcommand(name, help)->fallthrough();
+    if (takes_slot) {
+      added->add_option("worker", state.slot, "Its slot: headless_shell/0")->required();
+    }
+    return added;
+  };
+  add("list", "All of them, one line each (the default)", false);
+  state.inspect = add("inspect", "Everything about one", true);
+  CLI::App* drain = add("drain", "Let it finish what it has, and give it nothing more", true);
+  CLI::App* recycle = add("recycle", "Replace its browser once it has finished what it has", true);
+  drain->add_option("--reason", state.reason, "Kept in its events");
+  recycle->add_option("--reason", state.reason, "Kept in its events");
+  recycle->add_flag("--force", state.force, "At once; what it has in hand goes to another");
+  state.changes = {drain, recycle, add("resume", "Give a drained one work again", true),
+                   add("kill", "SIGKILL to its processes; the pool recovers", true)};
+  state.events = add("events", "What happened to them, oldest first", false);
+  state.events->add_flag("--follow", state.follow, "Go on as they happen");
+  state.events->add_option("--after", state.after, "Only those with a larger sequence number");
+}
+
+WorkerCommands::~WorkerCommands() = default;
+
+bool WorkerCommands::was_asked() const { return state_->workers->parsed(); }
+
+Status WorkerCommands::State::change(const AdminClient& client, const CLI::App& command) const {
+  nlohmann::json body = nlohmann::json::object();
+  if (!reason.empty()) {
+    body["reason"] = reason;
+  }
+  if (force) {
+    body["force"] = true;
+  }
+  return show(client.post(path_of(slot) + "/" + command.get_name(), body), [](const ordered_json& worker) {
+    return fmt::format("{} is {}\n", worker.value("slot", ""), worker.value("state", ""));
+  });
+}
+
+Status WorkerCommands::State::show_events(const AdminClient& client) const {
+  std::uint64_t seen = after;
+  while (true) {
+    const auto document = client.get(fmt::format("/admin/v1/events?after={}", seen));
+    if (!document) {
+      return fail(document.error());
+    }
+    if (!follow && json) {
+      print(document->dump(2) + "\n");
+      return {};
+    }
+    if (const auto lost = document->value("lost", std::uint64_t{0}); lost > 0 && !json) {
+      print(fmt::format("... {} earlier events are not kept any more\n", lost));
+    }
+    for (const ordered_json& event : document->value("events", ordered_json::array())) {
+      print(json ? event.dump() + "\n" : event_text(event));
+      seen = std::max(seen, event.value("sequence", std::uint64_t{0}));
+    }
+    if (!follow) {
+      return {};
+    }
+    std::this_thread::sleep_for(kFollowInterval);
+  }
+}
+
+Status WorkerCommands::run() {
+  const State& state = *state_;
+  Result<std::string> server = state.server.empty() ? state.default_server() : Result<std::string>(state.server);
+  if (!server) {
+    return fail(std::move(server.error()));
+  }
+  const auto client = AdminClient::to(*server);
+  if (!client) {
+    return fail(client.error());
+  }
+  if (*state.inspect) {
+    return state.show(client->get(path_of(state.slot)), worker_text);
+  }
+  if (*state.events) {
+    return state.show_events(*client);
+  }
+  for (const CLI::App* command : state.changes) {
+    if (*command) {
+      return state.change(*client, *command);
+    }
+  }
+  return state.show(client->get(std::string(kWorkers)), workers_text);
+}
+
+}  // namespace shoal::app
