@@ -14,7 +14,6 @@
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 
 #include "server/api/admin/fleet.hpp"
@@ -24,6 +23,7 @@
 #include "server/api/http/server.hpp"
 #include "server/api/openai/routes.hpp"
 #include "server/api/services.hpp"
+#include "server/app/agent_bundle.hpp"
 #include "server/app/browser_list.hpp"
 #include "server/core/split.hpp"
 #include "server/dispatch/dispatcher.hpp"
@@ -35,33 +35,6 @@ namespace shoal::app {
 namespace {
 
 namespace asio = boost::asio;
-
-// The agent bundle: where the settings say, installed beside the binary, or in the source tree that the binary was
-// built in.
-std::filesystem::path find_agent(const Settings& settings) {
-  if (!settings.agent_dir.empty()) {
-    return settings.agent_dir;
-  }
-  std::error_code error;
-  const std::filesystem::path binary = std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
-  for (const char* place : {"../share/shoal/agent", "../../browser_agent/dist"}) {
-    if (std::filesystem::exists(binary / place / "build.json")) {
-      return std::filesystem::weakly_canonical(binary / place);
-    }
-  }
-  return "browser_agent/dist";
-}
-
-Result<std::string> agent_build(const std::filesystem::path& folder) {
-  std::ifstream file(folder / "build.json");
-  const nlohmann::json json = nlohmann::json::parse(file, nullptr, false);
-  if (!json.is_object() || !json.contains("build") || !json["build"].is_string()) {
-    return fail(Code::kNotFound,
-                fmt::format("agent.dir: no agent bundle in '{}' (build.json is missing or damaged)", folder.string()),
-                "agent.dir");
-  }
-  return json["build"].get<std::string>();
-}
 
 std::vector<std::string> hosts_of(const std::string& text) {
   if (text.empty()) {

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "server/app/app.hpp"
+#include "server/app/doctor.hpp"
 #include "server/app/worker_commands.hpp"
 #include "server/models/bert_graph.hpp"
 #include "server/models/model.hpp"
@@ -119,6 +120,23 @@ int import(const std::string& source, const std::string& into, const std::string
   return 0;
 }
 
+enum class DoctorForm : std::uint8_t { kText, kJson, kMarkdown };
+
+int doctor(const Settings& settings, const config::Schema& schema, const std::string& file, const std::string& kind,
+           DoctorForm form) {
+  if (const Status status = read_settings(schema, file, {}); !status) {
+    return report(status.error(), kUsage);
+  }
+  const auto found = examine(settings, kind);
+  if (!found) {
+    return report(found.error(), found.error().code == Code::kInvalidArgument ? kUsage : 1);
+  }
+  fmt::print("{}", form == DoctorForm::kJson       ? to_json(*found).dump(2) + "\n"
+                   : form == DoctorForm::kMarkdown ? to_markdown(*found)
+                                                   : to_text(*found));
+  return found->is_well() ? 0 : 1;
+}
+
 }  // namespace
 
 int run_command(int argc, char** argv) {
@@ -158,6 +176,16 @@ int run_command(int argc, char** argv) {
   import_command->add_option("--version", version, "Version of the model")->capture_default_str();
   import_command->add_option("--repository", repository, "Model repository; default $SHOAL_HOME/models");
 
+  CLI::App* doctor_command = command.add_subcommand(
+      "doctor", "Launch each kind of browser once, and say what works, what is missing and how to get it");
+  std::string kind;
+  bool as_json = false;
+  bool as_markdown = false;
+  doctor_command->add_option("--kind", kind, "Only this one");
+  doctor_command->add_option("--config", file, "Configuration file, as of serve");
+  doctor_command->add_flag("--json", as_json, "A document for programs")
+      ->excludes(doctor_command->add_flag("--markdown", as_markdown, "The page docs/capabilities.md"));
+
   WorkerCommands workers(command, [&] { return configured_server(settings, schema); });
 
   CLI::App* settings_command = command.add_subcommand("settings", "Print every setting of serve as a Markdown table");
@@ -173,6 +201,12 @@ int run_command(int argc, char** argv) {
   }
   if (*import_command) {
     return import(source, into, name, version, repository);
+  }
+  if (*doctor_command) {
+    return doctor(settings, schema, file, kind,
+                  as_json       ? DoctorForm::kJson
+                  : as_markdown ? DoctorForm::kMarkdown
+                                : DoctorForm::kText);
   }
   if (workers.was_asked()) {
     const Status status = workers.run();

@@ -289,8 +289,8 @@ void Slot::close() {
 SlotView Slot::view() const {
   SlotView view{.slot = spec_.name, .kind = spec_.kind, .state = fsm_.state(), .reason = fsm_.reason()};
   view.restarts = fsm_.launches() == 0 ? 0 : fsm_.launches() - 1;
+  view.version = browser_.version();
   if (session_ != nullptr) {
-    view.version = browser_.version();
     view.capabilities = capabilities_;
     const AgentSession::Figures figures = session_->figures();
     view.worker = session_->state();

@@ -21,7 +21,7 @@ struct SlotView {
   SlotState state = SlotState::kLaunching;
   std::string reason;                      // of the last loss or failure; empty = none yet
   std::optional<WorkerState> worker = {};  // when ready
-  std::string version = {};                // of the browser, when ready: "chrome 153.0.8010.0"
+  std::string version = {};                // "chrome 153.0.8010.0", as the last session said
   // What its agent said of the browser, when ready.
   std::shared_ptr<const agent::v1::Capabilities> capabilities = {};
   std::uint64_t restarts = 0;                  // launches after the first
