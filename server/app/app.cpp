@@ -221,6 +221,7 @@ Status App::Parts::start() {
   config->agent_build = *build;
   for (const auto& [slot, backends] : slots_of(config->groups)) {
     dispatcher.slot_configured(slot, backends);
+    dispatcher.set_budget(slot, config->wear.max_memory_bytes);
   }
   dispatcher.set_recycle([this](const std::string& slot, const std::string& reason) {
     if (Status status = pool->recycle(slot, reason); !status) {

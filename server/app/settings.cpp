@@ -7,6 +7,7 @@
 
 #include "server/app/browser_list.hpp"
 #include "server/config/value.hpp"
+#include "server/pool/machine_memory.hpp"
 
 namespace shoal::app {
 namespace {
@@ -71,6 +72,14 @@ config::Schema schema_of(Settings& settings) {
       into_duration(settings.heartbeat_silence, 2s, 10min));
   add("pool.load_timeout", "3m", "1s to 1h", "one model load in a browser",
       into_duration(settings.load_timeout, 1s, 1h));
+  add("pool.memory_budget", "0", "0 to 1TiB; 0 = an equal part of four fifths of the machine's or container's memory",
+      "what the graphs in one browser may take; a browser whose processes take more is replaced once it is idle",
+      into_bytes(settings.memory_budget, 0, 1ULL << 40));
+  add("pool.recycle_runs", "0", "0 to 1000000000; 0 = never",
+      "a browser is replaced after so many runs, once it is idle",
+      into_integer(settings.recycle_runs, 0, 1'000'000'000));
+  add("pool.recycle_age", "0s", "0s to 720h; 0 = never", "a browser is replaced after so long, once it is idle",
+      into_duration(settings.recycle_age, 0s, 720h));
   add("schedule.max_queue", "1024", "1 to 1000000", "queued requests; more are refused at once",
       into_integer(settings.max_queue, 1, 1'000'000));
   add("schedule.max_queue_bytes", "512MiB", "1MiB to 64GiB", "bytes of queued inputs",
@@ -118,6 +127,15 @@ Result<pool::PoolConfig> pool_config_of(const Settings& settings) {
   pool.connect_timeout = settings.connect_timeout;
   pool.link_silence = settings.heartbeat_silence;
   pool.load_timeout = settings.load_timeout;
+  std::size_t browsers = 0;
+  for (const pool::BrowserGroup& group : pool.groups) {
+    browsers += group.count;
+  }
+  pool.wear = {.max_runs = settings.recycle_runs,
+               .max_age = settings.recycle_age,
+               .max_memory_bytes = settings.memory_budget > 0 ? settings.memory_budget
+                                                              : pool::default_budget(pool::memory_limit(), browsers),
+               .memory_grace = pool.wear.memory_grace};
   return pool;
 }
 

@@ -46,6 +46,9 @@ struct Settings {
   std::chrono::milliseconds connect_timeout{};
   std::chrono::milliseconds heartbeat_silence{};
   std::chrono::milliseconds load_timeout{};
+  std::uint64_t memory_budget = 0;
+  std::uint64_t recycle_runs = 0;
+  std::chrono::milliseconds recycle_age{};
 
   std::uint64_t max_queue = 0;
   std::uint64_t max_queue_bytes = 0;

@@ -42,12 +42,14 @@ Way make_way(const models::ModelVersion& model, Backend backend, schedule::Dimen
   // The hash: a reloaded model with other weights is another instance.
   std::string instance = fmt::format("{}:{}#{}@{}{}{}", model.name, model.version, model.graph.sha256.substr(0, 12),
                                      backend_name(backend), dims, dims.empty() ? "" : "]");
-  Way way{.candidate = {backend, instance}, .load = {}, .built = std::move(built)};
+  Way way{.candidate = {backend, instance, 0}, .load = {}, .built = std::move(built)};
   way.load.instance = std::move(instance);
   way.load.backend = backend;
   way.load.graph = {{}, model.graph.sha256, model.graph.size};
+  way.candidate.bytes = model.graph.size;
   for (const models::ExternalBlob& external : model.external) {
     way.load.external.push_back({external.location, external.blob.sha256, external.blob.size});
+    way.candidate.bytes += external.blob.size;
   }
   for (const auto& [name, size] : way.built) {
     way.load.free_dimensions.emplace(name, static_cast<std::uint64_t>(size));

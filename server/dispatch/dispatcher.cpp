@@ -105,7 +105,7 @@ void Dispatcher::cancel(std::uint64_t ticket) {
 }
 
 Status Dispatcher::model_ready(const models::ModelVersion& model) const {
-  return default_ready(model, scheduler_.slots(), options_.warm_up);
+  return default_ready(model, scheduler_.slots(), options_.warm_up, options_.limits.max_instances);
 }
 
 Status Dispatcher::server_ready() const {

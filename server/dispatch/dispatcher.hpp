@@ -50,6 +50,8 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   void set_events(pool::EventLog& events) { events_ = &events; }
   // A slot that the pool is going to fill, and the backends it is allowed.
   void slot_configured(const std::string& slot, const std::vector<Backend>& allowed);
+  // Bytes for all graphs of a slot; 0 = no limit.
+  void set_budget(const std::string& slot, std::uint64_t bytes) { scheduler_.set_budget(slot, bytes); }
 
   std::uint64_t submit(InferenceRequest request, Completion done) override;
   void cancel(std::uint64_t ticket) override;
@@ -57,6 +59,7 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   [[nodiscard]] Status server_ready() const override;
 
   void worker_ready(pool::Worker& worker) override;
+  void worker_worn(const std::string& slot) override;
   void worker_lost(const std::string& slot, const std::string& reason) override;
 
   // Whether the slot is given work. kOpen also warms it up.

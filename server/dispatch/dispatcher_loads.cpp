@@ -16,7 +16,8 @@ void Dispatcher::warm_up(const std::string& slot) {
 
 // One warm-up load at a time per browser, so that a request's own load is never behind a queue of them.
 void Dispatcher::warm_next() {
-  const bool is_settled = models_ != nullptr && defaults_settled(*models_, scheduler_.slots());
+  const bool is_settled =
+      models_ != nullptr && defaults_settled(*models_, scheduler_.slots(), options_.limits.max_instances);
   for (auto& [slot, queue] : warming_) {
     while (queue.loading.empty()) {
       std::vector<Way>& next = queue.defaults.empty() && is_settled ? queue.others : queue.defaults;
@@ -25,8 +26,10 @@ void Dispatcher::warm_next() {
       }
       const Way way = std::move(next.front());
       next.erase(next.begin());
-      const auto& instances = scheduler_.slots().at(slot).engines.at(way.candidate.backend).instances;
-      if (!instances.contains(way.candidate.instance) && instances.size() < options_.limits.max_instances) {
+      const schedule::Slot& state = scheduler_.slots().at(slot);
+      const auto& instances = state.engines.at(way.candidate.backend).instances;
+      if (!instances.contains(way.candidate.instance) && instances.size() < options_.limits.max_instances &&
+          schedule::fits_beside(state, way.candidate)) {
         queue.loading = way.candidate.instance;
         scheduler_.instance_loading(slot, way.candidate, Clock::now());
         start_load(slot, way);
@@ -37,42 +40,51 @@ void Dispatcher::warm_next() {
 
 void Dispatcher::start_load(const std::string& slot, const Way& way) {
   const TimePoint began = Clock::now();
-  workers_.at(slot)->load(way.load, [alive = alive_, slot, candidate = way.candidate,
-                                     began](Result<pool::LoadOutcome> outcome) {
-    if (*alive == nullptr) {
-      return;
-    }
-    Dispatcher& self = **alive;
-    const TimePoint now = Clock::now();
-    const auto milliseconds = microseconds_between(began, now) / 1000;
-    if (outcome) {
-      nlohmann::json nodes = outcome->nodes;
-      self.log_.info("model_loaded", {{"worker", slot},
-                                      {"instance", candidate.instance},
-                                      {"ms", milliseconds},
-                                      {"fetch_ms", outcome->fetch_us / 1000},
-                                      {"build_ms", outcome->build_us / 1000},
-                                      {"nodes", std::move(nodes)},
-                                      {"heavy_elsewhere", outcome->heavy_elsewhere.size()},
-                                      {"from_cache", outcome->from_cache}});
-      self.scheduler_.instance_ready(
-          slot, candidate, {.nodes = std::move(outcome->nodes), .is_mixed = !outcome->heavy_elsewhere.empty()}, now);
-      self.note(slot, candidate, "loading", "loaded");
-    } else if (outcome.error().code != Code::kWorkerLost) {
-      self.log_.warn("model_load_failed", {{"worker", slot},
-                                           {"instance", candidate.instance},
-                                           {"code", code_name(outcome.error().code)},
-                                           {"error", outcome.error().message}});
-      self.scheduler_.instance_failed(slot, candidate, outcome.error(), now);
-      self.note(slot, candidate, "loading", "failed", outcome.error().message);
-    }
-    if (const auto queue = self.warming_.find(slot);
-        queue != self.warming_.end() && queue->second.loading == candidate.instance) {
-      queue->second.loading.clear();
-    }
-    self.warm_next();
-    self.step();
-  });
+  workers_.at(slot)->load(way.load,
+                          [alive = alive_, slot, candidate = way.candidate, began](Result<pool::LoadOutcome> outcome) {
+                            if (*alive == nullptr) {
+                              return;
+                            }
+                            Dispatcher& self = **alive;
+                            const TimePoint now = Clock::now();
+                            const auto milliseconds = microseconds_between(began, now) / 1000;
+                            if (outcome) {
+                              nlohmann::json nodes = outcome->nodes;
+                              self.log_.info("model_loaded", {{"worker", slot},
+                                                              {"instance", candidate.instance},
+                                                              {"ms", milliseconds},
+                                                              {"fetch_ms", outcome->fetch_us / 1000},
+                                                              {"build_ms", outcome->build_us / 1000},
+                                                              {"nodes", std::move(nodes)},
+                                                              {"heavy_elsewhere", outcome->heavy_elsewhere.size()},
+                                                              {"from_cache", outcome->from_cache}});
+                              self.scheduler_.instance_ready(slot, candidate,
+                                                             {.nodes = std::move(outcome->nodes),
+                                                              .is_mixed = !outcome->heavy_elsewhere.empty(),
+                                                              .memory_bytes = outcome->memory_bytes},
+                                                             now);
+                              self.note(slot, candidate, "loading", "loaded");
+                            } else if (outcome.error().code != Code::kWorkerLost) {
+                              self.log_.warn("model_load_failed", {{"worker", slot},
+                                                                   {"instance", candidate.instance},
+                                                                   {"code", code_name(outcome.error().code)},
+                                                                   {"error", outcome.error().message}});
+                              self.scheduler_.instance_failed(slot, candidate, outcome.error(), now);
+                              self.note(slot, candidate, "loading", "failed", outcome.error().message);
+                            }
+                            if (const auto queue = self.warming_.find(slot);
+                                queue != self.warming_.end() && queue->second.loading == candidate.instance) {
+                              queue->second.loading.clear();
+                            }
+                            self.warm_next();
+                            self.step();
+                          });
+}
+
+void Dispatcher::worker_worn(const std::string& slot) {
+  if (scheduler_.slots().at(slot).intake == schedule::Intake::kOpen) {
+    set_intake(slot, schedule::Intake::kHeld);
+  }
 }
 
 void Dispatcher::set_intake(const std::string& slot, schedule::Intake intake) {

@@ -45,6 +45,39 @@ const schedule::InstanceState* furthest(const Way& way, const schedule::Slots& s
   return found;
 }
 
+// What becomes of a default that is loaded nowhere.
+enum class Outlook : std::uint8_t {
+  kComing,    // a warm-up load is under way or will come
+  kOnDemand,  // browsers are full: the first request makes room for it
+  kNever,     // it fits into no browser
+};
+
+Outlook outlook_of(const Way& way, const schedule::Slots& slots, std::size_t max_instances) {
+  Outlook outlook = Outlook::kNever;
+  for (const auto& [name, slot] : slots) {
+    const auto engine = slot.engines.find(way.candidate.backend);
+    if (engine == slot.engines.end() || !engine->second.usable || !takes_work(slot) ||
+        !schedule::fits_alone(slot, way.candidate)) {
+      continue;
+    }
+    const auto& instances = engine->second.instances;
+    if (!slot.is_up || instances.contains(way.candidate.instance) ||
+        (instances.size() < max_instances && schedule::fits_beside(slot, way.candidate))) {
+      return Outlook::kComing;
+    }
+    outlook = Outlook::kOnDemand;
+  }
+  return outlook;
+}
+
+std::uint64_t largest_budget(const schedule::Slots& slots) {
+  std::uint64_t largest = 0;
+  for (const auto& [name, slot] : slots) {
+    largest = std::max(largest, slot.memory_budget);
+  }
+  return largest;
+}
+
 }  // namespace
 
 WarmUpQueue warm_up_of(const models::Snapshot& models, const schedule::Slots& slots, const std::string& slot,
@@ -77,7 +110,7 @@ WarmUpQueue warm_up_of(const models::Snapshot& models, const schedule::Slots& sl
   return queue;
 }
 
-bool defaults_settled(const models::Snapshot& models, const schedule::Slots& slots) {
+bool defaults_settled(const models::Snapshot& models, const schedule::Slots& slots, std::size_t max_instances) {
   for (const auto& [name, versions] : models.models) {
     for (const auto& [version, model] : versions) {
       if (!model->is_ready()) {
@@ -85,7 +118,8 @@ bool defaults_settled(const models::Snapshot& models, const schedule::Slots& slo
       }
       const std::vector<Way> ways = warm_ways_of(*model);
       const Way* first = default_of(ways, slots);
-      if (first != nullptr && furthest(*first, slots) == nullptr) {
+      if (first != nullptr && furthest(*first, slots) == nullptr &&
+          outlook_of(*first, slots, max_instances) == Outlook::kComing) {
         return false;
       }
     }
@@ -93,7 +127,8 @@ bool defaults_settled(const models::Snapshot& models, const schedule::Slots& slo
   return true;
 }
 
-Status default_ready(const models::ModelVersion& model, const schedule::Slots& slots, WarmUp policy) {
+Status default_ready(const models::ModelVersion& model, const schedule::Slots& slots, WarmUp policy,
+                     std::size_t max_instances) {
   if (!model.is_ready()) {
     return fail(model.load_error);
   }
@@ -113,8 +148,15 @@ Status default_ready(const models::ModelVersion& model, const schedule::Slots& s
   }
   const schedule::InstanceState* state = furthest(*first, slots);
   if (state == nullptr) {
-    return fail(Code::kUnavailable,
-                fmt::format("model '{}' is still loading on {}", model.name, backend_name(first->candidate.backend)));
+    switch (outlook_of(*first, slots, max_instances)) {
+      case Outlook::kComing:
+        return fail(Code::kUnavailable, fmt::format("model '{}' is still loading on {}", model.name,
+                                                    backend_name(first->candidate.backend)));
+      case Outlook::kOnDemand:
+        return {};
+      case Outlook::kNever:
+        return fail(schedule::too_big(first->candidate, largest_budget(slots)));
+    }
   }
   return state->kind == schedule::InstanceState::Kind::kReady ? Status() : fail(state->error);
 }

@@ -24,11 +24,12 @@ struct WarmUpQueue {
 WarmUpQueue warm_up_of(const models::Snapshot& models, const schedule::Slots& slots, const std::string& slot,
                        WarmUp policy, std::size_t max_instances);
 
-// Whether each model's default is loaded somewhere or has failed, or nobody can load it.
-bool defaults_settled(const models::Snapshot& models, const schedule::Slots& slots);
+// Whether each model's default is loaded somewhere or has failed, or will not be loaded ahead of a request.
+bool defaults_settled(const models::Snapshot& models, const schedule::Slots& slots, std::size_t max_instances);
 
 // Whether a model's default is loaded somewhere; kUnavailable with the reason when not, the graph's own error when it
-// could not be built.
-Status default_ready(const models::ModelVersion& model, const schedule::Slots& slots, WarmUp policy);
+// could not be built. A default that found the browsers full counts as ready: its first request makes room.
+Status default_ready(const models::ModelVersion& model, const schedule::Slots& slots, WarmUp policy,
+                     std::size_t max_instances);
 
 }  // namespace shoal::dispatch

@@ -223,6 +223,7 @@ std::uint64_t AgentSession::run(RunSpec spec, std::function<void(Result<RunOutco
   const auto instance = backend_of_.find(spec.instance);
   table_.add_run(work_id, instance == backend_of_.end() ? std::string() : instance->second,
                  later(spec.deadline, config_.run_grace), std::move(done));
+  ++figures_.runs;
   outbox_.add(std::move(envelope), std::move(spec.inputs));
   socket_.wake();
   return work_id;

@@ -55,7 +55,7 @@ class AgentSession final : public Worker {
 
   struct Figures {
     TimePoint last_message;
-    std::uint64_t pending_work = 0, wasm_bytes = 0, gpu_bytes = 0, cache_bytes = 0;
+    std::uint64_t pending_work = 0, runs = 0, wasm_bytes = 0, gpu_bytes = 0, cache_bytes = 0;
   };
   [[nodiscard]] Figures figures() const;
 

@@ -8,6 +8,7 @@
 
 #include "server/core/backend.hpp"
 #include "server/core/clock.hpp"
+#include "server/pool/wear.hpp"
 
 namespace shoal::pool {
 
@@ -46,6 +47,8 @@ struct PoolConfig {
   Duration first_backoff = std::chrono::milliseconds(500);
   Duration longest_backoff = std::chrono::seconds(30);
   Duration close_timeout = std::chrono::seconds(5);  // for browsers to end by themselves, then they are killed
+
+  WearLimits wear;  // of each browser
 
   std::size_t max_pending_work = 1024;                  // per worker
   std::size_t max_pending_bytes = 512UL * 1024 * 1024;  // inputs not yet sent, per worker

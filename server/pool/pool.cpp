@@ -191,6 +191,21 @@ class Pool::Body {
         for (const auto& slot : slots_) {
           slot->check(now);
         }
+        replace_worn(now);
+      }
+    }
+  }
+
+  // One at a time: the others take its work meanwhile.
+  void replace_worn(TimePoint now) {
+    if (slots_.size() > 1 && std::ranges::any_of(slots_, [](const auto& slot) { return slot->is_being_replaced(); })) {
+      return;
+    }
+    for (const auto& slot : slots_) {
+      if (const std::optional<std::string> why = slot->worn(now)) {
+        listener_.worker_worn(slot->spec().name);
+        slot->recycle_when_idle(*why);
+        return;
       }
     }
   }

@@ -166,6 +166,7 @@ bool Slot::attach(AgentSession& session) {
   const double outage = lost_at_ ? milliseconds(Clock::now() - *lost_at_) : 0;
   note();
   session_ = &session;
+  connected_at_ = Clock::now();
   log_.info("worker_ready", {{"adapter", session.state().adapter}, {"ms_since_loss", outage}});
   listener_.worker_ready(session);
   return true;
@@ -208,6 +209,21 @@ void Slot::check(TimePoint now) {
   if (!recycle_reason_.empty()) {
     recycle(std::exchange(recycle_reason_, {}));
   }
+}
+
+std::optional<std::string> Slot::worn(TimePoint now) const {
+  if (session_ == nullptr || !recycle_reason_.empty() || fsm_.state() != SlotState::kReady) {
+    return std::nullopt;
+  }
+  return wear_verdict(
+      config_.wear,
+      {.runs = session_->figures().runs, .age = now - connected_at_, .memory_bytes = session_->state().memory_bytes});
+}
+
+bool Slot::is_being_replaced() const {
+  const SlotState state = fsm_.state();
+  return !recycle_reason_.empty() || state == SlotState::kLaunching || state == SlotState::kConnecting ||
+         state == SlotState::kLosing;
 }
 
 bool Slot::recycle(const std::string& reason) {

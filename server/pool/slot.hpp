@@ -58,6 +58,9 @@ class Slot {
   // Ends the session when it hangs; notices that a draining slot has nothing left to do.
   void check(TimePoint now);
   bool recycle(const std::string& reason);
+  // Why its browser should be replaced, or nothing; not while that is under way or it is drained.
+  [[nodiscard]] std::optional<std::string> worn(TimePoint now) const;
+  [[nodiscard]] bool is_being_replaced() const;
   // Once it has finished what it has; at once when it is not connected.
   bool recycle_when_idle(const std::string& reason);
   void drain(const std::string& reason);
@@ -93,6 +96,7 @@ class Slot {
   webdriver::Browser browser_;
   boost::asio::steady_timer wake_;
   AgentSession* session_ = nullptr;
+  TimePoint connected_at_{};
   std::string token_;  // of this launch; empty when used
   pid_t watched_driver_ = 0;
   std::optional<SlotState> noted_;

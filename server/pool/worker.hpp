@@ -91,6 +91,8 @@ class WorkerListener {
   virtual ~WorkerListener() = default;
   // The agent has said hello and been accepted. The worker is valid until worker_lost for the same slot returns.
   virtual void worker_ready(Worker& worker) = 0;
+  // Its browser is going to be replaced once it is idle: nothing more should be given to it. worker_lost follows.
+  virtual void worker_worn(const std::string& slot) = 0;
   // All completions of the worker have been called before this.
   virtual void worker_lost(const std::string& slot, const std::string& reason) = 0;
 };

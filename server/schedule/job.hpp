@@ -19,6 +19,7 @@ using JobId = std::uint64_t;
 struct Candidate {
   Backend backend = Backend::kWasm;
   std::string instance;
+  std::uint64_t bytes = 0;  // of its weights
 };
 
 struct Job {

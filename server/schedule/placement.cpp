@@ -8,17 +8,57 @@
 namespace shoal::schedule {
 namespace {
 
-// The idle instance that was used longest ago, or an empty name.
-std::string least_recently_used(const Engine& engine) {
-  std::string oldest;
-  TimePoint oldest_use = TimePoint::max();
-  for (const auto& [name, instance] : engine.instances) {
-    if (instance.kind != InstanceState::Kind::kLoading && instance.in_flight == 0 && instance.last_used < oldest_use) {
-      oldest = name;
-      oldest_use = instance.last_used;
+constexpr std::uint64_t kMiB = 1U << 20;
+
+// The idle instance that was used longest ago and is not spared, in `engine`.
+const std::pair<const std::string, InstanceState>* least_recently_used(const Engine& engine,
+                                                                       const std::vector<Candidate>& spared) {
+  const std::pair<const std::string, InstanceState>* oldest = nullptr;
+  for (const auto& entry : engine.instances) {
+    const bool is_spared = std::ranges::find(spared, entry.first, &Candidate::instance) != spared.end();
+    if (entry.second.kind != InstanceState::Kind::kLoading && entry.second.in_flight == 0 && !is_spared &&
+        (oldest == nullptr || entry.second.last_used < oldest->second.last_used)) {
+      oldest = &entry;
     }
   }
   return oldest;
+}
+
+std::uint64_t resident_bytes(const Slot& slot) {
+  std::uint64_t bytes = 0;
+  for (const auto& [backend, engine] : slot.engines) {
+    for (const auto& [name, instance] : engine.instances) {
+      bytes += instance.kind == InstanceState::Kind::kFailed ? 0 : instance.bytes;
+    }
+  }
+  return bytes;
+}
+
+// What must go so that `candidate` fits into the slot's budget beside what stays, oldest use first; false when what is
+// in the way is busy.
+bool make_room(const Slot& slot, const Candidate& candidate, std::vector<Candidate>& evicted) {
+  std::uint64_t taken = resident_bytes(slot);
+  for (const Candidate& gone : evicted) {
+    taken -= gone.bytes;
+  }
+  while (slot.memory_budget > 0 && taken + candidate.bytes > slot.memory_budget) {
+    Candidate oldest;
+    TimePoint oldest_use = TimePoint::max();
+    for (const auto& [backend, engine] : slot.engines) {
+      const auto* entry = least_recently_used(engine, evicted);
+      if (entry != nullptr && entry->second.bytes > 0 && entry->second.kind == InstanceState::Kind::kReady &&
+          entry->second.last_used < oldest_use) {
+        oldest = {backend, entry->first, entry->second.bytes};
+        oldest_use = entry->second.last_used;
+      }
+    }
+    if (oldest.instance.empty()) {
+      return false;
+    }
+    taken -= oldest.bytes;
+    evicted.push_back(std::move(oldest));
+  }
+  return true;
 }
 
 // What one slot offers for one candidate. Lower rank is better.
@@ -27,7 +67,7 @@ struct Offer {
   Rank rank = Rank::kNone;
   std::uint32_t in_flight = 0;
   Error error;
-  std::string evicted;
+  std::vector<Candidate> evicted;
 };
 
 Offer offer_of(const Slot& slot, const Candidate& candidate, const SchedulerLimits& limits) {
@@ -59,15 +99,44 @@ Offer offer_of(const Slot& slot, const Candidate& candidate, const SchedulerLimi
         return {Offer::Rank::kFailed, 0, instance->second.error, {}};
     }
   }
-  if (engine.instances.size() >= limits.max_instances) {
-    // Only into a free place in the engine: a graph loaded for later would be evicted again by the next in line.
-    std::string evicted = engine.in_flight < limits.max_in_flight ? least_recently_used(engine) : "";
-    return {evicted.empty() ? Offer::Rank::kBusy : Offer::Rank::kLoadable, engine.in_flight, {}, std::move(evicted)};
+  if (!fits_alone(slot, candidate)) {
+    return {Offer::Rank::kFailed, 0, too_big(candidate, slot.memory_budget), {}};
   }
-  return {Offer::Rank::kLoadable, engine.in_flight, {}, {}};
+  std::vector<Candidate> evicted;
+  if (engine.instances.size() >= limits.max_instances) {
+    const auto* oldest = least_recently_used(engine, evicted);
+    if (oldest == nullptr) {
+      return {Offer::Rank::kBusy, engine.in_flight, {}, {}};
+    }
+    const bool counts = oldest->second.kind == InstanceState::Kind::kReady;
+    evicted.push_back({candidate.backend, oldest->first, counts ? oldest->second.bytes : 0});
+  }
+  if (!make_room(slot, candidate, evicted)) {
+    return {Offer::Rank::kBusy, engine.in_flight, {}, {}};
+  }
+  // Only into a free place in the engine: a graph loaded for later would be evicted again by the next in line.
+  if (!evicted.empty() && engine.in_flight >= limits.max_in_flight) {
+    return {Offer::Rank::kBusy, engine.in_flight, {}, {}};
+  }
+  return {Offer::Rank::kLoadable, engine.in_flight, {}, std::move(evicted)};
 }
 
 }  // namespace
+
+bool fits_beside(const Slot& slot, const Candidate& candidate) {
+  return slot.memory_budget == 0 || resident_bytes(slot) + candidate.bytes <= slot.memory_budget;
+}
+
+bool fits_alone(const Slot& slot, const Candidate& candidate) {
+  return slot.memory_budget == 0 || candidate.bytes <= slot.memory_budget;
+}
+
+Error too_big(const Candidate& candidate, std::uint64_t memory_budget) {
+  return {Code::kResourceLimit,
+          fmt::format("its weights take {} MiB, a browser's graphs may take {} MiB (pool.memory_budget)",
+                      candidate.bytes / kMiB, memory_budget / kMiB),
+          {}};
+}
 
 Placement place(const Slots& slots, const Job& job, const SchedulerLimits& limits) {
   std::string skipped;

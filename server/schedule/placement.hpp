@@ -14,6 +14,7 @@ namespace shoal::schedule {
 struct LoadReport {
   std::map<std::string, std::uint32_t> nodes;  // graph nodes by where they really run
   bool is_mixed = false;                       // heavy operators run elsewhere than on the backend
+  std::uint64_t memory_bytes = 0;              // what it takes, by the agent's accounting
 };
 
 struct InstanceState {
@@ -24,7 +25,8 @@ struct InstanceState {
   std::uint32_t in_flight = 0;
   Error error =
       {};  // of kFailed: kept for the life of the connection, so that a bad graph is not built again and again
-  LoadReport report = {};  // of kReady
+  LoadReport report = {};   // of kReady
+  std::uint64_t bytes = 0;  // what it counts against the budget: its weights, once loaded the agent's word
 };
 
 struct Engine {
@@ -45,6 +47,7 @@ struct Slot {
   bool is_up = false;
   std::map<Backend, Engine> engines;
   Intake intake = Intake::kOpen;
+  std::uint64_t memory_budget = 0;  // for all graphs in it; 0 = no limit
 };
 
 using Slots = std::map<std::string, Slot>;
@@ -59,10 +62,15 @@ struct Placement {
   Kind kind = Kind::kWait;
   std::string slot;
   Candidate candidate;
-  std::string evicted;
+  std::vector<Candidate> evicted;
   std::string fallback_from;
   Error error;
 };
+
+// Whether the slot's budget has room for it beside what is there; whether it would have, were the slot empty.
+bool fits_beside(const Slot& slot, const Candidate& candidate);
+bool fits_alone(const Slot& slot, const Candidate& candidate);
+Error too_big(const Candidate& candidate, std::uint64_t memory_budget);  // kResourceLimit
 
 // The first candidate with a usable slot wins and the job waits for it: a busy preferred backend is not a reason to
 // compute elsewhere. A candidate is skipped only when no slot has or will have its backend, or when its graph failed

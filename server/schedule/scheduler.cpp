@@ -20,7 +20,7 @@ void Scheduler::slot_up(const std::string& slot, const std::vector<Backend>& usa
                         const std::map<Backend, std::string>& why_not) {
   Slot& entry = slots_[slot];
   const Intake intake = entry.intake == Intake::kDrained ? Intake::kDrained : Intake::kOpen;
-  entry = Slot{.is_up = true, .engines = {}, .intake = intake};
+  entry = Slot{.is_up = true, .engines = {}, .intake = intake, .memory_budget = entry.memory_budget};
   for (const Backend backend : usable) {
     entry.engines[backend].usable = true;
   }
@@ -48,13 +48,21 @@ void Scheduler::set_intake(const std::string& slot, Intake intake) {
   }
 }
 
+void Scheduler::set_budget(const std::string& slot, std::uint64_t bytes) {
+  if (const auto found = slots_.find(slot); found != slots_.end()) {
+    found->second.memory_budget = bytes;
+  }
+}
+
 void Scheduler::instance_loading(const std::string& slot, const Candidate& candidate, TimePoint now) {
-  slots_[slot].engines[candidate.backend].instances[candidate.instance] = {.since = now, .last_used = now};
+  slots_[slot].engines[candidate.backend].instances[candidate.instance] = {
+      .since = now, .last_used = now, .bytes = candidate.bytes};
 }
 
 void Scheduler::instance_ready(const std::string& slot, const Candidate& candidate, LoadReport report, TimePoint now) {
+  const std::uint64_t bytes = std::max(candidate.bytes, report.memory_bytes);
   slots_[slot].engines[candidate.backend].instances[candidate.instance] = {
-      .kind = InstanceState::Kind::kReady, .since = now, .last_used = now, .report = std::move(report)};
+      .kind = InstanceState::Kind::kReady, .since = now, .last_used = now, .report = std::move(report), .bytes = bytes};
 }
 
 void Scheduler::instance_failed(const std::string& slot, const Candidate& candidate, Error error, TimePoint now) {
@@ -205,11 +213,11 @@ std::vector<Action> Scheduler::step(TimePoint now) {
         break;
       case Placement::Kind::kLoad:
         action.kind = Action::Kind::kLoad;
-        if (!placement.evicted.empty()) {
-          slots_[placement.slot].engines[placement.candidate.backend].instances.erase(placement.evicted);
+        for (const Candidate& evicted : placement.evicted) {
+          slots_[placement.slot].engines[evicted.backend].instances.erase(evicted.instance);
           Action unload = action;
           unload.kind = Action::Kind::kUnload;
-          unload.candidate.instance = placement.evicted;
+          unload.candidate = evicted;
           actions.push_back(std::move(unload));
         }
         instance_loading(placement.slot, placement.candidate, now);

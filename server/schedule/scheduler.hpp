@@ -30,6 +30,9 @@ class Scheduler {
   // What was sent there goes on. kHeld ends by itself with the next slot_up().
   void set_intake(const std::string& slot, Intake intake);
 
+  // For all graphs of the slot, its browser's successors included; 0 = no limit. What is loaded already stays.
+  void set_budget(const std::string& slot, std::uint64_t bytes);
+
   void instance_loading(const std::string& slot, const Candidate& candidate, TimePoint now);
   void instance_ready(const std::string& slot, const Candidate& candidate, LoadReport report, TimePoint now);
   void instance_failed(const std::string& slot, const Candidate& candidate, Error error, TimePoint now);

@@ -43,22 +43,30 @@ TEST_F(WarmUpTest, TheFirstUsablePreferenceIsTheDefault) {
 }
 
 TEST_F(WarmUpTest, DefaultsAreSettledWhenLoadedOrFailed) {
-  EXPECT_FALSE(defaults_settled(snapshot, slots));
+  EXPECT_FALSE(defaults_settled(snapshot, slots, 4));
   set(InstanceState::Kind::kLoading);
-  EXPECT_FALSE(defaults_settled(snapshot, slots));
-  EXPECT_EQ(default_ready(*model, slots, WarmUp::kAll).error().code, Code::kUnavailable);
+  EXPECT_FALSE(defaults_settled(snapshot, slots, 4));
+  EXPECT_EQ(default_ready(*model, slots, WarmUp::kAll, 4).error().code, Code::kUnavailable);
   set(InstanceState::Kind::kFailed);
-  EXPECT_TRUE(defaults_settled(snapshot, slots));
-  EXPECT_EQ(default_ready(*model, slots, WarmUp::kAll).error().code, Code::kGraphBuildingError);
+  EXPECT_TRUE(defaults_settled(snapshot, slots, 4));
+  EXPECT_EQ(default_ready(*model, slots, WarmUp::kAll, 4).error().code, Code::kGraphBuildingError);
   set(InstanceState::Kind::kReady);
-  EXPECT_TRUE(defaults_settled(snapshot, slots));
-  EXPECT_TRUE(default_ready(*model, slots, WarmUp::kAll));
+  EXPECT_TRUE(defaults_settled(snapshot, slots, 4));
+  EXPECT_TRUE(default_ready(*model, slots, WarmUp::kAll, 4));
 }
 
 TEST_F(WarmUpTest, WhatNobodyCanLoadIsNotWaitedFor) {
   slots["hs/0"].engines[Backend::kWasm].usable = false;
   slots["hs/1"].engines[Backend::kWebnn].usable = false;
-  EXPECT_TRUE(defaults_settled(snapshot, slots));
+  EXPECT_TRUE(defaults_settled(snapshot, slots, 4));
+}
+
+TEST_F(WarmUpTest, ADefaultThatFindsNoRoomIsReadyOnDemandOrATypedError) {
+  EXPECT_TRUE(defaults_settled(snapshot, slots, 0));
+  EXPECT_TRUE(default_ready(*model, slots, WarmUp::kAll, 0)) << "the first request makes room";
+  slots["hs/0"].memory_budget = 1;
+  EXPECT_TRUE(defaults_settled(snapshot, slots, 4));
+  EXPECT_EQ(default_ready(*model, slots, WarmUp::kAll, 4).error().code, Code::kResourceLimit);
 }
 
 TEST_F(WarmUpTest, NeverMoreThanFit) {

@@ -35,6 +35,10 @@ struct Listener final : WorkerListener {
     ++ready_count;
     worker = &ready;
   }
+  void worker_worn(const std::string& slot) override {
+    EXPECT_EQ(slot, "chromium/0");
+    ++worn_count;
+  }
   void worker_lost(const std::string& slot, const std::string& why) override {
     EXPECT_EQ(slot, "chromium/0");
     ++lost_count;
@@ -44,6 +48,7 @@ struct Listener final : WorkerListener {
   }
   Worker* worker = nullptr;
   int ready_count = 0;
+  int worn_count = 0;
   int lost_count = 0;
   int pending = 0;
   int pending_at_loss = 0;

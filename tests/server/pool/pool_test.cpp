@@ -144,6 +144,21 @@ TEST_F(PoolTest, StrangersAreTurnedAway) {
   });
 }
 
+TEST_F(PoolTest, AWornBrowserIsReplacedWhenItIsIdle) {
+  config.wear.max_runs = 2;
+  with_pool([this]() -> asio::awaitable<void> {
+    co_await ready(1);
+    run("echo");
+    EXPECT_TRUE(co_await until([&] { return outcomes.size() == 1; }));
+    EXPECT_EQ(listener.worn_count, 0);
+    run("echo");
+    EXPECT_TRUE(co_await until([&] { return outcomes.size() == 2 && listener.ready_count == 2; }));
+    EXPECT_EQ(listener.worn_count, 1);
+    EXPECT_TRUE(outcomes.at(0).has_value() && outcomes.at(1).has_value()) << "nothing was lost";
+    EXPECT_THAT(pool->snapshot().at(0).reason, ::testing::HasSubstr("worn: 2 runs, the limit is 2"));
+  });
+}
+
 TEST_F(PoolTest, CloseDuringALaunchLeavesNothing) {
   with_pool([]() -> asio::awaitable<void> { co_return; });
   EXPECT_EQ(listener.ready_count, 0);

@@ -166,6 +166,40 @@ TEST_F(SchedulerTest, LeastRecentlyUsedIdleInstanceMakesRoom) {
   EXPECT_TRUE(scheduler.step(kStart + seconds(2)).empty()) << "one loads, one runs: nothing can go";
 }
 
+TEST_F(SchedulerTest, GraphsMakeRoomWithinTheBudgetAcrossBackends) {
+  scheduler = Scheduler{SchedulerLimits{}};
+  bring_up("hs/1", {Backend::kWasm, Backend::kWebnn});
+  scheduler.set_budget("hs/1", 100);
+  const Candidate old{Backend::kWebnn, "old", 30};
+  const Candidate newer{Backend::kWasm, "newer", 40};
+  scheduler.instance_ready("hs/1", old, {}, kStart);
+  scheduler.instance_ready("hs/1", newer, LoadReport{.nodes = {}, .memory_bytes = 60}, kStart + seconds(1));
+  ASSERT_TRUE(scheduler.enqueue(job_of(1, {Candidate{Backend::kWasm, "next", 40}}), kStart + seconds(2)));
+  auto actions = scheduler.step(kStart + seconds(2));
+  ASSERT_EQ(actions.size(), 2U) << "90 are taken: the oldest goes, whatever its backend";
+  EXPECT_EQ(actions[0].kind, Action::Kind::kUnload);
+  EXPECT_EQ(actions[0].candidate.instance, "old");
+  EXPECT_EQ(actions[1].kind, Action::Kind::kLoad);
+  ASSERT_TRUE(scheduler.enqueue(job_of(2, {Candidate{Backend::kWasm, "big", 90}}), kStart + seconds(2)));
+  EXPECT_TRUE(scheduler.step(kStart + seconds(2)).empty()) << "what loads stays; it can go later";
+  scheduler.set_budget("hs/1", 1000);
+  actions = scheduler.step(kStart + seconds(3));
+  ASSERT_EQ(actions.size(), 1U) << "a budget can be changed at any time";
+  EXPECT_EQ(actions[0].kind, Action::Kind::kLoad);
+}
+
+TEST_F(SchedulerTest, AGraphThatNeverFitsIsATypedError) {
+  bring_up("hs/1", {Backend::kWasm});
+  scheduler.set_budget("hs/1", 100);
+  const Status refused = scheduler.enqueue(job_of(1, {Candidate{Backend::kWasm, "big", 101}}), kStart);
+  EXPECT_EQ(refused.error().code, Code::kResourceLimit);
+  scheduler.slot_down("hs/1");
+  bring_up("hs/1", {Backend::kWasm});
+  EXPECT_EQ(scheduler.enqueue(job_of(2, {Candidate{Backend::kWasm, "big", 101}}), kStart).error().code,
+            Code::kResourceLimit)
+      << "the budget is the slot's, not the browser's";
+}
+
 TEST(SchedulerIntake, HeldEndsWithTheNextBrowserAndDrainedDoesNot) {
   Scheduler scheduler{SchedulerLimits{}};
   scheduler.slot_configured("a/0", {Backend::kWasm});

@@ -1,0 +1,28 @@
+"""Browsers that have served long enough are replaced under load, one at a time, and nobody notices."""
+
+from support.embeddings import rows
+from support.load import Load, references
+from support.waiting import eventually
+
+
+def test_recycling_under_load_loses_nothing(launch, seed):
+    server = launch(pool__browsers="kind=headless_shell,count=2,backends=wasm,threads=1", pool__recycle_runs="40").start()
+    made = rows(seed, 60, 16)
+    answers = references(server, made)
+    for _ in range(3):
+        outcomes = Load(server, made, 60).start(waiting=1).join()
+        assert all(outcome.ok for outcome in outcomes), [outcome.answer for outcome in outcomes if not outcome.ok]
+    assert len(answers) == len(made)
+    eventually("a browser was replaced", 10, lambda: server.events("worker_lost"))
+    assert all("worn: " in event["what"] for event in server.events("worker_lost")), server.events("worker_lost")
+    assert server.events("request_redispatched") == [], "work is never on a browser that is replaced on purpose"
+    eventually("the pool is whole", 30, lambda: server.ready_workers() == 2)
+
+
+def test_a_model_beyond_the_budget_is_a_typed_error(launch, seed):
+    server = launch(pool__browsers="kind=headless_shell,backends=wasm", pool__memory_budget="1MiB").listen()
+    eventually("the browser is there", 30, lambda: server.events("worker_ready"))
+    answer = server.post("/v1/embeddings", {"model": "all-minilm-l6-v2", "input": "too big"})
+    assert answer.status == 507, answer
+    assert answer.json()["error"]["code"] == "resource_limit", answer
+    assert "pool.memory_budget" in str(answer.json()), answer
