@@ -1,9 +1,11 @@
 #include "server/app/tables.hpp"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <ctime>
 
 namespace shoal::app {
 namespace {
@@ -59,6 +61,67 @@ std::string loaded(const ordered_json& worker) {
     text += (text.empty() ? "" : " ") + name + (state == "loaded" ? "" : "(" + state + ")");
   }
   return text;
+}
+
+double milliseconds_of(const ordered_json& object, const char* key) {
+  return static_cast<double>(number_of(object, key)) / 1000;
+}
+
+// "17:45:18.123Z"
+std::string clock_text(std::uint64_t unix_ms) {
+  return fmt::format("{:%H:%M:%S}.{:03}Z", fmt::gmtime(static_cast<std::time_t>(unix_ms / 1000)), unix_ms % 1000);
+}
+
+std::string errors_text(const ordered_json& report) {
+  std::string text;
+  for (const ordered_json& error : member(report, "errors")) {
+    text += fmt::format("error {} {} {}: {}\n", clock_text(number_of(error, "unix_ms")), text_of(error, "backend"),
+                        text_of(error, "code"), text_of(error, "message"));
+    if (const std::string detail = text_of(error, "detail"); !detail.empty()) {
+      text += detail + "\n";
+    }
+  }
+  return text;
+}
+
+std::string operations_text(const ordered_json& report) {
+  std::vector<std::vector<std::string>> rows;
+  for (const ordered_json& operation : member(report, "operations")) {
+    if (rows.empty()) {
+      rows.push_back({"TIME", "BACKEND", "KIND", "QUEUE", "COMPUTE", "TOTAL", "IN", "OUT", "INSTANCE", "ERROR"});
+    }
+    rows.push_back({clock_text(number_of(operation, "unix_ms")), text_of(operation, "backend"),
+                    text_of(operation, "kind"), fmt::format("{:.1f} ms", milliseconds_of(operation, "queue_us")),
+                    fmt::format("{:.1f} ms", milliseconds_of(operation, "compute_us")),
+                    fmt::format("{:.1f} ms", milliseconds_of(operation, "total_us")),
+                    bytes_text(number_of(operation, "input_bytes")), bytes_text(number_of(operation, "output_bytes")),
+                    text_of(operation, "instance"), text_of(operation, "error")});
+  }
+  return table(rows);
+}
+
+std::string shaders_text(const ordered_json& report) {
+  std::string text;
+  for (const ordered_json& shader : member(report, "shaders")) {
+    text += fmt::format("// {} {} entry {} constants {}{}\n{}\n\n", text_of(shader, "backend"),
+                        text_of(shader, "label"), text_of(shader, "entry_point"), member(shader, "constants").dump(),
+                        shader.value("is_cut", false) ? " (cut)" : "", text_of(shader, "text"));
+  }
+  return text;
+}
+
+std::string curve_text(const ordered_json& document) {
+  std::vector<std::vector<std::string>> rows;
+  for (const ordered_json& sample : member(document, "memory")) {
+    if (rows.empty()) {
+      rows.push_back({"TIME", "PROCESSES", "WASM", "GPU", "STORED"});
+    }
+    const ordered_json& memory = member(sample, "memory");
+    rows.push_back({clock_text(number_of(sample, "unix_ms")), bytes_text(number_of(memory, "pss_bytes")),
+                    bytes_text(number_of(memory, "wasm_bytes")), bytes_text(number_of(memory, "gpu_bytes")),
+                    bytes_text(number_of(memory, "cache_bytes"))});
+  }
+  return table(rows);
 }
 
 std::string or_dash(std::string text) { return text.empty() ? "-" : text; }
@@ -145,6 +208,19 @@ std::string worker_text(const ordered_json& worker) {
         why_not.empty() ? fmt::format("{:.1f} GFLOP/s", benchmark.value("gflops", 0.0)) : "not measured: " + why_not);
   }
   return table(rows);
+}
+
+std::string debug_text(const ordered_json& document) {
+  const ordered_json& report = member(document, "report");
+  std::string text;
+  for (const std::string& part :
+       {errors_text(report), operations_text(report), shaders_text(report), curve_text(document)}) {
+    text += (text.empty() || part.empty() ? "" : "\n") + part;
+  }
+  for (const ordered_json& note : member(report, "notes")) {
+    text += (note.is_string() ? note.get<std::string>() : "") + "\n";
+  }
+  return text.empty() ? "nothing to tell\n" : text;
 }
 
 std::string event_text(const ordered_json& event) {

@@ -14,6 +14,8 @@ std::string bytes_text(std::uint64_t bytes);
 
 std::string workers_text(const nlohmann::ordered_json& list);   // of GET /admin/v1/workers
 std::string worker_text(const nlohmann::ordered_json& worker);  // of GET /admin/v1/workers/{slot}
-std::string event_text(const nlohmann::ordered_json& event);    // one line, with its newline
+// Of POST /admin/v1/workers/{slot}/debug: errors, operations, shaders and the memory curve, as far as they are there.
+std::string debug_text(const nlohmann::ordered_json& document);
+std::string event_text(const nlohmann::ordered_json& event);  // one line, with its newline
 
 }  // namespace shoal::app

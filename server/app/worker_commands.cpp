@@ -42,12 +42,18 @@ struct WorkerCommands::State {
   CLI::App* workers = nullptr;
   CLI::App* inspect = nullptr;
   CLI::App* events = nullptr;
+  CLI::App* debug = nullptr;
   std::vector<CLI::App*> changes;  // their names are those of the routes
   std::function<Result<std::string>()> default_server;
   std::string server, slot, reason;
   bool json = false;
   bool force = false;
   bool follow = false;
+  bool operations = false;
+  bool errors = false;
+  bool memory = false;
+  bool shaders = false;
+  double trace_seconds = 5;
   std::uint64_t after = 0;
 
   // As JSON or as the text that `write` makes of it.
@@ -60,6 +66,7 @@ struct WorkerCommands::State {
   }
   Status change(const AdminClient& client, const CLI::App& command) const;
   Status show_events(const AdminClient& client) const;
+  Status show_debug(const AdminClient& client) const;
 };
 
 WorkerCommands::WorkerCommands(CLI::App& command, std::function<Result<std::string>()> default_server)
@@ -86,6 +93,12 @@ WorkerCommands::WorkerCommands(CLI::App& command, std::function<Result<std::stri
   recycle->add_flag("--force", state.force, "At once; what it has in hand goes to another");
   state.changes = {drain, recycle, add("resume", "Give a drained one work again", true),
                    add("kill", "SIGKILL to its processes; the pool recovers", true)};
+  state.debug = add("debug", "What goes on inside its browser; without flags: errors and memory", true);
+  state.debug->add_flag("--ops", state.operations, "Trace its operations for a while, and show them with their times");
+  state.debug->add_option("--trace", state.trace_seconds, "Seconds of --ops")->check(CLI::Range(0.1, 3600.0));
+  state.debug->add_flag("--errors", state.errors, "Its last errors with stack and time");
+  state.debug->add_flag("--memory", state.memory, "Its memory at each heartbeat of the last ten minutes");
+  state.debug->add_flag("--shaders", state.shaders, "The WGSL that its webgpu engine runs, with override constants");
   state.events = add("events", "What happened to them, oldest first", false);
   state.events->add_flag("--follow", state.follow, "Go on as they happen");
   state.events->add_option("--after", state.after, "Only those with a larger sequence number");
@@ -133,6 +146,22 @@ Status WorkerCommands::State::show_events(const AdminClient& client) const {
   }
 }
 
+Status WorkerCommands::State::show_debug(const AdminClient& client) const {
+  constexpr auto kPatience = std::chrono::seconds(15);  // the server gives its agent ten
+  const std::string path = path_of(slot) + "/debug";
+  if (operations) {
+    const auto milliseconds = static_cast<std::uint32_t>(trace_seconds * 1000);
+    if (const auto started = client.post(path, {{"trace_ms", milliseconds}}, kPatience); !started) {
+      return fail(started.error());
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+  }
+  const bool is_bare = !operations && !errors && !memory && !shaders;
+  const nlohmann::json body = {
+      {"errors", errors || is_bare}, {"operations", operations}, {"memory", memory || is_bare}, {"shaders", shaders}};
+  return show(client.post(path, body, kPatience), debug_text);
+}
+
 Status WorkerCommands::run() {
   const State& state = *state_;
   Result<std::string> server = state.server.empty() ? state.default_server() : Result<std::string>(state.server);
@@ -145,6 +174,9 @@ Status WorkerCommands::run() {
   }
   if (*state.inspect) {
     return state.show(client->get(path_of(state.slot)), worker_text);
+  }
+  if (*state.debug) {
+    return state.show_debug(*client);
   }
   if (*state.events) {
     return state.show_events(*client);

@@ -59,6 +59,11 @@ Envelope run_message(std::uint64_t work_id, const RunSpec& spec) {
   return envelope;
 }
 
+constexpr std::size_t kCurveSamples = 600;
+constexpr std::size_t kMaxDebugs = 4;
+constexpr std::size_t kMaxDebugBytes = std::size_t{16} << 20;
+constexpr auto kDebugTimeout = std::chrono::seconds(10);
+
 std::uint64_t total_bytes(const std::vector<Tensor>& tensors) {
   std::uint64_t bytes = 0;
   for (const Tensor& tensor : tensors) {
@@ -134,6 +139,8 @@ Status AgentSession::handle(std::string_view message) {
       // Refused before all of it was there: the rest is of no use to the agent.
       outbox_.remove(envelope.work_id());
       return answer(table_.error(envelope.work_id(), envelope.error()));
+    case Envelope::kDebugReport:
+      return take_debug(envelope.work_id(), envelope.debug_report());
     case Envelope::kLeaving:
       return fail(Code::kUnavailable,
                   fmt::format("the agent leaves: {}", wire::cut_text(envelope.leaving().reason(), 512)));
@@ -160,6 +167,15 @@ void AgentSession::note_heartbeat(const agent::v1::Heartbeat& beat) {
   figures_.wasm_bytes = beat.wasm_bytes();
   figures_.gpu_bytes = beat.gpu_bytes();
   figures_.cache_bytes = beat.cache_bytes();
+  if (curve_.size() >= kCurveSamples) {
+    curve_.pop_front();
+  }
+  const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
+  curve_.push_back({.unix_ms = std::chrono::duration_cast<std::chrono::milliseconds>(since_epoch).count(),
+                    .pss_bytes = state_.memory_bytes,
+                    .wasm_bytes = beat.wasm_bytes(),
+                    .gpu_bytes = beat.gpu_bytes(),
+                    .cache_bytes = beat.cache_bytes()});
 }
 
 template <class Done>
@@ -262,6 +278,54 @@ void AgentSession::lose(const std::string& reason) {
   const Error error{Code::kWorkerLost, fmt::format("worker {} was lost: {}", state_.slot, reason), {}};
   for (const WorkTable::Answer& answer_with_error : table_.fail_all(error)) {
     answer_with_error();
+  }
+  for (auto& [work_id, debug] : std::exchange(debugs_, {})) {
+    debug.done(fail(error));
+  }
+}
+
+void AgentSession::debug(agent::v1::DebugRequest request, DebugDone done) {
+  const std::uint64_t work_id = next_work_id_++;
+  if (!accepts(done)) {
+    return;
+  }
+  Envelope envelope;
+  envelope.set_work_id(work_id);
+  *envelope.mutable_debug() = std::move(request);
+  if (debugs_.size() >= kMaxDebugs || !send_control(envelope)) {
+    refuse(std::move(done), Error{Code::kOverloaded, fmt::format("worker {} is asked by others", state_.slot), {}});
+    return;
+  }
+  debugs_.emplace(work_id, Debug{Clock::now() + kDebugTimeout, std::move(done), {}, 0});
+}
+
+Status AgentSession::take_debug(std::uint64_t work_id, const agent::v1::DebugReport& part) {
+  const auto found = debugs_.find(work_id);
+  if (found == debugs_.end()) {
+    return {};  // it came too late
+  }
+  Debug& debug = found->second;
+  debug.bytes += part.ByteSizeLong();
+  if (debug.bytes > kMaxDebugBytes) {
+    return fail(Code::kInvalidArgument, "a debug report without end");
+  }
+  debug.report.MergeFrom(part);
+  if (part.last()) {
+    const Debug whole = std::move(debugs_.extract(found).mapped());
+    whole.done(whole.report);
+  }
+  return {};
+}
+
+void AgentSession::expire_debug(TimePoint now) {
+  for (auto entry = debugs_.begin(); entry != debugs_.end();) {
+    if (entry->second.due > now) {
+      ++entry;
+      continue;
+    }
+    const DebugDone done = std::move(entry->second.done);
+    entry = debugs_.erase(entry);
+    done(fail(Code::kDeadlineExceeded, fmt::format("worker {} did not answer in time", state_.slot)));
   }
 }
 

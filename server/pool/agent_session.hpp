@@ -7,6 +7,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <optional>
@@ -53,6 +54,20 @@ class AgentSession final : public Worker {
   void close(std::uint16_t code, const std::string& reason);
   void set_memory(std::uint64_t bytes) { state_.memory_bytes = bytes; }
 
+  using DebugDone = std::function<void(Result<agent::v1::DebugReport>)>;
+  // What the agent tells of itself. kDeadlineExceeded when it does not within ten seconds, kOverloaded while it is
+  // asked by many, kWorkerLost.
+  void debug(agent::v1::DebugRequest request, DebugDone done);
+
+  // What each heartbeat said, the oldest first; the last ten minutes at one a second.
+  struct MemorySample {
+    std::int64_t unix_ms = 0;
+    std::uint64_t pss_bytes = 0, wasm_bytes = 0, gpu_bytes = 0, cache_bytes = 0;
+  };
+  [[nodiscard]] const std::deque<MemorySample>& memory_curve() const { return curve_; }
+  // Answers what was due.
+  void expire_debug(TimePoint now);
+
   struct Figures {
     TimePoint last_message;
     std::uint64_t pending_work = 0, runs = 0, wasm_bytes = 0, gpu_bytes = 0, cache_bytes = 0;
@@ -69,6 +84,7 @@ class AgentSession final : public Worker {
   void refuse(Done done, Error error);
   template <class Done>
   bool accepts(Done& done);
+  Status take_debug(std::uint64_t work_id, const agent::v1::DebugReport& part);
   bool send_control(const agent::v1::Envelope& envelope);
 
   net::WebSocket& socket_;
@@ -84,6 +100,14 @@ class AgentSession final : public Worker {
   TimePoint last_message_;
   std::optional<Beat> beat_;
   Figures figures_;
+  struct Debug {
+    TimePoint due;
+    DebugDone done;
+    agent::v1::DebugReport report;
+    std::size_t bytes = 0;
+  };
+  std::map<std::uint64_t, Debug> debugs_;
+  std::deque<MemorySample> curve_;
 };
 
 }  // namespace shoal::pool

@@ -342,6 +342,28 @@ Status Pool::resume(std::string_view slot) {
 Status Pool::kill(std::string_view slot) {
   return body_->with_slot(slot, [this](Slot& found) { return body_->kill(found.root_pid()), true; });
 }
+void Pool::debug(std::string_view slot, agent::v1::DebugRequest request, AgentSession::DebugDone done) {
+  AgentSession* session = nullptr;
+  Status found = body_->with_slot(slot, [&](Slot& with) { return session = with.session(), true; });
+  if (found && session == nullptr) {
+    found = fail(Code::kUnavailable, fmt::format("no browser is connected in worker slot '{}'", slot));
+  }
+  if (found) {
+    session->debug(std::move(request), std::move(done));
+  } else {
+    done(fail(std::move(found.error())));
+  }
+}
+std::deque<AgentSession::MemorySample> Pool::memory_curve(std::string_view slot) const {
+  std::deque<AgentSession::MemorySample> curve;
+  static_cast<void>(body_->with_slot(slot, [&](Slot& found) {
+    if (const AgentSession* session = found.session()) {
+      curve = session->memory_curve();
+    }
+    return true;
+  }));
+  return curve;
+}
 std::vector<SlotView> Pool::snapshot() const { return body_->snapshot(); }
 net::WebSocket::Traffic Pool::traffic() const { return body_->traffic(); }
 asio::awaitable<void> Pool::close() { return body_->close(); }

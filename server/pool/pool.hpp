@@ -17,6 +17,7 @@
 #include "server/core/log.hpp"
 #include "server/net/upgrade.hpp"
 #include "server/net/websocket.hpp"
+#include "server/pool/agent_session.hpp"
 #include "server/pool/config.hpp"
 #include "server/pool/event_log.hpp"
 #include "server/pool/slot_view.hpp"
@@ -50,6 +51,10 @@ class Pool {
   Status resume(std::string_view slot);
   // SIGKILL to the driver and the browser; what follows is like any other loss. kNotFound.
   Status kill(std::string_view slot);
+  // As AgentSession::debug; also kNotFound, and kUnavailable while no agent is connected, at once.
+  void debug(std::string_view slot, agent::v1::DebugRequest request, AgentSession::DebugDone done);
+  // Of the agent that is connected; empty without one.
+  [[nodiscard]] std::deque<AgentSession::MemorySample> memory_curve(std::string_view slot) const;
 
   [[nodiscard]] std::vector<SlotView> snapshot() const;
   // Of all agents' connections since the start.

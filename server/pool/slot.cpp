@@ -201,6 +201,7 @@ void Slot::check(TimePoint now) {
     detach(*session_, *wrong, Loss::kHung);
     return;
   }
+  session_->expire_debug(now);
   if (session_->figures().pending_work > 0) {
     return;
   }

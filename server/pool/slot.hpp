@@ -64,6 +64,8 @@ class Slot {
   // Once it has finished what it has; at once when it is not connected.
   bool recycle_when_idle(const std::string& reason);
   void drain(const std::string& reason);
+  // The agent, or nothing while none is connected.
+  [[nodiscard]] AgentSession* session() { return session_; }
   void resume();
   void close();
 

@@ -1,5 +1,13 @@
 // What the link worker and an engine worker say to each other by postMessage. Frames are transferred, not copied.
-import type { Benchmark, Load, WebGpu, WebNn } from '../generated/shoal/agent/v1/agent_pb';
+import type {
+  Benchmark,
+  DebugRequest,
+  Load,
+  Operation,
+  Shader,
+  WebGpu,
+  WebNn,
+} from '../generated/shoal/agent/v1/agent_pb';
 import type { PlainError } from '../protocol/outcome';
 
 export const BACKENDS = ['wasm', 'webgpu', 'webnn'] as const;
@@ -17,9 +25,16 @@ export interface Probe {
   readonly webnn?: readonly WebNn[];
 }
 
+export interface EngineDebug {
+  readonly operations: readonly Operation[];
+  readonly shaders: readonly Shader[];
+  readonly notes: readonly string[];
+}
+
 export type ToEngine =
   | { readonly kind: 'probe' }
   | { readonly kind: 'configure'; readonly threads: number; readonly preload: boolean }
+  | { readonly kind: 'debug'; readonly debugId: bigint; readonly request: DebugRequest }
   | (WorkMessage & { readonly queueUs: number });
 
 export type WorkMessage =
@@ -30,6 +45,7 @@ export type WorkMessage =
 export type FromEngine =
   | { readonly kind: 'beat'; readonly memory: MemoryUse }
   | { readonly kind: 'probed'; readonly probe: Probe }
+  | { readonly kind: 'debugged'; readonly debugId: bigint; readonly debug: EngineDebug }
   // All frames of the answer, ready to be sent.
   | { readonly kind: 'end'; readonly workId: bigint; readonly frames: readonly Uint8Array<ArrayBuffer>[] }
   | { readonly kind: 'error'; readonly workId: bigint; readonly error: PlainError }

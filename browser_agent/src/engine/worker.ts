@@ -8,10 +8,13 @@ import { answerOf, type EndFields, type Packed, runOf } from '../protocol/runFra
 import { BlobStore } from '../store/blobStore';
 import type { Engine } from './engine';
 import { MemoryMeter } from './memory';
-import type { Backend, FromEngine, ToEngine, WorkMessage } from './messages';
+import type { DebugRequest } from '../generated/shoal/agent/v1/agent_pb';
+import type { Backend, EngineDebug, FromEngine, ToEngine, WorkMessage } from './messages';
 import { ConsoleTap } from './onnx/consoleTap';
 import { isFatal } from './onnx/failure';
 import { OnnxEngine } from './onnx/onnxEngine';
+import { ShaderLog } from './shaderLog';
+import { type OperationFields, OperationTrace } from './trace';
 
 const BEAT_MS = 500;
 
@@ -20,7 +23,10 @@ const backend = scope.name as Backend;
 const meter = new MemoryMeter();
 const tap = new ConsoleTap();
 const store = new BlobStore();
+const trace = new OperationTrace();
+const shaderLog = new ShaderLog();
 meter.install();
+shaderLog.install();
 tap.install();
 
 const post = (message: FromEngine, transfer: Transferable[] = []): void => scope.postMessage(message, transfer);
@@ -46,9 +52,48 @@ async function handle(message: ToEngine): Promise<void> {
       // A failure shows again, typed, at the first load.
       if (message.preload) void engine.preload().catch((error: unknown) => console.warn(describe(error)));
       return;
+    case 'debug':
+      return post({ kind: 'debugged', debugId: message.debugId, debug: debug(message.request) });
     default:
       return work(message);
   }
+}
+
+function debug(request: DebugRequest): EngineDebug {
+  if (request.setTrace) trace.start(request.traceMs, performance.now());
+  const notes: string[] = [];
+  if (request.shaders && shaderLog.shaders.length === 0)
+    notes.push(`${backend}: the engine gave no shader to the browser`);
+  if (request.shaders && shaderLog.left > 0) notes.push(`${backend}: ${shaderLog.left} more shaders were not kept`);
+  return {
+    operations: request.operations ? trace.kept : [],
+    shaders: request.shaders ? shaderLog.shaders.map((shader) => ({ ...shader, backend })) : [],
+    notes,
+  };
+}
+
+// Nothing unless somebody traces.
+function traced(message: WorkMessage & { readonly queueUs: number }): (end: Partial<OperationFields>) => void {
+  const began = performance.now();
+  if (!trace.isOn(began)) return () => undefined;
+  const sizeOf = (frames: readonly Uint8Array[]): number => frames.reduce((sum, frame) => sum + frame.byteLength, 0);
+  const operation = {
+    unixMs: BigInt(Date.now()),
+    backend,
+    kind: message.kind,
+    instance: message.kind === 'load' ? message.load.instance : message.kind === 'unload' ? message.instance : '',
+    queueUs: BigInt(message.queueUs),
+    inputBytes: BigInt(message.kind === 'run' ? sizeOf(message.frames) : 0),
+  };
+  return (end) =>
+    trace.add({
+      computeUs: 0n,
+      outputBytes: 0n,
+      error: '',
+      ...operation,
+      ...end,
+      totalUs: BigInt(Math.round((performance.now() - began) * 1000)),
+    });
 }
 
 function answer(workId: bigint, fields: EndFields, output?: Packed): void {
@@ -62,22 +107,31 @@ function answer(workId: bigint, fields: EndFields, output?: Packed): void {
 async function work(message: WorkMessage & { readonly queueUs: number }): Promise<void> {
   const { workId } = message;
   const queueUs = BigInt(message.queueUs);
+  const note = traced(message);
   try {
     switch (message.kind) {
       case 'load':
         answer(workId, { computeUs: 0n, queueUs, loaded: await engine.load(message.load) });
+        note({});
         return beat();
       case 'unload':
         await engine.unload(message.instance);
+        note({});
         return answer(workId, { computeUs: 0n, queueUs });
       case 'run': {
         const { run, payload } = runOf(message.frames);
         const result = await engine.run(run, payload);
+        note({
+          instance: run.instance,
+          computeUs: BigInt(result.computeUs),
+          outputBytes: BigInt(result.payload.byteLength),
+        });
         return answer(workId, { computeUs: BigInt(result.computeUs), queueUs }, result);
       }
     }
   } catch (error) {
     const failed = error instanceof AgentError ? error : new AgentError(Code.INTERNAL, String(error), describe(error));
+    note({ error: failed.message.slice(0, 200) });
     if (isFatal(failed.cause ?? error)) return post({ kind: 'fatal', error: failed.toPlain() });
     post({ kind: 'error', workId, error: failed.toPlain() });
   }

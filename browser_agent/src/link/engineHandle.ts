@@ -3,8 +3,8 @@
 // Every work that was accepted is answered exactly once through `answers`. When the worker dies, the work that ran fails
 // with the reason and a new worker starts: what was loaded is loaded again (from the store), then the queue goes on. After
 // MAX_RESTARTS within RESTART_WINDOW_MS the engine stays down.
-import type { Load } from '../generated/shoal/agent/v1/agent_pb';
-import type { Backend, FromEngine, MemoryUse, Probe, ToEngine, WorkMessage } from '../engine/messages';
+import type { DebugRequest, Load } from '../generated/shoal/agent/v1/agent_pb';
+import type { Backend, EngineDebug, FromEngine, MemoryUse, Probe, ToEngine, WorkMessage } from '../engine/messages';
 import { AgentError, Code, type PlainError } from '../protocol/outcome';
 import { WorkQueue } from './workQueue';
 
@@ -17,6 +17,8 @@ export interface Answers {
   // The frames of outputs and end, as the engine made them.
   done(workId: bigint, frames: readonly Uint8Array<ArrayBuffer>[]): void;
   error(workId: bigint, error: PlainError): void;
+  // The engine stopped, whoever's work that ends.
+  stopped(backend: Backend, error: PlainError): void;
   // Whether the socket has room: nothing new starts while answers pile up.
   readonly isFull: boolean;
 }
@@ -34,6 +36,8 @@ export class EngineHandle {
   #lastBeat = performance.now();
   #memory: MemoryUse = { wasmBytes: 0, gpuBytes: 0, cacheBytes: 0 };
   #onProbed: ((probe: Probe) => void) | undefined;
+  #nextDebug = 1n;
+  readonly #onDebugged = new Map<bigint, (debug: EngineDebug) => void>();
 
   constructor(
     readonly backend: Backend,
@@ -59,6 +63,15 @@ export class EngineHandle {
     return new Promise((resolve) => {
       this.#onProbed = resolve;
       this.#post({ kind: 'probe' });
+    });
+  }
+
+  // Comes after the work that runs; never, when the engine stops before.
+  debug(request: DebugRequest): Promise<EngineDebug> {
+    const debugId = this.#nextDebug++;
+    return new Promise((resolve) => {
+      this.#onDebugged.set(debugId, resolve);
+      this.#post({ kind: 'debug', debugId, request });
     });
   }
 
@@ -116,6 +129,10 @@ export class EngineHandle {
         return;
       case 'probed':
         return this.#onProbed?.(message.probe);
+      case 'debugged':
+        this.#onDebugged.get(message.debugId)?.(message.debug);
+        this.#onDebugged.delete(message.debugId);
+        return;
       case 'end':
       case 'error':
         return this.#finish(message);
@@ -169,6 +186,8 @@ export class EngineHandle {
   }
 
   #fail(error: PlainError): void {
+    this.answers.stopped(this.backend, error);
+    this.#onDebugged.clear();
     this.#worker?.terminate();
     this.#worker = undefined;
     this.#memory = { ...this.#memory, wasmBytes: 0, gpuBytes: 0 };

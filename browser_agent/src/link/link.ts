@@ -3,6 +3,7 @@
 // starts afresh; nothing here survives a connection.
 import { create } from '@bufbuild/protobuf';
 import {
+  type DebugRequest,
   type Envelope,
   EnvelopeSchema,
   ErrorSchema,
@@ -15,7 +16,9 @@ import { type Assembled, Assembler, MAX_PENDING_BYTES } from '../protocol/assemb
 import { decodeFrame, encodeFrame, PROTOCOL_VERSION } from '../protocol/frame';
 import { AgentError, Code, type Outcome, type PlainError } from '../protocol/outcome';
 import { capabilitiesOf } from './capabilities';
+import { debugReports } from './debugReport';
 import { type Answers, EngineHandle } from './engineHandle';
+import { ErrorLog } from './errorLog';
 import type { FromLink, Start, Status, ToLink } from './messages';
 import { Outbox } from './outbox';
 
@@ -40,6 +43,7 @@ class Link implements Answers {
   readonly #engines: ReadonlyMap<Backend, EngineHandle>;
   readonly #socket: WebSocket;
   readonly #outbox: Outbox;
+  readonly #errors = new ErrorLog();
   #sequence = 0n;
 
   constructor(private readonly start: Start) {
@@ -82,7 +86,12 @@ class Link implements Answers {
     this.#outbox.answer(workId, frames, bytes);
   }
 
+  stopped(backend: Backend, error: PlainError): void {
+    this.#errors.add(error, backend, 0n, Date.now());
+  }
+
   error(workId: bigint, error: PlainError): void {
+    this.#errors.add(error, '', workId, Date.now());
     // After everything else of the same work.
     const envelope = create(EnvelopeSchema, { workId, body: { case: 'error', value: create(ErrorSchema, error) } });
     this.#outbox.answer(workId, [encodeFrame(envelope)], 0);
@@ -128,6 +137,8 @@ class Link implements Answers {
         return this.#arrived(workId, this.#assembler.chunk(workId, bytes, raw.byteLength));
       case 'cancel':
         return this.#cancel(workId);
+      case 'debug':
+        return void this.#debug(workId, body.value);
       default:
         return this.#socket.close(MALFORMED, `'${String(body.case)}' is not for the agent`);
     }
@@ -146,6 +157,16 @@ class Link implements Answers {
     if (engine === undefined)
       this.error(workId, new AgentError(Code.NOT_FOUND, `instance '${instance}' is not loaded`).toPlain());
     return engine;
+  }
+
+  async #debug(workId: bigint, request: DebugRequest): Promise<void> {
+    for await (const value of debugReports(request, this.#engines, this.#errors, this.#engines.has('webgpu'))) {
+      this.#outbox.answer(
+        workId,
+        [encodeFrame(create(EnvelopeSchema, { workId, body: { case: 'debugReport', value } }))],
+        0,
+      );
+    }
   }
 
   #cancel(workId: bigint): void {

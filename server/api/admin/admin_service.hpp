@@ -4,6 +4,8 @@
 
 #include <shoal/admin/v1/admin.pb.h>
 
+#include <functional>
+
 #include "engine/core/result.hpp"
 
 namespace shoal::api::admin {
@@ -23,6 +25,9 @@ class AdminService {
   virtual Result<v1::Worker> resume(const v1::ResumeWorkerRequest& request) = 0;
   virtual Result<v1::Worker> recycle(const v1::RecycleWorkerRequest& request) = 0;
   virtual Result<v1::Worker> kill(const v1::KillWorkerRequest& request) = 0;
+  // `done` is called exactly once, on the main lane, possibly from inside this call.
+  using Debugged = std::function<void(Result<v1::DebugWorkerResponse>)>;
+  virtual void debug(const v1::DebugWorkerRequest& request, Debugged done) = 0;
   virtual v1::ListEventsResponse events(const v1::ListEventsRequest& request) = 0;
 };
 

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kMaxEvents = 1024;  // in one answer
 constexpr std::size_t kMaxReasonBytes = 512;
+constexpr std::uint32_t kMaxTraceMs = 3'600'000;
 
 std::string reason_or(const std::string& given, std::string_view otherwise) {
   return std::string(given.empty() ? otherwise : wire::cut_text(given, kMaxReasonBytes));
@@ -105,6 +106,41 @@ Result<v1::Worker> Fleet::recycle(const v1::RecycleWorkerRequest& request) {
 
 Result<v1::Worker> Fleet::kill(const v1::KillWorkerRequest& request) {
   return change(request.slot(), [&](pool::Pool& pool) { return pool.kill(request.slot()); });
+}
+
+void Fleet::debug(const v1::DebugWorkerRequest& request, Debugged done) {
+  pool::Pool* pool = pool_();
+  if (pool == nullptr || !worker(request.slot())) {
+    done(fail(unknown(request.slot())));
+    return;
+  }
+  v1::DebugWorkerResponse response;
+  response.set_slot(request.slot());
+  if (request.memory()) {
+    for (const pool::AgentSession::MemorySample& from : pool->memory_curve(request.slot())) {
+      v1::MemorySample& sample = *response.add_memory();
+      sample.set_unix_ms(static_cast<std::uint64_t>(from.unix_ms));
+      sample.mutable_memory()->set_pss_bytes(from.pss_bytes);
+      sample.mutable_memory()->set_wasm_bytes(from.wasm_bytes);
+      sample.mutable_memory()->set_gpu_bytes(from.gpu_bytes);
+      sample.mutable_memory()->set_cache_bytes(from.cache_bytes);
+    }
+  }
+  agent::v1::DebugRequest question;
+  question.set_errors(request.errors());
+  question.set_operations(request.operations());
+  question.set_shaders(request.shaders());
+  question.set_set_trace(request.has_trace_ms());
+  question.set_trace_ms(std::min(request.trace_ms(), kMaxTraceMs));
+  pool->debug(request.slot(), std::move(question),
+              [response = std::move(response), done = std::move(done)](Result<agent::v1::DebugReport> report) mutable {
+                if (!report) {
+                  done(fail(std::move(report.error())));
+                  return;
+                }
+                *response.mutable_report() = *std::move(report);
+                done(std::move(response));
+              });
 }
 
 v1::ListEventsResponse Fleet::events(const v1::ListEventsRequest& request) {

@@ -22,6 +22,7 @@ class Fleet final : public AdminService {
   Result<v1::Worker> resume(const v1::ResumeWorkerRequest& request) override;
   Result<v1::Worker> recycle(const v1::RecycleWorkerRequest& request) override;
   Result<v1::Worker> kill(const v1::KillWorkerRequest& request) override;
+  void debug(const v1::DebugWorkerRequest& request, Debugged done) override;
   v1::ListEventsResponse events(const v1::ListEventsRequest& request) override;
 
  private:

@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 #include <google/protobuf/util/json_util.h>
 
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <charconv>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "server/api/http/errors.hpp"
@@ -82,6 +85,25 @@ Result<v1::ListEventsRequest> read_query(std::string_view query) {
   return request;
 }
 
+asio::awaitable<Response> debug(AdminService& service, Exchange& exchange) {
+  const auto request = read<v1::DebugWorkerRequest>(exchange.request);
+  if (!request) {
+    co_return error_response(ErrorStyle::kKserve, request.error());
+  }
+  auto initiate = [&](auto handler) {
+    // A Debugged is copyable, the handler is not.
+    auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+    service.debug(*request, [shared](Result<v1::DebugWorkerResponse> result) {
+      auto resume = std::move(*shared);
+      std::move(resume)(std::move(result));
+    });
+  };
+  const auto result =
+      co_await asio::async_initiate<const asio::use_awaitable_t<>&, void(Result<v1::DebugWorkerResponse>)>(
+          std::move(initiate), asio::use_awaitable);
+  co_return answer(result);
+}
+
 asio::awaitable<Response> list(AdminService& service, Exchange&) { co_return json_response(service.list({})); }
 
 asio::awaitable<Response> events(AdminService& service, Exchange& exchange) {
@@ -116,6 +138,7 @@ void add_admin_routes(http::Router& router, Services& services, AdminService& se
     add("POST", worker + "/drain", on_worker<v1::DrainWorkerRequest, &AdminService::drain>);
     add("POST", worker + "/resume", on_worker<v1::ResumeWorkerRequest, &AdminService::resume>);
     add("POST", worker + "/recycle", on_worker<v1::RecycleWorkerRequest, &AdminService::recycle>);
+    add("POST", worker + "/debug", debug);
     add("POST", worker + "/kill", on_worker<v1::KillWorkerRequest, &AdminService::kill>);
   }
 }

@@ -56,6 +56,23 @@ template <class Response, class Call>
   return answer(context, response, [this, request] { return service_.kill(*request); });
 }
 
+::grpc::ServerUnaryReactor* AdminCalls::DebugWorker(Context* context, const v1::DebugWorkerRequest* request,
+                                                    v1::DebugWorkerResponse* response) {
+  auto* reactor = context->DefaultReactor();
+  boost::asio::post(calls_.services.main, [this, context, request, response, reactor] {
+    service_.debug(*request, [context, response, reactor](Result<v1::DebugWorkerResponse> result) {
+      Status status;
+      if (result) {
+        *response = *std::move(result);
+      } else {
+        status = fail(std::move(result.error()));
+      }
+      reactor->Finish(finish_status(*context, uuid_v7(), status));
+    });
+  });
+  return reactor;
+}
+
 ::grpc::ServerUnaryReactor* AdminCalls::ListEvents(Context* context, const v1::ListEventsRequest* request,
                                                    v1::ListEventsResponse* response) {
   return answer(context, response, [this, request] { return service_.events(*request); });

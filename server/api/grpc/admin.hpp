@@ -22,6 +22,7 @@ class AdminCalls final : public shoal::admin::v1::Admin::CallbackService {
   Unary* ResumeWorker(Context*, const admin::v1::ResumeWorkerRequest*, admin::v1::Worker*) override;
   Unary* RecycleWorker(Context*, const admin::v1::RecycleWorkerRequest*, admin::v1::Worker*) override;
   Unary* KillWorker(Context*, const admin::v1::KillWorkerRequest*, admin::v1::Worker*) override;
+  Unary* DebugWorker(Context*, const admin::v1::DebugWorkerRequest*, admin::v1::DebugWorkerResponse*) override;
   Unary* ListEvents(Context*, const admin::v1::ListEventsRequest*, admin::v1::ListEventsResponse*) override;
 
  private:

@@ -39,6 +39,7 @@ const answers = {
   isFull: false,
   done: (workId: bigint) => void answered.push([workId, 'end']),
   error: (workId: bigint, error: PlainError) => void answered.push([workId, Code[error.code]]),
+  stopped: () => undefined,
 };
 const fatal = (code: Code): FromEngine => ({ kind: 'fatal', error: new AgentError(code, 'gone').toPlain() });
 const end = (workId: bigint): FromEngine => ({ kind: 'end', workId, frames: [] });

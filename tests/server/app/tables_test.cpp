@@ -55,6 +55,22 @@ TEST(EventText, TellsTheStoryInOneLine) {
             "T  a/0  launching\n");
 }
 
+TEST(DebugText, ShowsWhatIsThere) {
+  const std::string text = debug_text(ordered_json::parse(R"({"slot": "a/0", "report": {
+    "errors": [{"unix_ms": 1700000000123, "backend": "webgpu", "code": "DEVICE_LOST", "message": "gone", "detail": "at x:1"}],
+    "operations": [{"unix_ms": 1700000000123, "backend": "wasm", "kind": "run", "queue_us": 100, "compute_us": 2500,
+                    "total_us": 3000, "input_bytes": 2048, "output_bytes": 0, "instance": "m", "error": ""}],
+    "shaders": [{"backend": "webgpu", "label": "MatMul", "entry_point": "main", "constants": {"TILE": 8.0}, "text": "fn main() {}"}],
+    "notes": ["webnn: its engine is busy; ask again"]},
+    "memory": [{"unix_ms": 1700000000123, "memory": {"pss_bytes": 1048576, "wasm_bytes": 1024}}]})"));
+  for (const char* words :
+       {"error 22:13:20.123Z webgpu DEVICE_LOST: gone\nat x:1\n", "2.5 ms   3.0 ms  2 KiB  0",
+        "MatMul entry main constants {\"TILE\":8.0}\nfn main() {}", "1 MiB", "its engine is busy"}) {
+    EXPECT_NE(text.find(words), std::string::npos) << words << " in\n" << text;
+  }
+  EXPECT_EQ(debug_text(ordered_json::object()), "nothing to tell\n");
+}
+
 TEST(AdminClient, TakesAddressesAndNothingElse) {
   for (const char* server : {"http://127.0.0.1:8000", "127.0.0.1:8000", "http://127.0.0.1:8000/"}) {
     ASSERT_TRUE(AdminClient::to(server)) << server;

@@ -27,6 +27,7 @@ TEST_F(AdminRoutesTest, EachRouteAsksItsFunction) {
       {"POST", kWorker + "/recycle", "", "recycle"},
       {"POST", kWorker + "/recycle", R"({"force":true})", "recycle by force"},
       {"POST", kWorker + "/kill", "", "kill"},
+      {"POST", kWorker + "/debug", R"({"shaders":true,"trace_ms":5})", "debug shaders"},
       {"GET", "/admin/v1/events?after=12&limit=3", "", "events 12 3"},
       {"GET", "/admin/v1/events", "", "events 0 0"},
   };
@@ -54,9 +55,11 @@ TEST_F(AdminRoutesTest, AForgedHostIsRefusedEvenWithoutABrowsersHeaders) {
 
 TEST_F(AdminRoutesTest, AnUnknownSlotIsNotFoundAndNamed) {
   Client client = this->client();
-  for (const std::string path : {"/admin/v1/workers/chromium/7", "/admin/v1/workers/chromium/7/drain",
-                                 "/admin/v1/workers/chromium/7/kill", "/admin/v1/workers/nonsense"}) {
-    const Answer answer = client.ask(path.ends_with("drain") || path.ends_with("kill") ? "POST" : "GET", path);
+  for (const std::string path :
+       {"/admin/v1/workers/chromium/7", "/admin/v1/workers/chromium/7/drain", "/admin/v1/workers/chromium/7/kill",
+        "/admin/v1/workers/chromium/7/debug", "/admin/v1/workers/nonsense"}) {
+    const Answer answer =
+        client.ask(path.ends_with("drain") || path.ends_with("kill") || path.ends_with("debug") ? "POST" : "GET", path);
     EXPECT_EQ(answer.status, 404) << path;
     EXPECT_EQ(answer.document()["code"], "NOT_FOUND");
     EXPECT_NE(answer.body.find(path.ends_with("nonsense") ? "'nonsense'" : "'chromium/7'"), std::string::npos)

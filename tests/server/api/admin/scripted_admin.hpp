@@ -28,6 +28,16 @@ class ScriptedAdmin final : public AdminService {
     return worker(request.slot(), request.force() ? "recycle by force" : "recycle");
   }
   Result<v1::Worker> kill(const v1::KillWorkerRequest& request) override { return worker(request.slot(), "kill"); }
+  void debug(const v1::DebugWorkerRequest& request, Debugged done) override {
+    const auto found = worker(request.slot(), request.shaders() ? "debug shaders" : "debug");
+    if (!found) {
+      done(fail(found.error()));
+      return;
+    }
+    v1::DebugWorkerResponse response;
+    response.mutable_report()->add_notes("nothing");
+    done(std::move(response));
+  }
   v1::ListEventsResponse events(const v1::ListEventsRequest& request) override {
     asked.push_back("events " + std::to_string(request.after()) + " " + std::to_string(request.limit()));
     v1::ListEventsResponse response;
