@@ -2,7 +2,7 @@
 # Builds docker-compose.yml and brings it up for real, on a machine without a Docker engine: podman + runc + podman-compose
 # over a Debian base image of our own making (no image registry is asked). Then: healthy, an embedding through the published
 # port, Prometheus sees the server, nothing runs as root, and SIGTERM ends the server with status 0.
-# What is built is the last commit, not the working tree. Needs root and about 30 GB of disk below $SHOAL_HOME/container.
+# What is built is the last commit, not the working tree. Needs root and about 25 GB of disk below $SHOAL_HOME/container.
 # Usage: compose_smoke.sh [--after-fresh]
 #   --after-fresh  the build stage starts from the root file system that `scripts/fresh_debian.sh --keep` left, where the
 #                  packages are installed and the parts built already, instead of from a bare Debian
@@ -78,7 +78,8 @@ step context "the sources of $(git rev-parse --short HEAD)" make_context "$built
 compose() { "$tools/bin/podman-compose" --project-name shoal_smoke --file "$context/docker-compose.yml" "$@"; }
 
 # The build reaches the package registries as this machine does: its certificates and settings are mounted, not copied.
-mounts=--layers
+# One copy of the file system per stage, not one per instruction: without an overlay each copy is the whole of it.
+mounts=--layers=false
 home_inside=/root
 mount_if_there() { [[ ! -f $1 ]] || mounts+=" -v $1:$2:ro"; }
 mount_if_there /etc/ssl/certs/ca-certificates.crt /usr/local/share/ca-certificates/this_machine.crt
