@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what this machine lacks: Debian packages of the named groups (scripts/apt_packages.txt), Rust and Node.js.
-# Usage: bootstrap.sh GROUP... with groups build, test, runtime, container. Asks nothing, and does nothing when all is there.
+# Usage: bootstrap.sh GROUP... with groups build, test, runtime, container, firefox, webkitgtk, grid. Asks nothing, and does nothing when all is there.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -72,7 +72,7 @@ install_node() {
 }
 
 [[ -r /etc/debian_version ]] || die "only Debian 12 (bookworm) and its derivatives are supported"
-(($# > 0)) || die "usage: bootstrap.sh GROUP... (build, test, runtime, container)"
+(($# > 0)) || die "usage: bootstrap.sh GROUP... (build, test, runtime, container, firefox, webkitgtk, grid)"
 mapfile -t packages < <(wanted "$@")
 mapfile -t packages < <(missing "${packages[@]}")
 if [[ " $* " == *" build "* ]] && ! has_rust; then packages+=(rustc-web cargo-web); fi

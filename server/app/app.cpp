@@ -30,18 +30,26 @@
 #include "server/metrics/families.hpp"
 #include "server/models/repository.hpp"
 #include "server/pool/pool.hpp"
+#include "server/pool/reception.hpp"
 
 namespace shoal::app {
 namespace {
 
 namespace asio = boost::asio;
 
-std::vector<std::string> hosts_of(const std::string& text) {
-  if (text.empty()) {
-    return {};
+// As set, and where the agent page of some browsers is.
+std::vector<std::string> public_hosts(const std::string& text, const pool::PoolConfig& config) {
+  std::vector<std::string> hosts;
+  if (!text.empty()) {
+    const std::vector<std::string_view> set = split(text, ',');
+    hosts.assign(set.begin(), set.end());
   }
-  const std::vector<std::string_view> hosts = split(text, ',');
-  return {hosts.begin(), hosts.end()};
+  for (const pool::BrowserGroup& group : config.groups) {
+    if (const std::string origin = pool::origin_of(group.agent_url); !origin.empty()) {
+      hosts.push_back(origin.substr(origin.find("://") + 3));
+    }
+  }
+  return hosts;
 }
 
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
@@ -182,9 +190,13 @@ Status App::Parts::start() {
   api::openai::add_openai_routes(router, services);
   api::http::add_agent_routes(router, services, agent);
   api::admin::add_admin_routes(router, services, admin);
+  auto config = pool_config_of(settings);
+  if (!config) {
+    return fail(std::move(config.error()));
+  }
   api::http::ServerOptions options{.address = settings.host,
                                    .port = settings.http_port,
-                                   .public_hosts = hosts_of(settings.public_hosts),
+                                   .public_hosts = public_hosts(settings.public_hosts, *config),
                                    .limits = services.limits,
                                    .upgrade =
                                        [this](asio::ip::tcp::socket socket, net::UpgradeRequest request) {
@@ -214,10 +226,6 @@ Status App::Parts::start() {
                          {"metrics", metrics_page->port()},
                          {"version", services.version}});
   read_models();
-  auto config = pool_config_of(settings);
-  if (!config) {
-    return fail(std::move(config.error()));
-  }
   config->agent_build = *build;
   for (const auto& [slot, backends] : slots_of(config->groups)) {
     dispatcher.slot_configured(slot, backends);

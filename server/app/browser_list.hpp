@@ -1,4 +1,5 @@
-// The text form of pool.browsers: "kind=headless_shell,count=1,backends=wasm+webgpu;kind=chromium". Pure.
+// The text form of pool.browsers: "kind=headless_shell,count=1,backends=wasm+webgpu;kind=chromium". A JSON object may
+// be a value: what is between its braces separates nothing. Pure.
 #pragma once
 
 #include <string>

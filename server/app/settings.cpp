@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 
 #include "server/app/browser_list.hpp"
 #include "server/config/value.hpp"
@@ -58,7 +59,8 @@ config::Schema schema_of(Settings& settings) {
       into_choice(settings.warm_up, {"none", "default", "all"}));
   add("agent.dir", "", "a folder", "the agent bundle; default: beside the binary or in the source tree",
       into_text(settings.agent_dir));
-  add("pool.browsers", std::string(kDefaultBrowsers), "kind=...,count=...,backends=a+b,threads=...;...",
+  add("pool.browsers", std::string(kDefaultBrowsers),
+      "kind=...,count=...,backends=a+b,threads=...;..., see docs/browsers.md",
       "the browsers to keep; in the file a list of maps", into_text(settings.browsers));
   add("pool.adapter", "auto", "auto, hardware, software", "which GPU adapter browsers use",
       into_choice(settings.adapter, {"auto", "hardware", "software"}));
@@ -115,9 +117,16 @@ Result<pool::PoolConfig> pool_config_of(const Settings& settings) {
     return fail(std::move(groups.error()));
   }
   pool.groups = *std::move(groups);
+  // A group's own paths come first; these are the older names, one for each program.
+  const std::map<std::string, std::string> browsers = {{"headless_shell", settings.headless_shell},
+                                                       {"chromium", settings.chromium}};
   for (pool::BrowserGroup& group : pool.groups) {
-    group.browser_path = absolute(group.kind == "chromium" ? settings.chromium : settings.headless_shell);
-    group.driver_path = absolute(settings.chromedriver);
+    const auto browser = browsers.find(group.kind);
+    if (browser == browsers.end()) {
+      continue;
+    }
+    group.browser_path = group.browser_path.empty() ? absolute(browser->second) : group.browser_path;
+    group.driver_path = group.driver_path.empty() ? absolute(settings.chromedriver) : group.driver_path;
   }
   pool.home = settings.home;
   pool.adapter = settings.adapter == "hardware"   ? pool::AdapterPolicy::kHardware

@@ -4,6 +4,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <set>
 
 namespace shoal::config {
@@ -37,7 +38,32 @@ std::string known_keys(const Schema& schema, std::string_view section) {
   return list;
 }
 
-// A scalar as it is; a list of scalars joined by ','; a list of maps as "key=value,..." joined by ';'.
+// A map, and what is below it, as JSON. A plain scalar is the number or the truth value that it looks like.
+nlohmann::json json_of(const YAML::Node& node) {
+  nlohmann::json json;
+  if (node.IsMap()) {
+    json = nlohmann::json::object();
+    for (const auto& entry : node) {
+      json[entry.first.as<std::string>()] = json_of(entry.second);
+    }
+  } else if (node.IsSequence()) {
+    json = nlohmann::json::array();
+    for (const YAML::Node& item : node) {
+      json.push_back(json_of(item));
+    }
+  } else if (node.IsScalar()) {
+    json = node.as<std::string>();
+    const bool is_quoted = node.Tag() == "!";
+    const nlohmann::json plain = nlohmann::json::parse(node.as<std::string>(), nullptr, false);
+    if (!is_quoted && (plain.is_boolean() || plain.is_number())) {
+      json = plain;
+    }
+  }
+  return json;
+}
+
+// A scalar as it is; a list of scalars joined by ','; a list of maps as "key=value,..." joined by ';', a map in it as
+// JSON.
 Result<std::string> text_of(const YAML::Node& node) {
   if (node.IsScalar()) {
     return node.as<std::string>();
@@ -60,7 +86,7 @@ Result<std::string> text_of(const YAML::Node& node) {
             value += (value.empty() ? "" : "+") + element.as<std::string>();
           }
         } else {
-          value = entry.second.as<std::string>();
+          value = entry.second.IsMap() ? json_of(entry.second).dump() : entry.second.as<std::string>();
         }
         part += fmt::format("{}{}={}", part.empty() ? "" : ",", entry.first.as<std::string>(), value);
       }

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,13 @@ struct BrowserGroup {
   std::string browser_path;                  // empty = the kind's
   std::string driver_path;                   // empty = the kind's
   std::vector<std::string> extra_arguments;  // to the browser
+  bool headed = false;                       // on the display of the environment
+  std::string agent_url = {};                // of the page, where these browsers must look elsewhere; empty = loopback
+  // Of the kind `remote` only.
+  std::string remote_url = {};
+  std::string remote_kind = {};  // what to ask for: a name of browser_kinds(); empty = only what `capabilities` says
+  nlohmann::json capabilities = nlohmann::json::object();  // wanted besides
+  Duration keep_alive = std::chrono::seconds(60);          // below half of the remote end's session timeout
 };
 
 struct PoolConfig {

@@ -19,12 +19,11 @@
 #include <thread>
 #include <utility>
 
-#include "server/core/ids.hpp"
 #include "server/net/deadline.hpp"
 #include "server/net/task_group.hpp"
+#include "server/pool/browser_spec.hpp"
 #include "server/pool/reception.hpp"
 #include "server/pool/slot.hpp"
-#include "server/webdriver/browser_kind.hpp"
 #include "server/webdriver/process_tree.hpp"
 
 namespace shoal::pool {
@@ -41,14 +40,6 @@ constexpr std::size_t kMaxConnections = 256;
 
 asio::awaitable<std::uint64_t> measure_tree(pid_t root) { co_return webdriver::tree_pss_bytes(root); }
 
-// The browser's own temporary files: not in the profile, whose path may be too long for their sockets.
-std::string temporary_folder(const std::string& profile) {
-  return (fs::temp_directory_path() / fmt::format("shoal-{}", sha256_hex(profile.data(), profile.size()).substr(0, 12)))
-      .string();
-}
-
-std::string below(const fs::path& home, std::string_view path) { return (home / path).string(); }
-
 }  // namespace
 
 class Pool::Body {
@@ -63,7 +54,7 @@ class Pool::Body {
         events_(events),
         tasks_(executor_, log_),
         reception_{.config = config_,
-                   .origin = {},
+                   .origins = {},
                    .find = [this](std::string_view name) { return find(name); },
                    .log = log_,
                    .traffic = traffic_} {}
@@ -77,7 +68,6 @@ class Pool::Body {
 
   Status start(std::string agent_url) {
     agent_url_ = std::move(agent_url);
-    reception_.origin = origin_of(agent_url_);
     Status prepared = lock_home();
     if (prepared) {
       prepared = make_slots();
@@ -282,40 +272,19 @@ Status Pool::Body::make_slots() {
 
 Status Pool::Body::make_slot(const BrowserGroup& group, std::uint32_t number, std::uint32_t threads,
                              const webdriver::MachineFacts& machine) {
-  const webdriver::BrowserKind* kind = webdriver::find_browser_kind(group.kind);
-  if (kind == nullptr) {
-    return fail(Code::kInvalidArgument,
-                fmt::format("no browser kind '{}'; there are: {}", group.kind, webdriver::browser_kind_names()),
-                "kind");
+  const std::string& agent_url = group.agent_url.empty() ? agent_url_ : group.agent_url;
+  Result<webdriver::BrowserSpec> browser = browser_spec_of(group, number, config_, machine, agent_url);
+  if (!browser) {
+    return fail(std::move(browser.error()));
   }
-  const fs::path home = fs::absolute(config_.home);
   SlotSpec spec{.name = fmt::format("{}/{}", group.kind, number),
                 .kind = group.kind,
                 .backends = group.backends,
                 .threads = threads,
-                .browser = {}};
-  webdriver::BrowserSpec& browser = spec.browser;
-  browser.supervisor = config_.supervisor;
-  browser.driver_path = group.driver_path.empty() ? below(home, kind->driver_path) : group.driver_path;
-  browser.browser_path = group.browser_path.empty() ? below(home, kind->browser_path) : group.browser_path;
-  for (const std::string& path : {browser.driver_path, browser.browser_path}) {
-    if (access(path.c_str(), X_OK) != 0) {
-      return fail(Code::kInvalidArgument,
-                  fmt::format("'{}' of browser kind '{}' is not an executable file", path, group.kind), "browser_path");
-    }
-  }
-  const std::string name = fmt::format("{}-{}", group.kind, number);
-  browser.profile = (home / "profiles" / name).string();
-  browser.temporary = temporary_folder(browser.profile);
-  browser.log_path = (home / "logs" / (name + ".driver.log")).string();
-  browser.driver_arguments.assign(kind->driver_arguments.begin(), kind->driver_arguments.end());
-  const bool software =
-      config_.adapter == AdapterPolicy::kSoftware || (config_.adapter == AdapterPolicy::kAuto && !machine.has_gpu);
-  browser.browser_arguments = webdriver::browser_arguments(
-      *kind, machine,
-      {.software_adapter = software, .profile = browser.profile, .extra_arguments = group.extra_arguments});
-  slots_.push_back(
-      std::make_unique<Slot>(executor_, tasks_, config_, std::move(spec), agent_url_, listener_, events_, log_));
+                .agent_url = agent_url,
+                .browser = *std::move(browser)};
+  reception_.origins.push_back(origin_of(agent_url));
+  slots_.push_back(std::make_unique<Slot>(executor_, tasks_, config_, std::move(spec), listener_, events_, log_));
   return {};
 }
 

@@ -1,5 +1,6 @@
 #include "server/pool/reception.hpp"
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -97,7 +98,8 @@ asio::awaitable<void> receive_agent(const Reception& reception, asio::ip::tcp::s
                                     net::UpgradeRequest request) {
   const TimePoint deadline = Clock::now() + reception.config.hello_timeout;
   const auto origin = request.find(boost::beast::http::field::origin);
-  if (origin == request.end() || origin->value() != reception.origin) {
+  const bool is_known = origin != request.end() && std::ranges::count(reception.origins, origin->value()) > 0;
+  if (!is_known) {
     reception.log.warn("agent_refused", {{"what", "Origin"}});
     static_cast<void>(co_await net::with_deadline(deadline, "the refusal", write_text(socket, kForbidden)));
     co_return;

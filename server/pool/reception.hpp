@@ -7,6 +7,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "server/core/log.hpp"
 #include "server/net/upgrade.hpp"
@@ -18,7 +19,7 @@ namespace shoal::pool {
 
 struct Reception {
   const PoolConfig& config;
-  std::string origin;                           // that the agent page has; anything else is 403
+  std::vector<std::string> origins;             // that an agent page may have; anything else is 403
   std::function<Slot*(std::string_view)> find;  // by slot name
   Log log;
   net::WebSocket::Traffic& traffic;

@@ -38,11 +38,10 @@ double milliseconds(Duration duration) { return std::chrono::duration<double, st
 }  // namespace
 
 Slot::Slot(asio::any_io_executor executor, net::TaskGroup& tasks, const PoolConfig& config, SlotSpec spec,
-           const std::string& agent_url, WorkerListener& listener, EventLog& events, Log log)
+           WorkerListener& listener, EventLog& events, Log log)
     : tasks_(tasks),
       config_(config),
       spec_(std::move(spec)),
-      agent_url_(agent_url),
       listener_(listener),
       events_(events),
       log_(log.with("slot", spec_.name)),
@@ -80,7 +79,7 @@ std::string Slot::page_url() const {
   for (const Backend backend : spec_.backends) {
     backends += (backends.empty() ? "" : ",") + std::string(backend_name(backend));
   }
-  return fmt::format("{}?slot={}&token={}&backends={}", agent_url_, query_encoded(spec_.name), token_, backends);
+  return fmt::format("{}?slot={}&token={}&backends={}", spec_.agent_url, query_encoded(spec_.name), token_, backends);
 }
 
 asio::awaitable<void> Slot::launch() {
@@ -94,7 +93,7 @@ asio::awaitable<void> Slot::launch() {
     note();
     co_return;
   }
-  if (std::exchange(watched_driver_, browser_.root_pid()) != browser_.root_pid()) {
+  if (std::exchange(watched_run_, browser_.run_number()) != browser_.run_number()) {
     tasks_.spawn("driver of " + spec_.name, watch_driver());
   }
   log_.info("browser_launched", {{"browser", browser_.version()}, {"ms", milliseconds(Clock::now() - launch_began_)}});
@@ -103,10 +102,10 @@ asio::awaitable<void> Slot::launch() {
 }
 
 asio::awaitable<void> Slot::watch_driver() {
-  const pid_t watched = browser_.root_pid();
+  const std::uint64_t watched = browser_.run_number();
   co_await browser_.driver_ended();
   // A teardown may have ended it, and the next one may run by now.
-  if (browser_.root_pid() == watched && fsm_.state() != SlotState::kLosing) {
+  if (browser_.run_number() == watched && fsm_.state() != SlotState::kLosing) {
     log_.warn("driver_lost");
     release(kCloseRecycled, "the driver ended");
     fsm_.lost(Clock::now(), "the driver ended", Teardown::kAll, Loss::kDriver);

@@ -28,6 +28,7 @@ struct SlotSpec {
   std::string kind;
   std::vector<Backend> backends;
   std::uint32_t threads = 1;
+  std::string agent_url;  // of the page
   webdriver::BrowserSpec browser;
 };
 
@@ -35,7 +36,7 @@ class Slot {
  public:
   // All references outlive the slot.
   Slot(boost::asio::any_io_executor executor, net::TaskGroup& tasks, const PoolConfig& config, SlotSpec spec,
-       const std::string& agent_url, WorkerListener& listener, EventLog& events, Log log);
+       WorkerListener& listener, EventLog& events, Log log);
   Slot(const Slot&) = delete;
   Slot& operator=(const Slot&) = delete;
   ~Slot();
@@ -90,7 +91,6 @@ class Slot {
   net::TaskGroup& tasks_;
   const PoolConfig& config_;
   SlotSpec spec_;
-  const std::string& agent_url_;
   WorkerListener& listener_;
   EventLog& events_;
   Log log_;
@@ -100,7 +100,7 @@ class Slot {
   AgentSession* session_ = nullptr;
   TimePoint connected_at_{};
   std::string token_;  // of this launch; empty when used
-  pid_t watched_driver_ = 0;
+  std::uint64_t watched_run_ = 0;
   std::optional<SlotState> noted_;
   std::string recycle_reason_;                                   // empty: no recycling waits for the slot to be idle
   std::shared_ptr<const agent::v1::Capabilities> capabilities_;  // of the last hello

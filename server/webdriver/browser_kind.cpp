@@ -4,9 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <filesystem>
+
+#include "server/webdriver/browser_options.hpp"
 
 namespace shoal::webdriver {
 
@@ -14,55 +15,111 @@ namespace {
 
 constexpr std::uint64_t kEnoughSharedMemory = 512ULL * 1024 * 1024;
 
-// Of every Chromium: no traffic of its own, no throttling of what nobody looks at, GPU crashes are ours to count.
-constexpr std::array kCommonArguments = {
-    std::string_view("--no-first-run"),
-    std::string_view("--no-default-browser-check"),
-    std::string_view("--no-pings"),
-    std::string_view("--disable-background-networking"),
-    std::string_view("--disable-breakpad"),
-    std::string_view("--disable-client-side-phishing-detection"),
-    std::string_view("--disable-component-update"),
-    std::string_view("--disable-default-apps"),
-    std::string_view("--disable-domain-reliability"),
-    std::string_view("--disable-extensions"),
-    std::string_view("--disable-sync"),
-    std::string_view("--metrics-recording-only"),
-    std::string_view("--mute-audio"),
-    std::string_view("--password-store=basic"),
-    std::string_view("--disable-background-timer-throttling"),
-    std::string_view("--disable-renderer-backgrounding"),
-    std::string_view("--disable-backgrounding-occluded-windows"),
-    std::string_view("--disable-ipc-flooding-protection"),
-    std::string_view("--disable-hang-monitor"),
-    // Either alone is not enough: after a GPU process's third crash WebGPU would be gone for good.
-    std::string_view("--disable-gpu-process-crash-limit"),
-    std::string_view("--disable-domain-blocking-for-3d-apis"),
-    std::string_view("--enable-unsafe-webgpu"),
-    std::string_view("--disable-features=Translate,MediaRouter,OptimizationHints,AutofillServerCommunication"),
-    // The agent's page needs nothing but this machine; an IP literal is looked up by these rules too.
-    std::string_view("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"),
-};
+constexpr std::string_view kChromedriverPort = "started successfully on port ";
+const std::vector<std::string_view> kChromedriverArguments = {"--port=0", "--log-path={log}", "--log-level=WARNING"};
+
+// Whatever the server's environment says of a desktop's folders.
+const std::vector<std::pair<std::string_view, std::string_view>> kOwnFolders = {{"XDG_CACHE_HOME", "{profile}/cache"},
+                                                                                {"XDG_CONFIG_HOME", "{profile}/config"},
+                                                                                {"XDG_DATA_HOME", "{profile}/data"},
+                                                                                {"XDG_RUNTIME_DIR", "{temporary}"}};
+
+#if defined(__aarch64__)
+constexpr std::string_view kMiniBrowser = "/usr/lib/aarch64-linux-gnu/webkit2gtk-4.1/MiniBrowser";
+#else
+constexpr std::string_view kMiniBrowser = "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser";
+#endif
+
+std::vector<BrowserKind> make_kinds() {
+  BrowserKind chromium{.name = "chromium",
+                       .browser_path = "/usr/bin/chromium",
+                       .driver_path = "/usr/bin/chromedriver",
+                       .installed_by = "scripts/bootstrap.sh build",
+                       .driver_arguments = kChromedriverArguments,
+                       .port_words = kChromedriverPort,
+                       // Its drivers switch logging on; without a name the log would grow beside the binary.
+                       .environment = {{"CHROME_LOG_FILE", "{profile}/chrome.log"}},
+                       .browser_name = "chrome",
+                       .options_key = "goog:chromeOptions",
+                       .headless_arguments = {"--headless=new"},
+                       .options = chromium_options};
+
+  // Chromium's old headless mode as a program of its own. Its driver comes from another version; outside Debian's
+  // packaging it has no setuid sandbox.
+  BrowserKind headless_shell = chromium;
+  headless_shell.name = "headless_shell";
+  headless_shell.browser_path = "tools/headless_shell/headless_shell.sh";
+  headless_shell.installed_by = "scripts/install_headless_shell.sh";
+  headless_shell.driver_arguments.emplace_back("--disable-build-check");
+  headless_shell.can_be_headed = false;
+  headless_shell.needs_no_sandbox = true;
+  headless_shell.headless_arguments = {};
+
+  // Not in Debian: used where the configuration says where they are.
+  BrowserKind chrome = chromium;
+  chrome.name = "chrome";
+  chrome.browser_path = chrome.driver_path = chrome.installed_by = {};
+  BrowserKind edge = chrome;
+  edge.name = "edge";
+  edge.browser_name = "MicrosoftEdge";
+  edge.options_key = "ms:edgeOptions";
+
+  BrowserKind firefox{
+      .name = "firefox",
+      .browser_path = "/usr/bin/firefox-esr",
+      .driver_path = "tools/geckodriver/bin/geckodriver",
+      .installed_by = "scripts/install_browsers.sh firefox",
+      // The port is for BiDi, which is not asked for: its default is one number for all slots.
+      .driver_arguments = {"--port=0", "--host=127.0.0.1", "--websocket-port=0", "--profile-root={temporary}"},
+      .port_words = "Listening on 127.0.0.1:",
+      .environment = kOwnFolders,
+      // Mesa's lavapipe, whatever else is installed.
+      .software_adapter_environment = {{"VK_LOADER_DRIVERS_SELECT", "lvp_*"}},
+      .browser_name = "firefox",
+      .options_key = "moz:firefoxOptions",
+      .headless_arguments = {"--headless"},
+      .options = firefox_options};
+
+  BrowserKind webkitgtk{.name = "webkitgtk",
+                        .browser_path = kMiniBrowser,
+                        .driver_path = "/usr/bin/WebKitWebDriver",
+                        .installed_by = "scripts/install_browsers.sh webkitgtk",
+                        .driver_arguments = {"--host=127.0.0.1", "--port=0"},
+                        .environment = kOwnFolders,
+                        // MiniBrowser ends without a display, and then the driver never answers POST /session.
+                        .display_server = "/usr/bin/Xvfb",
+                        .browser_name = "MiniBrowser",
+                        .options_key = "webkitgtk:browserOptions",
+                        .options = webkitgtk_options};
+  // Without the first one the page is cross-origin isolated and has no SharedArrayBuffer all the same: one thread only.
+  // The others keep GTK from looking for a desktop.
+  webkitgtk.environment.insert(webkitgtk.environment.end(), {{"JSC_useSharedArrayBuffer", "1"},
+                                                             {"GDK_BACKEND", "x11"},
+                                                             {"GSETTINGS_BACKEND", "memory"},
+                                                             {"NO_AT_BRIDGE", "1"},
+                                                             {"DBUS_SESSION_BUS_ADDRESS", "disabled:"}});
+
+  BrowserKind remote{.name = "remote", .is_remote = true};
+  return {std::move(headless_shell), std::move(chromium),  std::move(chrome), std::move(edge),
+          std::move(firefox),        std::move(webkitgtk), std::move(remote)};
+}
+
+std::string filled_in(std::string_view text, const LaunchChoice& choice) {
+  std::string filled(text);
+  const std::pair<std::string_view, const std::string&> places[] = {
+      {"{profile}", choice.profile}, {"{temporary}", choice.temporary}, {"{log}", choice.log_path}};
+  for (const auto& [mark, path] : places) {
+    if (const std::size_t found = filled.find(mark); found != std::string::npos) {
+      filled.replace(found, mark.size(), path);
+    }
+  }
+  return filled;
+}
 
 }  // namespace
 
 const std::vector<BrowserKind>& browser_kinds() {
-  static const std::vector<BrowserKind> kKinds = {
-      // Chromium's old headless mode as a program of its own. Its driver comes from another version; outside Debian's
-      // packaging it has no setuid sandbox.
-      {.name = "headless_shell",
-       .browser_path = "tools/headless_shell/headless_shell.sh",
-       .driver_path = "/usr/bin/chromedriver",
-       .needs_no_sandbox = true,
-       .browser_arguments = {},
-       .driver_arguments = {"--disable-build-check"}},
-      {.name = "chromium",
-       .browser_path = "/usr/bin/chromium",
-       .driver_path = "/usr/bin/chromedriver",
-       .needs_no_sandbox = false,
-       .browser_arguments = {"--headless=new"},
-       .driver_arguments = {}},
-  };
+  static const std::vector<BrowserKind> kKinds = make_kinds();
   return kKinds;
 }
 
@@ -94,42 +151,47 @@ MachineFacts read_machine_facts() {
   return facts;
 }
 
-std::vector<std::string> browser_arguments(const BrowserKind& kind, const MachineFacts& machine,
-                                           const LaunchChoice& choice) {
-  std::vector<std::string> arguments(kCommonArguments.begin(), kCommonArguments.end());
-  arguments.insert(arguments.end(), kind.browser_arguments.begin(), kind.browser_arguments.end());
-  arguments.push_back("--user-data-dir=" + choice.profile);
-  std::string features = "WebMachineLearningNeuralNetwork";
-  if (choice.software_adapter) {
-    arguments.emplace_back("--use-webgpu-adapter=swiftshader");
-  } else {
-    features += ",Vulkan";
-    arguments.insert(arguments.end(), {"--ignore-gpu-blocklist", "--use-angle=vulkan", "--disable-vulkan-surface"});
+nlohmann::json session_capabilities(const BrowserKind& kind, const MachineFacts& machine, const LaunchChoice& choice,
+                                    std::string_view browser_path) {
+  // "none": the agent's hello says that the page has come up.
+  nlohmann::json capabilities = {{"pageLoadStrategy", "none"}};
+  if (kind.options != nullptr) {
+    nlohmann::json options = kind.options(kind, machine, choice);
+    if (!browser_path.empty()) {
+      options["binary"] = browser_path;
+    }
+    capabilities["browserName"] = kind.browser_name;
+    capabilities[std::string(kind.options_key)] = std::move(options);
   }
-  arguments.push_back("--enable-features=" + features);
-  if (machine.is_root || kind.needs_no_sandbox) {
-    arguments.emplace_back("--no-sandbox");
+  return capabilities;
+}
+
+std::vector<std::string> driver_arguments(const BrowserKind& kind, const LaunchChoice& choice) {
+  std::vector<std::string> arguments;
+  for (const std::string_view argument : kind.driver_arguments) {
+    arguments.push_back(filled_in(argument, choice));
   }
-  if (machine.has_small_shm) {
-    arguments.emplace_back("--disable-dev-shm-usage");
-  }
-  arguments.insert(arguments.end(), choice.extra_arguments.begin(), choice.extra_arguments.end());
   return arguments;
 }
 
-nlohmann::json session_capabilities(std::string_view browser_path, const std::vector<std::string>& arguments) {
-  return {{"browserName", "chrome"},
-          {"pageLoadStrategy", "none"},
-          {"goog:chromeOptions", {{"binary", browser_path}, {"args", arguments}}}};
+Environment driver_environment(const BrowserKind& kind, const LaunchChoice& choice) {
+  auto wanted = kind.environment;
+  if (choice.software_adapter) {
+    wanted.insert(wanted.end(), kind.software_adapter_environment.begin(), kind.software_adapter_environment.end());
+  }
+  Environment environment;
+  for (const auto& [name, value] : wanted) {
+    environment.emplace_back(name, filled_in(value, choice));
+  }
+  return environment;
 }
 
-std::optional<std::uint16_t> parse_driver_port(std::string_view line) {
-  constexpr std::string_view kWords = "started successfully on port ";
-  const std::size_t found = line.find(kWords);
-  if (found == std::string_view::npos) {
+std::optional<std::uint16_t> parse_driver_port(std::string_view line, std::string_view words) {
+  const std::size_t found = line.find(words);
+  if (words.empty() || found == std::string_view::npos) {
     return std::nullopt;
   }
-  const char* begin = line.data() + found + kWords.size();
+  const char* begin = line.data() + found + words.size();
   std::uint16_t port = 0;
   const auto parsed = std::from_chars(begin, line.data() + line.size(), port);
   return parsed.ec == std::errc() && port != 0 ? std::optional(port) : std::nullopt;

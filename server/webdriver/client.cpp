@@ -1,6 +1,7 @@
 #include "server/webdriver/client.hpp"
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/connect.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -9,6 +10,7 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
+#include <vector>
 
 #include "server/net/deadline.hpp"
 
@@ -26,16 +28,38 @@ std::unexpected<Error> unreachable(std::string_view what, const boost::system::e
   return fail(Code::kUnavailable, std::string(what) + " the driver: " + error.message());
 }
 
-asio::awaitable<Result<nlohmann::json>> exchange(std::uint16_t port, Command command) {
+using Addresses = std::vector<asio::ip::tcp::endpoint>;
+
+// An address is taken as it is: only a name needs the resolver, and with it a thread.
+asio::awaitable<Result<Addresses>> addresses_of(Endpoint endpoint) {
+  boost::system::error_code is_name;
+  const asio::ip::address address = asio::ip::make_address(endpoint.host, is_name);
+  if (!is_name) {
+    co_return Addresses{{address, endpoint.port}};
+  }
+  asio::ip::tcp::resolver resolver(co_await asio::this_coro::executor);
+  const auto [error, found] =
+      co_await resolver.async_resolve(endpoint.host, std::to_string(endpoint.port), kAwaitTuple);
+  if (error) {
+    co_return unreachable("looking up", error);
+  }
+  co_return Addresses(found.begin(), found.end());
+}
+
+asio::awaitable<Result<nlohmann::json>> exchange(Endpoint endpoint, Command command) {
+  const Result<Addresses> addresses = co_await addresses_of(endpoint);
+  if (!addresses) {
+    co_return fail(addresses.error());
+  }
   asio::ip::tcp::socket socket(co_await asio::this_coro::executor);
-  const asio::ip::tcp::endpoint driver(asio::ip::address_v4::loopback(), port);
-  const auto [connect_error] = co_await socket.async_connect(driver, kAwaitTuple);
+  const auto [connect_error, peer] = co_await asio::async_connect(socket, *addresses, kAwaitTuple);
   if (connect_error) {
     co_return unreachable("connecting to", connect_error);
   }
-  http::request<http::string_body> request(http::string_to_verb(command.method), command.target, 11);
-  request.set(http::field::host, "127.0.0.1:" + std::to_string(port));
+  http::request<http::string_body> request(http::string_to_verb(command.method), endpoint.path + command.target, 11);
+  request.set(http::field::host, authority_of(endpoint));
   request.set(http::field::connection, "close");
+  request.set(http::field::accept, "application/json");
   if (!command.body.empty()) {
     request.set(http::field::content_type, "application/json; charset=utf-8");
     request.body() = std::move(command.body);
@@ -59,7 +83,7 @@ asio::awaitable<Result<nlohmann::json>> exchange(std::uint16_t port, Command com
 
 asio::awaitable<Result<nlohmann::json>> Client::send(Command command, TimePoint deadline) const {
   std::string what = std::string(command.method) + " " + command.target;
-  co_return co_await net::with_deadline(deadline, std::move(what), exchange(port_, std::move(command)));
+  co_return co_await net::with_deadline(deadline, std::move(what), exchange(endpoint_, std::move(command)));
 }
 
 }  // namespace shoal::webdriver

@@ -23,7 +23,7 @@ Code code_of(std::string_view error) {
   if (error == "invalid session id" || error.starts_with("no such ")) {
     return Code::kNotFound;
   }
-  if (error == "invalid argument" || error.starts_with("unknown ")) {
+  if (error == "invalid argument" || error == "unknown command" || error == "unknown method") {
     return Code::kInvalidArgument;
   }
   if (error == "timeout" || error == "script timeout") {
@@ -55,6 +55,8 @@ Command set_timeouts(std::string_view session_id, SessionTimeouts timeouts) {
   return {"POST", session_path(session_id, "/timeouts"),
           text_of({{"script", timeouts.script.count()}, {"pageLoad", timeouts.page_load.count()}})};
 }
+
+Command get_timeouts(std::string_view session_id) { return {"GET", session_path(session_id, "/timeouts"), {}}; }
 
 Result<json> parse_response(int http_status, std::string_view body) {
   json answer = json::parse(body, nullptr, false);

@@ -28,6 +28,7 @@ Command new_session(nlohmann::json capabilities);
 Command delete_session(std::string_view session_id);
 Command navigate(std::string_view session_id, std::string_view url);
 Command set_timeouts(std::string_view session_id, SessionTimeouts timeouts);
+Command get_timeouts(std::string_view session_id);
 
 // The `value` of an answer. A remote end's error becomes kNotFound ("invalid session id", "no such window"),
 // kInvalidArgument ("invalid argument", "unknown command"), kDeadlineExceeded ("timeout", "script timeout"), else

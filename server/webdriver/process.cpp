@@ -76,6 +76,9 @@ Result<pid_t> spawn(const ProcessSpec& spec, int standard_input, int standard_ou
   for (const std::string& folder : spec.remove_if_orphaned) {
     arguments.insert(arguments.end(), {"--remove", folder});
   }
+  if (!spec.display_server.empty()) {
+    arguments.insert(arguments.end(), {"--display", spec.display_server});
+  }
   arguments.emplace_back("--");
   arguments.insert(arguments.end(), spec.arguments.begin(), spec.arguments.end());
   std::vector<std::string> environment = environment_with(spec.environment);

@@ -23,7 +23,8 @@ struct ProcessSpec {
   std::vector<std::string> arguments;                            // the program first
   std::vector<std::pair<std::string, std::string>> environment;  // added to ours
   std::string directory;                                         // working directory
-  std::vector<std::string> remove_if_orphaned;                   // folders, see supervise.hpp
+  std::string display_server = {};                               // see supervise.hpp; empty: none
+  std::vector<std::string> remove_if_orphaned = {};              // folders, see supervise.hpp
 };
 
 class Process {

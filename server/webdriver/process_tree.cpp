@@ -9,6 +9,8 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
+#include <sstream>
 #include <string>
 
 namespace shoal::webdriver {
@@ -43,6 +45,22 @@ std::vector<pid_t> all_processes() {
     }
   }
   return pids;
+}
+
+// Inodes of a process's open sockets: its descriptors are links to "socket:[12345]".
+std::set<std::string> sockets_of(pid_t pid) {
+  constexpr std::string_view kSocket = "socket:[";
+  std::set<std::string> inodes;
+  std::error_code error;
+  const std::string folder = "/proc/" + std::to_string(pid) + "/fd";
+  for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    std::error_code gone;
+    const std::string target = std::filesystem::read_symlink(entry->path(), gone);
+    if (!gone && target.starts_with(kSocket)) {
+      inodes.insert(target.substr(kSocket.size(), target.size() - kSocket.size() - 1));
+    }
+  }
+  return inodes;
 }
 
 // From /proc/<pid>/stat: "pid (name) state parent ..."; the name may hold spaces and parentheses. Nothing for a zombie.
@@ -93,6 +111,23 @@ std::uint64_t tree_pss_bytes(pid_t root) {
     bytes += pss_bytes(pid);
   }
   return bytes;
+}
+
+// A line of /proc/net/tcp: "0: 0100007F:9C40 00000000:0000 0A ... inode ...", the address in hexadecimal, 0A =
+// listening.
+std::optional<std::uint16_t> listening_port(pid_t pid) {
+  constexpr std::string_view kLoopback = "0100007F:";
+  const std::set<std::string> sockets = sockets_of(pid);
+  std::istringstream table(read_file("/proc/" + std::to_string(pid) + "/net/tcp"));
+  for (std::string line; std::getline(table, line);) {
+    std::istringstream fields(line);
+    std::string number, local, remote, state, queues, timer, retransmits, user, timeout, inode;
+    fields >> number >> local >> remote >> state >> queues >> timer >> retransmits >> user >> timeout >> inode;
+    if (state == "0A" && local.starts_with(kLoopback) && sockets.contains(inode)) {
+      return static_cast<std::uint16_t>(std::strtoul(local.c_str() + kLoopback.size(), nullptr, 16));
+    }
+  }
+  return std::nullopt;
 }
 
 std::vector<pid_t> processes_with_environment(std::string_view variable) {

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <optional>
@@ -18,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "server/webdriver/display.hpp"
 #include "server/webdriver/process_tree.hpp"
 
 namespace shoal::webdriver {
@@ -28,12 +30,13 @@ constexpr int kUsage = 64;
 constexpr int kCannotRun = 127;
 constexpr auto kKillBound = std::chrono::seconds(5);
 
-// Collects whoever has ended; the exit status of `program` when it is among them.
-std::optional<int> reap(pid_t program) {
+// Collects whoever has ended; the exit status of `program` or `display`, neither of which is of use alone, when it is
+// among them.
+std::optional<int> reap(pid_t program, pid_t display) {
   std::optional<int> status;
   int raw = 0;
   for (pid_t pid = 0; (pid = waitpid(-1, &raw, WNOHANG)) > 0;) {
-    if (pid == program) {
+    if (pid == program || pid == display) {
       status = WIFSIGNALED(raw) ? 128 + WTERMSIG(raw) : WEXITSTATUS(raw);
     }
   }
@@ -41,7 +44,7 @@ std::optional<int> reap(pid_t program) {
 }
 
 // Repeats until nothing is left: a process may fork while the list is read.
-void kill_tree(pid_t program) {
+void kill_tree() {
   const auto deadline = std::chrono::steady_clock::now() + kKillBound;
   for (std::vector<pid_t> left = descendants(getpid()); !left.empty() && std::chrono::steady_clock::now() < deadline;
        left = descendants(getpid())) {
@@ -49,7 +52,7 @@ void kill_tree(pid_t program) {
       kill(pid, SIGKILL);
     }
     poll(nullptr, 0, 2);
-    reap(program);
+    reap(0, 0);
   }
 }
 
@@ -70,7 +73,7 @@ void kill_tree(pid_t program) {
 enum class Ending { kProgram, kSignal, kServer, kServerGone };
 
 // Waits for the first reason to end.
-Ending wait_for_ending(int signals, pid_t program, int& status) {
+Ending wait_for_ending(int signals, pid_t program, pid_t display, int& status) {
   bool told = false;
   for (;;) {
     pollfd watched[] = {{STDIN_FILENO, POLLIN, 0}, {signals, POLLIN, 0}};
@@ -83,7 +86,7 @@ Ending wait_for_ending(int signals, pid_t program, int& status) {
         return Ending::kSignal;
       }
     }
-    if (const std::optional<int> ended = reap(program)) {
+    if (const std::optional<int> ended = reap(program, display)) {
       status = *ended;
       return Ending::kProgram;
     }
@@ -102,13 +105,20 @@ Ending wait_for_ending(int signals, pid_t program, int& status) {
 
 int supervise_main(int argc, char** argv) {
   std::vector<std::string> removals;
+  std::string display_server;
   int next = 0;
-  while (next + 1 < argc && std::string_view(argv[next]) == "--remove") {
-    removals.emplace_back(argv[next + 1]);
-    next += 2;
+  for (; next + 1 < argc && std::string_view(argv[next]) != "--"; next += 2) {
+    const std::string_view option = argv[next];
+    if (option == "--remove") {
+      removals.emplace_back(argv[next + 1]);
+    } else if (option == "--display") {
+      display_server = argv[next + 1];
+    } else {
+      break;
+    }
   }
   if (next + 1 >= argc || std::string_view(argv[next]) != "--") {
-    std::fprintf(stderr, "usage: shoal supervise [--remove DIR]... -- PROGRAM ARGUMENTS...\n");
+    std::fprintf(stderr, "usage: shoal supervise [--remove DIR]... [--display XVFB] -- PROGRAM ARGUMENTS...\n");
     return kUsage;
   }
   sigset_t watched;
@@ -124,6 +134,18 @@ int supervise_main(int argc, char** argv) {
     std::perror("supervise");
     return kCannotRun;
   }
+  Display display;
+  if (!display_server.empty()) {
+    const char* folder = std::getenv("TMPDIR");
+    Result<Display> started = start_display(display_server, folder == nullptr ? "/tmp" : folder);
+    if (!started) {
+      std::fprintf(stderr, "supervise: %s\n", started.error().message.c_str());
+      return kCannotRun;
+    }
+    display = *std::move(started);
+    std::printf("%.*s%d\n", static_cast<int>(kDisplayLine.size()), kDisplayLine.data(), display.server);
+    std::fflush(stdout);
+  }
   const pid_t self = getpid();
   const pid_t program = fork();
   if (program == 0) {
@@ -132,13 +154,17 @@ int supervise_main(int argc, char** argv) {
   }
   if (program < 0) {
     std::perror("supervise: fork");
+    kill_tree();
     return kCannotRun;
   }
-  std::printf("supervise: pid %d\n", program);
+  std::printf("%.*s%d\n", static_cast<int>(kProgramLine.size()), kProgramLine.data(), program);
   std::fflush(stdout);
   int status = 128 + SIGTERM;
-  const Ending ending = wait_for_ending(signals, program, status);
-  kill_tree(program);
+  const Ending ending = wait_for_ending(signals, program, display.server, status);
+  if (display.server != 0) {
+    unlink_display(display);
+  }
+  kill_tree();
   if (ending == Ending::kServerGone) {
     for (const std::string& path : removals) {
       std::error_code ignored;

@@ -9,6 +9,12 @@ from pathlib import Path
 import psutil
 
 
+ROLES = {
+    "chromedriver": "driver", "geckodriver": "driver", "WebKitWebDriver": "driver", "MiniBrowser": "browser",
+    "WebKitWebProcess": "renderer", "WebKitNetworkProcess": "network", "Xvfb": "display",
+}
+
+
 def _words(command: list[str]) -> tuple[str, ...]:
     """The arguments; a browser's child writes its own as one text with spaces."""
     return tuple(command[0].split(" ") if len(command) == 1 else command)
@@ -25,8 +31,10 @@ class Found:
         name = Path(self.command[0]).name if self.command else ""
         if len(self.command) > 1 and self.command[1] == "supervise":
             return "supervisor"
-        if name == "chromedriver":
-            return "driver"
+        if name in ROLES:
+            return ROLES[name]
+        if name == "firefox-esr":
+            return {"tab": "renderer"}.get(self.command[-1], self.command[-1]) if "-contentproc" in self.command else "browser"
         if name not in ("headless_shell", "chromium"):
             return name
         if "--utility-sub-type=network.mojom.NetworkService" in self.command:

@@ -28,6 +28,65 @@ TEST(BrowserList, RefusesByKeyWhatIsWrong) {
   EXPECT_NE(parse_browsers("colour=red").error().message.find("allowed: kind, count"), std::string::npos);
 }
 
+TEST(BrowserList, AGroupSaysWhereItsProgramsAre) {
+  const auto groups = parse_browsers("kind=firefox,driver_path=/opt/g,browser_path=/opt/f,headed=true,arguments=-a+-b");
+  ASSERT_TRUE(groups) << groups.error().message;
+  EXPECT_EQ(groups->at(0).driver_path, "/opt/g");
+  EXPECT_EQ(groups->at(0).browser_path, "/opt/f");
+  EXPECT_TRUE(groups->at(0).headed);
+  EXPECT_EQ(groups->at(0).extra_arguments, (std::vector<std::string>{"-a", "-b"}));
+  EXPECT_NE(parse_browsers("kind=headless_shell,headed=true").error().message.find("no window"), std::string::npos);
+}
+
+TEST(BrowserList, ARemoteEndHasAnAddressAndWishes) {
+  const auto groups = parse_browsers(
+      R"(kind=remote,url=http://grid:4444/wd/hub,browser=chromium,keep_alive=5s,agent_url=http://10.0.0.5:8000/agent/,)"
+      R"(capabilities={"shoal:webnn": true, "note": "a;b,c={d}\"", "deep": {"x": [1]}},count=2;kind=chromium)");
+  ASSERT_TRUE(groups) << groups.error().message;
+  ASSERT_EQ(groups->size(), 2U);
+  const pool::BrowserGroup& group = groups->at(0);
+  EXPECT_EQ(group.remote_url, "http://grid:4444/wd/hub");
+  EXPECT_EQ(group.remote_kind, "chromium");
+  EXPECT_EQ(group.keep_alive, std::chrono::seconds(5));
+  EXPECT_EQ(group.count, 2U);
+  EXPECT_EQ(group.capabilities.at("note"), "a;b,c={d}\"");
+  EXPECT_EQ(group.capabilities.at("deep").at("x").at(0), 1);
+}
+
+TEST(BrowserList, WhatDoesNotBelongTogetherIsRefused) {
+  for (const char* text :
+       {"kind=remote", "kind=remote,url=grid:4444", "kind=remote,url=http://g,driver_path=/d",
+        "kind=chromium,url=http://g", "kind=firefox,capabilities={}", "kind=remote,url=http://g,capabilities=[1]",
+        "kind=remote,url=http://g,capabilities={", "kind=remote,url=http://g,browser=netscape",
+        "kind=remote,url=http://g,keep_alive=5", "headed=yes"}) {
+    const auto groups = parse_browsers(text);
+    ASSERT_FALSE(groups) << text;
+    EXPECT_EQ(groups.error().param, "pool.browsers") << text;
+  }
+}
+
+TEST(BrowserList, TheFileHasMaps) {
+  Settings settings;
+  const config::Schema schema = schema_of(settings);
+  const char* file = R"(
+pool:
+  browsers:
+    - kind: remote
+      url: http://grid:4444
+      capabilities: {browserName: chrome, "shoal:webnn": true, version: "156", deep: {list: [1, two]}}
+    - {kind: firefox, backends: [wasm, webgpu]}
+)";
+  const Status read =
+      config::read(schema, {.file_name = "shoal.yaml", .file_text = file, .environment = {}, .flags = {}});
+  ASSERT_TRUE(read) << read.error().message;
+  const auto groups = parse_browsers(settings.browsers);
+  ASSERT_TRUE(groups) << groups.error().message;
+  const nlohmann::json expected = {
+      {"browserName", "chrome"}, {"shoal:webnn", true}, {"version", "156"}, {"deep", {{"list", {1, "two"}}}}};
+  EXPECT_EQ(groups->at(0).capabilities, expected);
+  EXPECT_EQ(groups->at(1).backends, (std::vector<Backend>{Backend::kWasm, Backend::kWebgpu}));
+}
+
 TEST(Settings, DefaultsReadBackAndPassTheCrossChecks) {
   Settings settings;
   const config::Schema schema = schema_of(settings);
