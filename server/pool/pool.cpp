@@ -309,7 +309,15 @@ Status Pool::resume(std::string_view slot) {
   return body_->with_slot(slot, [](Slot& found) { return found.resume(), true; });
 }
 Status Pool::kill(std::string_view slot) {
-  return body_->with_slot(slot, [this](Slot& found) { return body_->kill(found.root_pid()), true; });
+  pid_t root = 0;
+  if (Status status = body_->with_slot(slot, [&root](Slot& found) { return root = found.root_pid(), true; }); !status) {
+    return status;
+  }
+  if (root <= 0) {
+    return fail(Code::kUnavailable, fmt::format("nothing of '{}' runs on this machine now", slot), "slot");
+  }
+  body_->kill(root);
+  return {};
 }
 void Pool::debug(std::string_view slot, agent::v1::DebugRequest request, AgentSession::DebugDone done) {
   AgentSession* session = nullptr;

@@ -49,7 +49,8 @@ class Pool {
   // until resume(). The caller sees to it that it is given nothing. kNotFound.
   Status drain(std::string_view slot, std::string reason);
   Status resume(std::string_view slot);
-  // SIGKILL to the driver and the browser; what follows is like any other loss. kNotFound.
+  // SIGKILL to the driver and the browser; what follows is like any other loss. kNotFound; kUnavailable when
+  // no process of it runs here: between two browsers, or when it is a remote one.
   Status kill(std::string_view slot);
   // As AgentSession::debug; also kNotFound, and kUnavailable while no agent is connected, at once.
   void debug(std::string_view slot, agent::v1::DebugRequest request, AgentSession::DebugDone done);

@@ -85,6 +85,9 @@ std::uint64_t pss_bytes(pid_t pid) {
 }  // namespace
 
 std::vector<pid_t> descendants(pid_t root) {
+  if (root <= 0) {
+    return {};  // 0 is the parent of init: everything would be below it
+  }
   std::multimap<pid_t, pid_t> children;
   for (const pid_t pid : all_processes()) {
     if (const std::optional<pid_t> parent = parent_of(pid)) {

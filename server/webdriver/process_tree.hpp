@@ -12,8 +12,8 @@
 
 namespace shoal::webdriver {
 
-// All living descendants of `root`, without itself. A zombie is left out: a driver reaps its browser only when asked
-// for it.
+// All living descendants of `root`, without itself; none of 0, which stands for no process. A zombie is left out: a
+// driver reaps its browser only when asked for it.
 std::vector<pid_t> descendants(pid_t root);
 
 // Proportional set size of `root` and its descendants. Milliseconds per process: not for a lane.

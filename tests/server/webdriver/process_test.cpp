@@ -142,6 +142,11 @@ TEST(ProcessTest, ProcessesMayEndWhileTheyAreRead) {
   }
 }
 
+TEST(ProcessTest, NothingIsBelowNoProcess) {
+  EXPECT_TRUE(descendants(0).empty());
+  EXPECT_TRUE(descendants(-1).empty());
+}
+
 TEST(ProcessTest, WhatCannotRunSaysWhy) {
   run_on_lane([](asio::any_io_executor executor) -> asio::awaitable<void> {
     ProcessSpec spec = shell("");
