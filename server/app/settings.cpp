@@ -60,7 +60,7 @@ config::Schema schema_of(Settings& settings) {
   add("agent.dir", "", "a folder", "the agent bundle; default: beside the binary or in the source tree",
       into_text(settings.agent_dir));
   add("pool.browsers", std::string(kDefaultBrowsers),
-      "kind=...,count=...,backends=a+b,threads=...;..., see docs/browsers.md",
+      "kind=...,count=...,backends=a+b,threads=...;...; README has all keys",
       "the browsers to keep; in the file a list of maps", into_text(settings.browsers));
   add("pool.adapter", "auto", "auto, hardware, software", "which GPU adapter browsers use",
       into_choice(settings.adapter, {"auto", "hardware", "software"}));
@@ -118,14 +118,14 @@ Result<pool::PoolConfig> pool_config_of(const Settings& settings) {
   }
   pool.groups = *std::move(groups);
   // A group's own paths come first; these are the older names, one for each program.
-  const std::map<std::string, std::string> browsers = {{"headless_shell", settings.headless_shell},
+  const std::map<std::string, std::string> programs = {{"headless_shell", settings.headless_shell},
                                                        {"chromium", settings.chromium}};
   for (pool::BrowserGroup& group : pool.groups) {
-    const auto browser = browsers.find(group.kind);
-    if (browser == browsers.end()) {
+    const auto program = programs.find(group.kind);
+    if (program == programs.end()) {
       continue;
     }
-    group.browser_path = group.browser_path.empty() ? absolute(browser->second) : group.browser_path;
+    group.browser_path = group.browser_path.empty() ? absolute(program->second) : group.browser_path;
     group.driver_path = group.driver_path.empty() ? absolute(settings.chromedriver) : group.driver_path;
   }
   pool.home = settings.home;
