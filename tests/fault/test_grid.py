@@ -11,7 +11,7 @@ from support.waiting import eventually
 
 SESSION_TIMEOUT_S = 10
 DEADLINE_S = 60
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 
 @pytest.fixture

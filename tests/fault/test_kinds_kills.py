@@ -22,7 +22,7 @@ ROLES = {
     "firefox": ["renderer", "browser", "driver"],
     "webkitgtk": ["renderer", "network", "display", "browser", "driver"],
 }
-pytestmark = pytest.mark.timeout(3600)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
 
 
 @pytest.fixture(scope="module", params=list(ROLES))

@@ -10,7 +10,7 @@ from support.waiting import eventually
 FP32 = "all-minilm-l6-v2-fp32"
 EXPECTED_ERROR = 1e-5  # rounding alone, as in test_embeddings_numeric.py
 SECONDS = 240
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 WORKERS = [f"{kind}/0" for kind in LOCAL] + ["remote/0", "remote/1"]
 

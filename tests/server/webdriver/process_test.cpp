@@ -108,7 +108,14 @@ TEST(ProcessTest, ProcessesAreFoundByTheirEnvironment) {
   run_on_lane([](asio::any_io_executor executor) -> asio::awaitable<void> {
     std::vector<pid_t> pids;
     const auto process = co_await start_tree(executor, pids);
-    EXPECT_EQ(processes_with_environment(marker()).size(), 5U);  // the supervisor has it too
+    // The supervisor has it too; a child shows its own environment only once it has become its program.
+    asio::steady_timer timer(executor);
+    for (const TimePoint end = Clock::now() + 5s;
+         processes_with_environment(marker()).size() != 5U && Clock::now() < end;) {
+      timer.expires_after(5ms);
+      co_await net::wait(timer);
+    }
+    EXPECT_EQ(processes_with_environment(marker()).size(), 5U);
     EXPECT_TRUE(processes_with_environment(marker() + "x").empty());
     EXPECT_GT(tree_pss_bytes(process->supervisor_pid()), 10'000U);
     process->stop();
