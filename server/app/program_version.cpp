@@ -71,7 +71,7 @@ std::string program_version(const std::string& path) {
     waitpid(pid, nullptr, 0);
   }
   close(pipe[0]);
-  return line;
+  return line.starts_with("Usage") ? std::string() : line;  // of a program without that switch
 }
 
 }  // namespace shoal::app

@@ -33,7 +33,7 @@ def server(launch, request):
     if server.running():
         displays = {found.pid for found in processes.tree(server.pid) if found.role == "display"}
         server.stop()
-        assert not any(Path(f"/proc/{pid}").exists() for pid in displays)
+        eventually("its display is gone", 5, lambda: not any(Path(f"/proc/{pid}").exists() for pid in displays))
         assert list((server.folder / "profiles").iterdir()) == []
 
 

@@ -24,7 +24,8 @@ Status SitePolicy::check(std::string_view host, std::string_view origin, std::st
   }
   if (!is_ours(host)) {
     return fail(Code::kInvalidArgument,
-                fmt::format("Host '{:.100}' is not one of this server's; it is set by public_url", host), "Host");
+                fmt::format("Host '{:.100}' is not one of this server's; server.public_hosts names them", host),
+                "Host");
   }
   if (!origin.empty()) {
     const std::size_t scheme = origin.starts_with("http://") ? 7 : origin.starts_with("https://") ? 8 : 0;
