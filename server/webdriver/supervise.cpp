@@ -43,16 +43,21 @@ std::optional<int> reap(pid_t program, pid_t display) {
   return status;
 }
 
-// Repeats until nothing is left: a process may fork while the list is read.
+// Repeats until nothing is left: a process may fork while the list is read, or be missing in it because its parent ended
+// meanwhile. Whoever has lost its parent is ours, so without children there is nobody.
 void kill_tree() {
   const auto deadline = std::chrono::steady_clock::now() + kKillBound;
-  for (std::vector<pid_t> left = descendants(getpid()); !left.empty() && std::chrono::steady_clock::now() < deadline;
-       left = descendants(getpid())) {
-    for (const pid_t pid : left) {
+  for (;;) {
+    for (const pid_t pid : descendants(getpid())) {
       kill(pid, SIGKILL);
     }
+    pid_t ended = 0;
+    while ((ended = waitpid(-1, nullptr, WNOHANG)) > 0) {
+    }
+    if (ended < 0 || std::chrono::steady_clock::now() >= deadline) {
+      return;
+    }
     poll(nullptr, 0, 2);
-    reap(0, 0);
   }
 }
 
