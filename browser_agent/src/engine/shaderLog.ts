@@ -29,7 +29,8 @@ export class ShaderLog {
   #left = 0;
 
   install(): void {
-    const device = (globalThis as unknown as { GPUDevice?: { prototype: Record<string, Method> } }).GPUDevice?.prototype;
+    const device = (globalThis as unknown as { GPUDevice?: { prototype: Record<string, Method> } }).GPUDevice
+      ?.prototype;
     if (device === undefined) return;
     const module = this.#module.bind(this);
     const pipeline = this.#pipeline.bind(this);
