@@ -43,8 +43,8 @@ std::optional<int> reap(pid_t program, pid_t display) {
   return status;
 }
 
-// Repeats until nothing is left: a process may fork while the list is read, or be missing in it because its parent ended
-// meanwhile. Whoever has lost its parent is ours, so without children there is nobody.
+// Repeats until nothing is left: a process may fork while the list is read, or be missing in it because its parent
+// ended meanwhile. Whoever has lost its parent is ours, so without children there is nobody.
 void kill_tree() {
   const auto deadline = std::chrono::steady_clock::now() + kKillBound;
   for (;;) {
