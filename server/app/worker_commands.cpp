@@ -9,6 +9,7 @@
 
 #include "server/app/admin_client.hpp"
 #include "server/app/tables.hpp"
+#include "server/core/percent_encoded.hpp"
 
 namespace shoal::app {
 namespace {
@@ -24,17 +25,7 @@ void print(const std::string& text) {
 }
 
 // Slots are names of our own, but what is typed need not be one.
-std::string escaped(std::string_view slot) {
-  std::string out;
-  for (const char c : slot) {
-    const auto byte = static_cast<unsigned char>(c);
-    out +=
-        std::isalnum(byte) != 0 || c == '_' || c == '-' || c == '.' ? std::string(1, c) : fmt::format("%{:02X}", byte);
-  }
-  return out;
-}
-
-std::string path_of(const std::string& slot) { return fmt::format("{}/{}", kWorkers, escaped(slot)); }
+std::string path_of(const std::string& slot) { return fmt::format("{}/{}", kWorkers, percent_encoded(slot)); }
 
 }  // namespace
 

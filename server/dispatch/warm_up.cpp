@@ -18,6 +18,18 @@ bool is_usable_anywhere(const schedule::Slots& slots, Backend backend, bool also
   });
 }
 
+std::vector<models::ModelPtr> ready_models(const models::Snapshot& models) {
+  std::vector<models::ModelPtr> ready;
+  for (const auto& [name, versions] : models.models) {
+    for (const auto& [version, model] : versions) {
+      if (model->is_ready()) {
+        ready.push_back(model);
+      }
+    }
+  }
+  return ready;
+}
+
 // The first preference that the pool has, or nullptr.
 const Way* default_of(const std::vector<Way>& ways, const schedule::Slots& slots) {
   const auto found =
@@ -88,43 +100,30 @@ WarmUpQueue warm_up_of(const models::Snapshot& models, const schedule::Slots& sl
   }
   const schedule::Slot& here = slots.at(slot);
   std::map<Backend, std::size_t> taken;
-  for (const auto& [name, versions] : models.models) {
-    for (const auto& [version, model] : versions) {
-      if (!model->is_ready()) {
+  for (const models::ModelPtr& model : ready_models(models)) {
+    const std::vector<Way> ways = warm_ways_of(*model);
+    const Way* first = default_of(ways, slots);
+    for (const Way& way : ways) {
+      const auto engine = here.engines.find(way.candidate.backend);
+      const bool is_default = &way == first;
+      if (engine == here.engines.end() || !engine->second.usable || (!is_default && policy != WarmUp::kAll) ||
+          taken[way.candidate.backend] >= max_instances) {
         continue;
       }
-      const std::vector<Way> ways = warm_ways_of(*model);
-      const Way* first = default_of(ways, slots);
-      for (const Way& way : ways) {
-        const auto engine = here.engines.find(way.candidate.backend);
-        const bool is_default = &way == first;
-        if (engine == here.engines.end() || !engine->second.usable || (!is_default && policy != WarmUp::kAll) ||
-            taken[way.candidate.backend] >= max_instances) {
-          continue;
-        }
-        ++taken[way.candidate.backend];
-        (is_default ? queue.defaults : queue.others).push_back(way);
-      }
+      ++taken[way.candidate.backend];
+      (is_default ? queue.defaults : queue.others).push_back(way);
     }
   }
   return queue;
 }
 
 bool defaults_settled(const models::Snapshot& models, const schedule::Slots& slots, std::size_t max_instances) {
-  for (const auto& [name, versions] : models.models) {
-    for (const auto& [version, model] : versions) {
-      if (!model->is_ready()) {
-        continue;
-      }
-      const std::vector<Way> ways = warm_ways_of(*model);
-      const Way* first = default_of(ways, slots);
-      if (first != nullptr && furthest(*first, slots) == nullptr &&
-          outlook_of(*first, slots, max_instances) == Outlook::kComing) {
-        return false;
-      }
-    }
-  }
-  return true;
+  return std::ranges::none_of(ready_models(models), [&](const models::ModelPtr& model) {
+    const std::vector<Way> ways = warm_ways_of(*model);
+    const Way* first = default_of(ways, slots);
+    return first != nullptr && furthest(*first, slots) == nullptr &&
+           outlook_of(*first, slots, max_instances) == Outlook::kComing;
+  });
 }
 
 Status default_ready(const models::ModelVersion& model, const schedule::Slots& slots, WarmUp policy,

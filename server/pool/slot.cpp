@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "server/core/ids.hpp"
+#include "server/core/percent_encoded.hpp"
 #include "server/net/deadline.hpp"
 #include "server/wire/frame.hpp"
 
@@ -15,16 +16,6 @@ namespace shoal::pool {
 namespace asio = boost::asio;
 
 namespace {
-
-std::string query_encoded(std::string_view text) {
-  std::string encoded;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    encoded +=
-        std::isalnum(byte) != 0 || c == '-' || c == '_' || c == '.' ? std::string(1, c) : fmt::format("%{:02X}", byte);
-  }
-  return encoded;
-}
 
 SlotTiming timing_of(const PoolConfig& config) {
   return {.connect_timeout = config.connect_timeout,
@@ -79,7 +70,7 @@ std::string Slot::page_url() const {
   for (const Backend backend : spec_.backends) {
     backends += (backends.empty() ? "" : ",") + std::string(backend_name(backend));
   }
-  return fmt::format("{}?slot={}&token={}&backends={}", spec_.agent_url, query_encoded(spec_.name), token_, backends);
+  return fmt::format("{}?slot={}&token={}&backends={}", spec_.agent_url, percent_encoded(spec_.name), token_, backends);
 }
 
 asio::awaitable<void> Slot::launch() {

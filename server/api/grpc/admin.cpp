@@ -10,18 +10,27 @@ namespace shoal::api::grpc {
 
 namespace v1 = admin::v1;
 
+namespace {
+
+template <class Response>
+void finish(::grpc::CallbackServerContext* context, ::grpc::ServerUnaryReactor* reactor, Response* response,
+            Result<Response> result) {
+  Status status;
+  if (result) {
+    *response = *std::move(result);
+  } else {
+    status = fail(std::move(result.error()));
+  }
+  reactor->Finish(finish_status(*context, uuid_v7(), status));
+}
+
+}  // namespace
+
 template <class Response, class Call>
 ::grpc::ServerUnaryReactor* AdminCalls::answer(Context* context, Response* response, Call call) {
   auto* reactor = context->DefaultReactor();
   boost::asio::post(calls_.services.main, [context, response, reactor, call = std::move(call)] {
-    Result<Response> result = call();
-    Status status;
-    if (result) {
-      *response = *std::move(result);
-    } else {
-      status = fail(std::move(result.error()));
-    }
-    reactor->Finish(finish_status(*context, uuid_v7(), status));
+    finish<Response>(context, reactor, response, call());
   });
   return reactor;
 }
@@ -61,13 +70,7 @@ template <class Response, class Call>
   auto* reactor = context->DefaultReactor();
   boost::asio::post(calls_.services.main, [this, context, request, response, reactor] {
     service_.debug(*request, [context, response, reactor](Result<v1::DebugWorkerResponse> result) {
-      Status status;
-      if (result) {
-        *response = *std::move(result);
-      } else {
-        status = fail(std::move(result.error()));
-      }
-      reactor->Finish(finish_status(*context, uuid_v7(), status));
+      finish(context, reactor, response, std::move(result));
     });
   });
   return reactor;

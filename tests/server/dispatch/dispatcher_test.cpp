@@ -44,6 +44,7 @@ class ScriptedWorker final : public pool::Worker {
 class DispatcherTest : public testing::Test {
  protected:
   DispatcherTest() {
+    dispatcher.set_recycle([this](const std::string& slot, const std::string&) { recycled.push_back(slot); });
     dispatcher.slot_configured("hs/0", {Backend::kWasm});
     auto snapshot = std::make_shared<models::Snapshot>();
     snapshot->models["m"][1] = model;
@@ -75,6 +76,7 @@ class DispatcherTest : public testing::Test {
   boost::asio::io_context context;
   metrics::Families metrics;
   std::shared_ptr<models::ModelVersion> model = test_model({Backend::kWasm});
+  std::vector<std::string> recycled;  // slots that the dispatcher wanted another browser for
   Dispatcher dispatcher{context.get_executor(), {}, metrics, Log::discard()};
   const Statistics::key_type key{"m", 1};
 };
@@ -207,8 +209,6 @@ TEST_F(DispatcherTest, PlacementBelongsToTheBrowserThatReportedIt) {
 TEST_F(DispatcherTest, AfterALostDeviceTheSameBrowserRunsItAgain) {
   ScriptedWorker worker("hs/0", {Backend::kWasm});
   bring_up(worker);
-  std::vector<std::string> recycled;
-  dispatcher.set_recycle([&](const std::string& slot, const std::string&) { recycled.push_back(slot); });
   std::optional<Result<InferenceResponse>> answer;
   submit(answer);
   worker.runs.at(0).second(fail(Code::kDeviceLost, "lost"));
@@ -223,8 +223,6 @@ TEST_F(DispatcherTest, AfterALostDeviceTheSameBrowserRunsItAgain) {
 TEST_F(DispatcherTest, AnEngineThatWasGivenUpTakesANewBrowser) {
   ScriptedWorker worker("hs/0", {Backend::kWasm});
   bring_up(worker);
-  std::vector<std::string> recycled;
-  dispatcher.set_recycle([&](const std::string& slot, const std::string&) { recycled.push_back(slot); });
   std::optional<Result<InferenceResponse>> answer;
   submit(answer);
   worker.runs.at(0).second(fail(Code::kBackendUnavailable, "the wasm engine stopped 6 times within a minute"));
