@@ -75,6 +75,8 @@ std::vector<BrowserKind> make_kinds() {
       .environment = kOwnFolders,
       // Mesa's lavapipe, whatever else is installed.
       .software_adapter_environment = {{"VK_LOADER_DRIVERS_SELECT", "lvp_*"}},
+      // geckodriver keeps each browser that was killed as a zombie.
+      .driver_reaps = false,
       .browser_name = "firefox",
       .options_key = "moz:firefoxOptions",
       .headless_arguments = {"--headless"},

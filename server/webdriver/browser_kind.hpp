@@ -43,6 +43,7 @@ struct BrowserKind {
   std::string_view display_server = {};  // for its headless mode, when it has none itself
   bool can_be_headed = true;
   bool needs_no_sandbox = false;  // also when not root
+  bool driver_reaps = true;       // waits for a browser that ended otherwise than by its own doing
   bool is_remote = false;         // somebody else's: found by URL, nothing of it runs here
   // The session: browserName, where its options stand, and what makes them.
   std::string_view browser_name = {};

@@ -11,6 +11,7 @@ BrowserSpec local_browser(const BrowserKind& kind, const Programs& programs, con
                          .command = {programs.driver},
                          .port_words = std::string(kind.port_words),
                          .environment = driver_environment(kind, choice),
+                         .driver_reaps = kind.driver_reaps,
                          .display_server = choice.headed ? std::string() : std::string(kind.display_server),
                          .profile = choice.profile,
                          .temporary = choice.temporary,

@@ -160,6 +160,9 @@ std::vector<pid_t> LocalDriver::browser_processes() const {
 }
 
 asio::awaitable<Status> LocalDriver::kill_browser(TimePoint deadline) {
+  if (!spec_.driver_reaps) {
+    co_return fail(Code::kUnavailable, "this driver leaves a zombie of every browser that it did not end itself");
+  }
   for (std::vector<pid_t> left = browser_processes(); !left.empty(); left = browser_processes()) {
     if (Clock::now() >= deadline) {
       co_return fail(Code::kDeadlineExceeded, "the browser's processes did not end");

@@ -21,6 +21,7 @@ struct LocalDriverSpec {
   // What the driver prints just before its port; empty: it prints none, and its listening socket tells.
   std::string port_words;
   std::vector<std::pair<std::string, std::string>> environment;
+  bool driver_reaps = true;    // false: one browser for each life of the driver
   std::string display_server;  // started beside it; empty: none
   std::string profile;         // folder; made when missing, the driver's HOME
   std::string temporary;       // folder for the browser's temporary files, emptied at each start
