@@ -72,6 +72,11 @@ config::Schema schema_of(Settings& settings) {
       into_duration(settings.connect_timeout, 1s, 10min));
   add("pool.heartbeat_silence", "10s", "2s to 10m", "a connected agent that says nothing for so long is restarted",
       into_duration(settings.heartbeat_silence, 2s, 10min));
+  add("pool.page_silence", "30s", "2s to 10m", "a browser whose page does not run for so long is restarted",
+      into_duration(settings.page_silence, 2s, 10min));
+  add("pool.engine_silence", "30s", "2s to 10m",
+      "a browser with an idle engine that says nothing for so long is restarted",
+      into_duration(settings.engine_silence, 2s, 10min));
   add("pool.load_timeout", "3m", "1s to 1h", "one model load in a browser",
       into_duration(settings.load_timeout, 1s, 1h));
   add("pool.memory_budget", "0", "0 to 1TiB; 0 = an equal part of four fifths of the machine's or container's memory",
@@ -135,6 +140,8 @@ Result<pool::PoolConfig> pool_config_of(const Settings& settings) {
   pool.launch_timeout = settings.connect_timeout;
   pool.connect_timeout = settings.connect_timeout;
   pool.link_silence = settings.heartbeat_silence;
+  pool.page_silence = settings.page_silence;
+  pool.engine_silence = settings.engine_silence;
   pool.load_timeout = settings.load_timeout;
   std::size_t browsers = 0;
   for (const pool::BrowserGroup& group : pool.groups) {

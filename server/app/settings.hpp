@@ -45,6 +45,8 @@ struct Settings {
   std::string chromedriver;
   std::chrono::milliseconds connect_timeout{};
   std::chrono::milliseconds heartbeat_silence{};
+  std::chrono::milliseconds page_silence{};
+  std::chrono::milliseconds engine_silence{};
   std::chrono::milliseconds load_timeout{};
   std::uint64_t memory_budget = 0;
   std::uint64_t recycle_runs = 0;

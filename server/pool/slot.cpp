@@ -87,7 +87,9 @@ asio::awaitable<void> Slot::launch() {
   if (std::exchange(watched_run_, browser_.run_number()) != browser_.run_number()) {
     tasks_.spawn("driver of " + spec_.name, watch_driver());
   }
-  log_.info("browser_launched", {{"browser", browser_.version()}, {"ms", milliseconds(Clock::now() - launch_began_)}});
+  log_.info("browser_launched", {{"browser", browser_.version()},
+                                 {"session", browser_.session_id()},
+                                 {"ms", milliseconds(Clock::now() - launch_began_)}});
   fsm_.launched(Clock::now());
   note();
 }

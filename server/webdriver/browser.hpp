@@ -58,6 +58,8 @@ class Browser {
   // Root of the process tree; 0 without one on this machine.
   [[nodiscard]] pid_t root_pid() const { return driver_->root_pid(); }
   [[nodiscard]] const std::string& version() const { return version_; }
+  // The driver's name for it; empty without one.
+  [[nodiscard]] std::string session_id() const { return session_id_.value_or(""); }
 
  private:
   boost::asio::awaitable<Result<nlohmann::json>> send(Command command, TimePoint deadline);
