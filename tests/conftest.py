@@ -14,6 +14,7 @@ from support.server import Server
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rounds", type=int, default=1, help="rounds of every fault in the leak test (./test --long: 50)")
+    parser.addoption("--soak-minutes", type=int, default=30, help="of the soak test, which is in ./test --long only")
     parser.addoption("--seed", type=int, default=20261121, help="of everything random in these tests")
 
 
