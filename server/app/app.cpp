@@ -164,6 +164,12 @@ metrics::FleetState App::Parts::fleet() const {
     }
     state.workers.push_back(std::move(worker));
   }
+  for (const pool::BreakerView& view : pool->breakers()) {
+    state.breakers.push_back({.browser = view.key.browser,
+                              .adapter = view.key.adapter,
+                              .state = static_cast<int>(view.state),
+                              .opened = view.opened});
+  }
   state.websocket_sent_bytes = pool->traffic().sent_bytes;
   state.websocket_received_bytes = pool->traffic().received_bytes;
   return state;

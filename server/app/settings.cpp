@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <thread>
 
 #include "server/app/browser_list.hpp"
 #include "server/config/value.hpp"
@@ -68,6 +69,16 @@ config::Schema schema_of(Settings& settings) {
       into_text(settings.headless_shell));
   add("pool.chromium", "", "a file", "Chromium; default: Debian's", into_text(settings.chromium));
   add("pool.chromedriver", "", "a file", "chromedriver; default: Debian's", into_text(settings.chromedriver));
+  add("pool.start_concurrency", "0", "0 to 256; 0 = the machine's cores, at least 2",
+      "browsers that are being started at once; those that were lost come first",
+      into_integer(settings.start_concurrency, 0, 256));
+  add("pool.breaker_failures", "5", "1 to 1000",
+      "failed starts of one browser program within pool.breaker_window, before it is left alone for a while",
+      into_integer(settings.breaker_failures, 1, 1000));
+  add("pool.breaker_window", "60s", "1s to 1h", "how long a failed start counts",
+      into_duration(settings.breaker_window, 1s, 1h));
+  add("pool.breaker_pause", "5s", "100ms to 5m", "the first pause; one browser tries then, and each failure doubles it",
+      into_duration(settings.breaker_pause, 100ms, 5min));
   add("pool.connect_timeout", "30s", "1s to 10m", "browser launched to agent connected",
       into_duration(settings.connect_timeout, 1s, 10min));
   add("pool.heartbeat_silence", "10s", "2s to 10m", "a connected agent that says nothing for so long is restarted",
@@ -137,6 +148,12 @@ Result<pool::PoolConfig> pool_config_of(const Settings& settings) {
   pool.adapter = settings.adapter == "hardware"   ? pool::AdapterPolicy::kHardware
                  : settings.adapter == "software" ? pool::AdapterPolicy::kSoftware
                                                   : pool::AdapterPolicy::kAuto;
+  pool.start_concurrency = settings.start_concurrency > 0
+                               ? settings.start_concurrency
+                               : std::max<std::size_t>(2, std::thread::hardware_concurrency());
+  pool.breaker.failures = static_cast<std::uint32_t>(settings.breaker_failures);
+  pool.breaker.window = settings.breaker_window;
+  pool.breaker.first_pause = settings.breaker_pause;
   pool.launch_timeout = settings.connect_timeout;
   pool.connect_timeout = settings.connect_timeout;
   pool.link_silence = settings.heartbeat_silence;

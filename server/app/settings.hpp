@@ -43,6 +43,10 @@ struct Settings {
   std::string headless_shell;
   std::string chromium;
   std::string chromedriver;
+  std::uint64_t start_concurrency = 0;
+  std::uint64_t breaker_failures = 0;
+  std::chrono::milliseconds breaker_window{};
+  std::chrono::milliseconds breaker_pause{};
   std::chrono::milliseconds connect_timeout{};
   std::chrono::milliseconds heartbeat_silence{};
   std::chrono::milliseconds page_silence{};

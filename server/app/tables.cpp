@@ -169,7 +169,16 @@ std::string workers_text(const ordered_json& list) {
                     std::to_string(number_of(worker, "pending_work")), std::to_string(number_of(worker, "restarts")),
                     or_dash(loaded(worker)), or_dash(shortened(text_of(worker, "reason")))});
   }
-  return table(rows);
+  std::string text = table(rows);
+  for (const ordered_json& breaker : member(list, "breakers")) {
+    if (text_of(breaker, "state") != "closed") {
+      text += fmt::format("breaker of {} {} is {}: {} workers wait, next try in {:.1f} s; {}\n",
+                          text_of(breaker, "browser"), text_of(breaker, "adapter"), text_of(breaker, "state"),
+                          number_of(breaker, "waiting"), static_cast<double>(number_of(breaker, "retry_in_ms")) / 1000,
+                          shortened(text_of(breaker, "reason")));
+    }
+  }
+  return text;
 }
 
 std::string worker_text(const ordered_json& worker) {
@@ -226,9 +235,10 @@ std::string debug_text(const ordered_json& document) {
 std::string event_text(const ordered_json& event) {
   const std::string from = text_of(event, "from");
   const std::string instance = text_of(event, "instance");
-  std::string line =
-      fmt::format("{}  {}  {}{}{}", text_of(event, "time"), text_of(event, "slot"),
-                  instance.empty() ? "" : instance + " ", from.empty() ? "" : from + " -> ", text_of(event, "to"));
+  std::string line = fmt::format(
+      "{}  {}  {}{}{}", text_of(event, "time"),
+      text_of(event, "slot") + (text_of(event, "breaker").empty() ? "" : "breaker of " + text_of(event, "breaker")),
+      instance.empty() ? "" : instance + " ", from.empty() ? "" : from + " -> ", text_of(event, "to"));
   if (const std::string loss = text_of(event, "loss"); !loss.empty()) {
     line += fmt::format("  [{}, rung {}]", loss, text_of(event, "rung"));
   }

@@ -32,6 +32,13 @@ struct FleetState {
     std::uint64_t restarts = 0;                        // launches after the first
   };
   std::vector<Worker> workers;
+  struct Breaker {
+    std::string browser;  // as configured
+    std::string adapter;
+    int state = 0;  // 0 closed, 1 half-open, 2 open
+    std::uint64_t opened = 0;
+  };
+  std::vector<Breaker> breakers;
   std::uint64_t websocket_sent_bytes = 0;
   std::uint64_t websocket_received_bytes = 0;
 };

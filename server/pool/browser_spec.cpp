@@ -70,7 +70,19 @@ Result<webdriver::BrowserSpec> remote_spec(const BrowserGroup& group, const webd
                                    webdriver::find_browser_kind(group.remote_kind), choice, group.capabilities);
 }
 
+bool wants_software(const PoolConfig& config, const webdriver::MachineFacts& machine) {
+  return config.adapter == AdapterPolicy::kSoftware || (config.adapter == AdapterPolicy::kAuto && !machine.has_gpu);
+}
+
 }  // namespace
+
+BreakerKey breaker_key_of(const BrowserGroup& group, const PoolConfig& config, const webdriver::MachineFacts& machine,
+                          const webdriver::BrowserSpec& browser) {
+  if (!group.remote_url.empty()) {
+    return {.browser = group.remote_url + (group.remote_kind.empty() ? "" : " " + group.remote_kind), .adapter = {}};
+  }
+  return {.browser = browser.name, .adapter = wants_software(config, machine) ? "software" : "hardware"};
+}
 
 Result<webdriver::BrowserSpec> browser_spec_of(const BrowserGroup& group, std::uint32_t number,
                                                const PoolConfig& config, const webdriver::MachineFacts& machine,
@@ -81,9 +93,7 @@ Result<webdriver::BrowserSpec> browser_spec_of(const BrowserGroup& group, std::u
                 fmt::format("no browser kind '{}'; there are: {}", group.kind, webdriver::browser_kind_names()),
                 "kind");
   }
-  const bool software =
-      config.adapter == AdapterPolicy::kSoftware || (config.adapter == AdapterPolicy::kAuto && !machine.has_gpu);
-  webdriver::LaunchChoice choice{.software_adapter = software,
+  webdriver::LaunchChoice choice{.software_adapter = wants_software(config, machine),
                                  .headed = group.headed,
                                  .profile = {},
                                  .temporary = {},

@@ -6,6 +6,7 @@
 
 #include "engine/core/result.hpp"
 #include "server/pool/config.hpp"
+#include "server/pool/start_gate.hpp"
 #include "server/webdriver/browser.hpp"
 #include "server/webdriver/browser_kind.hpp"
 
@@ -16,5 +17,9 @@ namespace shoal::pool {
 Result<webdriver::BrowserSpec> browser_spec_of(const BrowserGroup& group, std::uint32_t number,
                                                const PoolConfig& config, const webdriver::MachineFacts& machine,
                                                const std::string& agent_url);
+
+// What its breaker goes by.
+BreakerKey breaker_key_of(const BrowserGroup& group, const PoolConfig& config, const webdriver::MachineFacts& machine,
+                          const webdriver::BrowserSpec& browser);
 
 }  // namespace shoal::pool

@@ -9,6 +9,7 @@
 
 #include "server/core/backend.hpp"
 #include "server/core/clock.hpp"
+#include "server/pool/breaker.hpp"
 #include "server/pool/wear.hpp"
 
 namespace shoal::pool {
@@ -40,6 +41,8 @@ struct PoolConfig {
   std::string agent_build;  // hash of the agent bundle that is served; another one in a hello is refused
   AdapterPolicy adapter = AdapterPolicy::kAuto;
 
+  std::size_t start_concurrency = 2;  // browsers that are being started at once
+  BreakerLimits breaker;
   Duration launch_timeout = std::chrono::seconds(30);   // driver, browser and page
   Duration connect_timeout = std::chrono::seconds(30);  // page opened to hello
   Duration hello_timeout = std::chrono::seconds(10);    // WebSocket opened to hello

@@ -34,15 +34,16 @@ std::string_view loss_name(Loss loss);  // "crashed", ...; empty of kNone
 Loss loss_of(std::string_view reason);
 
 struct Event {
-  std::uint64_t sequence = 0;                // 1, 2, ...: given by the ring
-  std::int64_t unix_ms = 0;                  // given by the recorder
-  std::string slot;                          // "<kind>/<n>"
-  std::string instance = {};                 // of a loaded graph; empty: of the slot itself
-  std::string from = {};                     // empty: the first state
-  std::string to = {};                       // a slot_state_name(), or "loaded" "failed" "unloaded"
-  std::string reason = {};                   // why, in words
-  Loss loss = Loss::kNone;                   // of "losing", and of "ready" that ends an outage
-  std::string rung = {};                     // teardown_name(), as `loss`
+  std::uint64_t sequence = 0;  // 1, 2, ...: given by the ring
+  std::int64_t unix_ms = 0;    // given by the recorder
+  std::string slot;            // "<kind>/<n>"; empty: of `breaker`
+  std::string instance = {};   // of a loaded graph; empty: of the slot itself
+  std::string from = {};       // empty: the first state
+  std::string to = {};         // a slot_state_name(), breaker_state_name(), or "loaded" "failed" "unloaded"
+  std::string reason = {};     // why, in words
+  Loss loss = Loss::kNone;     // of "losing", and of "ready" that ends an outage
+  std::string rung = {};       // teardown_name(), as `loss`
+  std::string breaker = {};    // whose state it is: a browser and its adapter, then `slot` is empty
   std::optional<Duration> launched_in = {};  // of "ready": from the start of the launch
   std::optional<Duration> outage = {};       // of "ready" after a loss: from the first loss of the outage
 };

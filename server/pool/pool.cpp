@@ -53,6 +53,9 @@ class Pool::Body {
         listener_(listener),
         events_(events),
         tasks_(executor_, log_),
+        gate_(config_.start_concurrency, config_.breaker,
+              {.changed = [this](const BreakerView& view, BreakerState from) { note(view, from); },
+               .freed = [this] { check_turns(); }}),
         reception_{.config = config_,
                    .origins = {},
                    .find = [this](std::string_view name) { return find(name); },
@@ -120,6 +123,7 @@ class Pool::Body {
     return views;
   }
 
+  [[nodiscard]] std::vector<BreakerView> breakers() const { return gate_.breakers(Clock::now()); }
   [[nodiscard]] net::WebSocket::Traffic traffic() const { return traffic_; }
 
   asio::awaitable<void> close() {
@@ -139,6 +143,20 @@ class Pool::Body {
   Status make_slots();
   Status make_slot(const BrowserGroup& group, std::uint32_t number, std::uint32_t threads,
                    const webdriver::MachineFacts& machine);
+
+  void note(const BreakerView& view, BreakerState from) {
+    events_.record({.slot = {},
+                    .from = std::string(breaker_state_name(from)),
+                    .to = std::string(breaker_state_name(view.state)),
+                    .reason = view.reason,
+                    .breaker = view.key.browser + (view.key.adapter.empty() ? "" : " " + view.key.adapter)});
+  }
+
+  void check_turns() {
+    for (const auto& slot : slots_) {
+      slot->check_turn(Clock::now());
+    }
+  }
 
   Slot* find(std::string_view name) {
     const auto found = std::ranges::find_if(slots_, [name](const auto& slot) { return slot->spec().name == name; });
@@ -227,6 +245,7 @@ class Pool::Body {
   std::string agent_url_;
   net::WebSocket::Traffic traffic_;
   net::TaskGroup tasks_;
+  StartGate gate_;
   Reception reception_;
   std::vector<std::unique_ptr<Slot>> slots_;
   std::size_t running_slots_ = 0;
@@ -282,9 +301,12 @@ Status Pool::Body::make_slot(const BrowserGroup& group, std::uint32_t number, st
                 .backends = group.backends,
                 .threads = threads,
                 .agent_url = agent_url,
+                .breaker = breaker_key_of(group, config_, machine, *browser),
                 .browser = *std::move(browser)};
+  gate_.add(spec.name, spec.breaker);
   reception_.origins.push_back(origin_of(agent_url));
-  slots_.push_back(std::make_unique<Slot>(executor_, tasks_, config_, std::move(spec), listener_, events_, log_));
+  slots_.push_back(
+      std::make_unique<Slot>(executor_, tasks_, config_, std::move(spec), gate_, listener_, events_, log_));
   return {};
 }
 
@@ -342,6 +364,7 @@ std::deque<AgentSession::MemorySample> Pool::memory_curve(std::string_view slot)
   return curve;
 }
 std::vector<SlotView> Pool::snapshot() const { return body_->snapshot(); }
+std::vector<BreakerView> Pool::breakers() const { return body_->breakers(); }
 net::WebSocket::Traffic Pool::traffic() const { return body_->traffic(); }
 asio::awaitable<void> Pool::close() { return body_->close(); }
 

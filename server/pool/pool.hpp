@@ -21,6 +21,7 @@
 #include "server/pool/config.hpp"
 #include "server/pool/event_log.hpp"
 #include "server/pool/slot_view.hpp"
+#include "server/pool/start_gate.hpp"
 #include "server/pool/worker.hpp"
 
 namespace shoal::pool {
@@ -58,6 +59,7 @@ class Pool {
   [[nodiscard]] std::deque<AgentSession::MemorySample> memory_curve(std::string_view slot) const;
 
   [[nodiscard]] std::vector<SlotView> snapshot() const;
+  [[nodiscard]] std::vector<BreakerView> breakers() const;
   // Of all agents' connections since the start.
   [[nodiscard]] net::WebSocket::Traffic traffic() const;
 

@@ -29,9 +29,10 @@ double milliseconds(Duration duration) { return std::chrono::duration<double, st
 }  // namespace
 
 Slot::Slot(asio::any_io_executor executor, net::TaskGroup& tasks, const PoolConfig& config, SlotSpec spec,
-           WorkerListener& listener, EventLog& events, Log log)
+           StartGate& gate, WorkerListener& listener, EventLog& events, Log log)
     : tasks_(tasks),
       config_(config),
+      gate_(gate),
       spec_(std::move(spec)),
       listener_(listener),
       events_(events),
@@ -45,6 +46,15 @@ Slot::~Slot() = default;
 asio::awaitable<void> Slot::run() {
   for (;;) {
     const SlotFsm::Action action = fsm_.next(Clock::now());
+    if (action == SlotFsm::Action::kLaunch) {
+      gate_.ask(spec_.name, fsm_.launches() > 1);
+      if (!gate_.may_begin(spec_.name, Clock::now())) {
+        fsm_.wait_turn(gate_.obstacle(spec_.name, Clock::now()));
+        note();
+        continue;
+      }
+      gate_.begin(spec_.name, Clock::now());
+    }
     note();
     switch (action) {
       case SlotFsm::Action::kLaunch:
@@ -75,6 +85,7 @@ std::string Slot::page_url() const {
 
 asio::awaitable<void> Slot::launch() {
   launch_began_ = Clock::now();
+  has_lived_ = false;
   token_ = random_hex(16);
   const Status opened = co_await browser_.open(page_url(), launch_began_ + config_.launch_timeout);
   if (!opened) {
@@ -185,9 +196,21 @@ void Slot::detach(AgentSession& session, const std::string& reason, Loss loss) {
   wake_.cancel();
 }
 
+void Slot::check_turn(TimePoint now) {
+  if (fsm_.state() == SlotState::kWaiting && gate_.may_begin(spec_.name, now)) {
+    fsm_.take_turn();
+    wake_.cancel();
+  }
+}
+
 void Slot::check(TimePoint now) {
+  check_turn(now);
   if (session_ == nullptr) {
     return;
+  }
+  if (!has_lived_ && now - connected_at_ >= config_.stable_after) {
+    has_lived_ = true;
+    gate_.lived(spec_.name, now);
   }
   if (const std::optional<std::string> wrong = session_->verdict(now)) {
     detach(*session_, *wrong, Loss::kHung);
@@ -215,12 +238,15 @@ std::optional<std::string> Slot::worn(TimePoint now) const {
 
 bool Slot::is_being_replaced() const {
   const SlotState state = fsm_.state();
-  return !recycle_reason_.empty() || state == SlotState::kLaunching || state == SlotState::kConnecting ||
-         state == SlotState::kLosing;
+  return !recycle_reason_.empty() || state == SlotState::kWaiting || state == SlotState::kLaunching ||
+         state == SlotState::kConnecting || state == SlotState::kLosing;
 }
 
 bool Slot::recycle(const std::string& reason) {
   release(kCloseRecycled, reason);
+  if (fsm_.state() == SlotState::kWaiting) {
+    gate_.hurry(spec_.name, Clock::now());
+  }
   const bool recycled = fsm_.recycle(reason, Teardown::kAll);
   note();
   wake_.cancel();
@@ -252,6 +278,8 @@ void Slot::note() {
     return;
   }
   Event event{.slot = spec_.name, .to = std::string(slot_state_name(state))};
+  const bool was_connected =
+      noted_ == SlotState::kReady || noted_ == SlotState::kDraining || noted_ == SlotState::kDrained;
   if (noted_) {
     event.from = slot_state_name(*noted_);
   }
@@ -265,13 +293,34 @@ void Slot::note() {
       event.loss = loss_;
       event.rung = teardown_name(rung_);
     }
-  } else if (state == SlotState::kBackingOff || state == SlotState::kQuarantined || state == SlotState::kDraining) {
+  } else if (state == SlotState::kBackingOff || state == SlotState::kQuarantined || state == SlotState::kDraining ||
+             (state == SlotState::kWaiting && fsm_.launches() > 0)) {
     event.reason = fsm_.reason();
   }
   if (fsm_.is_connected()) {
     lost_at_.reset();
   }
   events_.record(std::move(event));
+  tell_gate(was_connected);
+}
+
+void Slot::tell_gate(bool was_connected) {
+  const SlotState state = fsm_.state();
+  if (state == SlotState::kLosing) {
+    const TimePoint now = Clock::now();
+    const Loss loss = fsm_.loss();
+    has_lived_ = has_lived_ || (was_connected && now - connected_at_ >= config_.stable_after);
+    if (loss == Loss::kMismatch || loss == Loss::kRecycled || loss == Loss::kClosing) {
+      gate_.withdrew(spec_.name);
+    } else if (has_lived_) {
+      gate_.lived(spec_.name, now);
+    } else {
+      gate_.failed(spec_.name, fsm_.reason(), now);
+    }
+  }
+  if (state != SlotState::kWaiting && state != SlotState::kLaunching && state != SlotState::kConnecting) {
+    gate_.ended(spec_.name);
+  }
 }
 
 void Slot::note_loss(Event& event) {

@@ -18,6 +18,7 @@
 #include "server/pool/event_log.hpp"
 #include "server/pool/slot_fsm.hpp"
 #include "server/pool/slot_view.hpp"
+#include "server/pool/start_gate.hpp"
 #include "server/pool/worker.hpp"
 #include "server/webdriver/browser.hpp"
 
@@ -29,6 +30,7 @@ struct SlotSpec {
   std::vector<Backend> backends;
   std::uint32_t threads = 1;
   std::string agent_url;  // of the page
+  BreakerKey breaker;
   webdriver::BrowserSpec browser;
 };
 
@@ -36,7 +38,7 @@ class Slot {
  public:
   // All references outlive the slot.
   Slot(boost::asio::any_io_executor executor, net::TaskGroup& tasks, const PoolConfig& config, SlotSpec spec,
-       WorkerListener& listener, EventLog& events, Log log);
+       StartGate& gate, WorkerListener& listener, EventLog& events, Log log);
   Slot(const Slot&) = delete;
   Slot& operator=(const Slot&) = delete;
   ~Slot();
@@ -58,6 +60,8 @@ class Slot {
 
   // Ends the session when it hangs; notices that a draining slot has nothing left to do.
   void check(TimePoint now);
+  // Starts when it waits and its turn has come.
+  void check_turn(TimePoint now);
   bool recycle(const std::string& reason);
   // Why its browser should be replaced, or nothing; not while that is under way or it is drained.
   [[nodiscard]] std::optional<std::string> worn(TimePoint now) const;
@@ -86,10 +90,13 @@ class Slot {
   // Tells the event log when the machine's state is another than it was last time.
   void note();
   void note_loss(Event& event);
+  // The same, for those who wait for their turn to start.
+  void tell_gate(bool was_connected);
   [[nodiscard]] std::string page_url() const;
 
   net::TaskGroup& tasks_;
   const PoolConfig& config_;
+  StartGate& gate_;
   SlotSpec spec_;
   WorkerListener& listener_;
   EventLog& events_;
@@ -99,7 +106,8 @@ class Slot {
   boost::asio::steady_timer wake_;
   AgentSession* session_ = nullptr;
   TimePoint connected_at_{};
-  std::string token_;  // of this launch; empty when used
+  bool has_lived_ = false;  // this browser, for so long that it counts as one that works
+  std::string token_;       // of this launch; empty when used
   std::uint64_t watched_run_ = 0;
   std::optional<SlotState> noted_;
   std::string recycle_reason_;                                   // empty: no recycling waits for the slot to be idle

@@ -7,8 +7,8 @@
 namespace shoal::pool {
 
 std::string_view slot_state_name(SlotState state) {
-  constexpr std::array<std::string_view, 9> kNames = {"launching", "connecting",  "ready",       "draining", "drained",
-                                                      "losing",    "backing_off", "quarantined", "closed"};
+  constexpr std::array<std::string_view, 10> kNames = {"waiting", "launching", "connecting",  "ready",       "draining",
+                                                       "drained", "losing",    "backing_off", "quarantined", "closed"};
   return kNames[static_cast<std::size_t>(state)];
 }
 
@@ -41,6 +41,7 @@ SlotFsm::Action SlotFsm::next(TimePoint now) {
       return std::exchange(started_, true) ? Action::kWait : Action::kTearDown;
     case SlotState::kClosed:
       return Action::kStop;
+    case SlotState::kWaiting:
     case SlotState::kConnecting:
     case SlotState::kReady:
     case SlotState::kDraining:
@@ -57,6 +58,24 @@ TimePoint SlotFsm::wake_at() const {
     return since_ + timing_.connect_timeout;
   }
   return state_ == SlotState::kBackingOff ? since_ + backoff_ : kNoDeadline;
+}
+
+void SlotFsm::wait_turn(std::string reason) {
+  if (state_ != SlotState::kLaunching) {
+    return;
+  }
+  state_ = SlotState::kWaiting;
+  --launches_;
+  if (!reason.empty()) {
+    reason_ = std::move(reason);
+  }
+}
+
+void SlotFsm::take_turn() {
+  if (state_ == SlotState::kWaiting) {
+    state_ = SlotState::kLaunching;
+    started_ = false;
+  }
 }
 
 bool SlotFsm::launched(TimePoint now) {

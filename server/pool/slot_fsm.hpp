@@ -1,6 +1,7 @@
 // The life of one slot (one browser's place in the pool) as a pure state machine: what happened goes in with the time,
 // what to do next comes out. It touches no process, socket or clock.
 //
+//   waiting -> launching                       not its turn to start, or the breaker of its browser is open
 //   launching -> connecting -> ready -> losing -> launching        first loss: at once
 //                                         '-> backing off -> launching   losses in a row without a stable life between
 //   ready -> draining -> drained -> ready      an operator's wish; a drained slot that is lost comes back drained
@@ -18,6 +19,7 @@
 namespace shoal::pool {
 
 enum class SlotState : std::uint8_t {
+  kWaiting,  // for its turn to start
   kLaunching,
   kConnecting,
   kReady,
@@ -28,7 +30,7 @@ enum class SlotState : std::uint8_t {
   kQuarantined,
   kClosed,
 };
-std::string_view slot_state_name(SlotState state);  // "launching", ...
+std::string_view slot_state_name(SlotState state);  // "waiting", ...
 
 // How much of the browser goes when it is lost.
 enum class Teardown : std::uint8_t {
@@ -54,6 +56,12 @@ class SlotFsm {
   [[nodiscard]] Action next(TimePoint now);
   [[nodiscard]] TimePoint wake_at() const;
   [[nodiscard]] Teardown teardown() const { return teardown_; }  // of the last kTearDown
+
+  // Instead of the launch that next() has just asked for: it is not the slot's turn. Words that are not empty are the
+  // reason from now on.
+  void wait_turn(std::string reason);
+  // It is: next() asks for the launch again.
+  void take_turn();
 
   // Events. Those that do not fit the state (a late hello, a second loss) change nothing and answer false.
   bool launched(TimePoint now);

@@ -39,6 +39,9 @@ v1::ListWorkersResponse Fleet::list(const v1::ListWorkersRequest& /*request*/) {
     for (const pool::SlotView& view : pool->snapshot()) {
       *response.add_workers() = worker_message(view, scheduled(dispatcher_, view.slot), Clock::now());
     }
+    for (const pool::BreakerView& view : pool->breakers()) {
+      *response.add_breakers() = breaker_message(view);
+    }
   }
   return response;
 }

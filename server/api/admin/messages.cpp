@@ -82,6 +82,19 @@ v1::Worker worker_message(const pool::SlotView& view, const schedule::Slot* sche
   return worker;
 }
 
+v1::Breaker breaker_message(const pool::BreakerView& view) {
+  v1::Breaker message;
+  message.set_browser(view.key.browser);
+  message.set_adapter(view.key.adapter);
+  message.set_state(std::string(pool::breaker_state_name(view.state)));
+  message.set_reason(view.reason);
+  message.set_opened(view.opened);
+  message.set_failures(view.failures);
+  message.set_waiting(view.waiting);
+  message.set_retry_in_ms(milliseconds(view.retry_in));
+  return message;
+}
+
 v1::Event event_message(const pool::Event& event) {
   v1::Event message;
   message.set_sequence(event.sequence);
@@ -93,6 +106,7 @@ v1::Event event_message(const pool::Event& event) {
   message.set_reason(event.reason);
   message.set_loss(std::string(pool::loss_name(event.loss)));
   message.set_rung(event.rung);
+  message.set_breaker(event.breaker);
   if (event.launched_in) {
     message.set_launch_ms(milliseconds(*event.launched_in));
   }

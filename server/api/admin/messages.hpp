@@ -6,12 +6,14 @@
 #include "server/core/clock.hpp"
 #include "server/pool/event.hpp"
 #include "server/pool/slot_view.hpp"
+#include "server/pool/start_gate.hpp"
 #include "server/schedule/placement.hpp"
 
 namespace shoal::api::admin {
 
 // `scheduled` is the same slot as the scheduler knows it; nullptr when it does not.
 shoal::admin::v1::Worker worker_message(const pool::SlotView& view, const schedule::Slot* scheduled, TimePoint now);
+shoal::admin::v1::Breaker breaker_message(const pool::BreakerView& view);
 shoal::admin::v1::Event event_message(const pool::Event& event);
 shoal::admin::v1::ListEventsResponse events_message(const pool::EventRing& ring, std::uint64_t after,
                                                     std::size_t limit);

@@ -121,6 +121,14 @@ void add_fleet_families(const metrics::FleetState& fleet, std::vector<MetricFami
     metrics::add_sample(by_kind, number, {{"kind", kind}});
   }
   families.push_back(std::move(by_kind));
+  MetricFamily breakers = metrics::pulled_family("shoal_breaker_state");
+  MetricFamily opened = metrics::pulled_family("shoal_breaker_opened_total");
+  for (const metrics::FleetState::Breaker& breaker : fleet.breakers) {
+    metrics::add_sample(breakers, breaker.state, {{"browser", breaker.browser}, {"adapter", breaker.adapter}});
+    metrics::add_sample(opened, count(breaker.opened), {{"browser", breaker.browser}, {"adapter", breaker.adapter}});
+  }
+  families.push_back(std::move(breakers));
+  families.push_back(std::move(opened));
   metrics::add_sample(families.emplace_back(metrics::pulled_family("shoal_websocket_sent_bytes_total")),
                       count(fleet.websocket_sent_bytes));
   metrics::add_sample(families.emplace_back(metrics::pulled_family("shoal_websocket_received_bytes_total")),
