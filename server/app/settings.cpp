@@ -81,6 +81,9 @@ config::Schema schema_of(Settings& settings) {
       into_duration(settings.breaker_pause, 100ms, 5min));
   add("pool.connect_timeout", "30s", "1s to 10m", "browser launched to agent connected",
       into_duration(settings.connect_timeout, 1s, 10min));
+  add("pool.resume_grace", "500ms", "0s to 10s; 0 = none",
+      "an agent whose connection broke while its browser lives may come back within it",
+      into_duration(settings.resume_grace, 0s, 10s));
   add("pool.heartbeat_silence", "10s", "2s to 10m", "a connected agent that says nothing for so long is restarted",
       into_duration(settings.heartbeat_silence, 2s, 10min));
   add("pool.page_silence", "30s", "2s to 10m", "a browser whose page does not run for so long is restarted",
@@ -156,6 +159,7 @@ Result<pool::PoolConfig> pool_config_of(const Settings& settings) {
   pool.breaker.first_pause = settings.breaker_pause;
   pool.launch_timeout = settings.connect_timeout;
   pool.connect_timeout = settings.connect_timeout;
+  pool.resume_grace = settings.resume_grace;
   pool.link_silence = settings.heartbeat_silence;
   pool.page_silence = settings.page_silence;
   pool.engine_silence = settings.engine_silence;

@@ -44,6 +44,7 @@ struct Settings {
   std::string chromium;
   std::string chromedriver;
   std::uint64_t start_concurrency = 0;
+  std::chrono::milliseconds resume_grace{};
   std::uint64_t breaker_failures = 0;
   std::chrono::milliseconds breaker_window{};
   std::chrono::milliseconds breaker_pause{};

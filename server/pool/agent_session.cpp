@@ -76,26 +76,30 @@ std::uint64_t total_bytes(const std::vector<Tensor>& tensors) {
 
 AgentSession::AgentSession(net::WebSocket& socket, boost::asio::any_io_executor executor, const PoolConfig& config,
                            WorkerState state, Log log)
-    : socket_(socket),
+    : socket_(&socket),
       executor_(std::move(executor)),
       config_(config),
       state_(std::move(state)),
       log_(std::move(log)),
       table_(config.max_output_bytes),
       last_message_(Clock::now()) {
-  socket_.set_bulk_source([this] { return outbox_.next_frame(); });
+  socket_->set_bulk_source([this] { return outbox_.next_frame(); });
 }
 
-AgentSession::~AgentSession() { socket_.set_bulk_source({}); }
+AgentSession::~AgentSession() { unbind(); }
 
 boost::asio::awaitable<std::string> AgentSession::serve() {
+  net::WebSocket& socket = *socket_;
   for (;;) {
-    const Result<std::string_view> message = co_await socket_.read();
+    const Result<std::string_view> message = co_await socket.read();
     if (!message) {
       co_return message.error().message;
     }
     if (lost_) {
       co_return *lost_;
+    }
+    if (!is_on(socket)) {
+      co_return "the agent has another connection";
     }
     last_message_ = Clock::now();
     Status handled;
@@ -198,10 +202,10 @@ bool AgentSession::accepts(Done& done) {
 }
 
 bool AgentSession::send_control(const Envelope& envelope) {
-  if (envelope.ByteSizeLong() > wire::kMaxHeaderBytes) {
+  if (socket_ == nullptr || envelope.ByteSizeLong() > wire::kMaxHeaderBytes) {
     return false;
   }
-  return socket_.send(wire::encode_frame(envelope)).has_value();
+  return socket_->send(wire::encode_frame(envelope)).has_value();
 }
 
 std::uint64_t AgentSession::load(LoadSpec spec, std::function<void(Result<LoadOutcome>)> done) {
@@ -209,13 +213,15 @@ std::uint64_t AgentSession::load(LoadSpec spec, std::function<void(Result<LoadOu
   if (!accepts(done)) {
     return work_id;
   }
-  if (!send_control(load_message(work_id, spec))) {
+  Envelope envelope = load_message(work_id, spec);
+  if (socket_ != nullptr && !send_control(envelope)) {
     refuse(std::move(done), Error{Code::kOverloaded, fmt::format("worker {} takes no load now", state_.slot), {}});
     return work_id;
   }
   const std::string backend(backend_name(spec.backend));
   backend_of_[spec.instance] = backend;
   table_.add_load(work_id, backend, Clock::now() + config_.load_timeout, std::move(done));
+  table_.keep(work_id, {.envelope = std::move(envelope)});
   return work_id;
 }
 
@@ -240,8 +246,11 @@ std::uint64_t AgentSession::run(RunSpec spec, std::function<void(Result<RunOutco
   table_.add_run(work_id, instance == backend_of_.end() ? std::string() : instance->second,
                  later(spec.deadline, config_.run_grace), std::move(done));
   ++figures_.runs;
-  outbox_.add(std::move(envelope), std::move(spec.inputs));
-  socket_.wake();
+  table_.keep(work_id, {.envelope = envelope, .inputs = spec.inputs, .deadline = spec.deadline});
+  if (socket_ != nullptr) {
+    outbox_.add(std::move(envelope), std::move(spec.inputs));
+    socket_->wake();
+  }
   return work_id;
 }
 
@@ -253,8 +262,9 @@ void AgentSession::unload(const std::string& instance) {
   Envelope envelope;
   envelope.set_work_id(work_id);
   envelope.mutable_unload()->set_instance(instance);
-  if (send_control(envelope)) {
+  if (socket_ == nullptr || send_control(envelope)) {
     table_.add_unload(work_id, Clock::now() + config_.load_timeout);
+    table_.keep(work_id, {.envelope = std::move(envelope)});
     backend_of_.erase(instance);
   }
 }
@@ -267,6 +277,7 @@ void AgentSession::cancel(std::uint64_t work_id) {
     boost::asio::post(executor_, table_.fail_one(work_id, Error{Code::kCancelled, "cancelled before it was sent", {}}));
     return;
   }
+  table_.cancelled(work_id);
   Envelope envelope;
   envelope.set_work_id(work_id);
   envelope.mutable_cancel();
@@ -330,7 +341,10 @@ void AgentSession::expire_debug(TimePoint now) {
 }
 
 std::optional<std::string> AgentSession::verdict(TimePoint now) const {
-  if (socket_.is_stalled(now)) {
+  if (socket_ == nullptr) {
+    return std::nullopt;
+  }
+  if (socket_->is_stalled(now)) {
     return "hung: it does not read what it is sent";
   }
   const LivenessLimits limits{.link_silence = config_.link_silence,
@@ -339,7 +353,11 @@ std::optional<std::string> AgentSession::verdict(TimePoint now) const {
   return liveness_verdict(limits, last_message_, beat_, table_.in_hand(), now);
 }
 
-void AgentSession::close(std::uint16_t code, const std::string& reason) { socket_.close(code, reason); }
+void AgentSession::close(std::uint16_t code, const std::string& reason) {
+  if (socket_ != nullptr) {
+    socket_->close(code, reason);
+  }
+}
 
 AgentSession::Figures AgentSession::figures() const {
   Figures figures = figures_;

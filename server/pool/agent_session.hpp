@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "server/core/log.hpp"
@@ -33,13 +34,19 @@ inline constexpr std::uint16_t kCloseGoingAway = 1001;
 
 class AgentSession final : public Worker {
  public:
-  // `socket` and `config` outlive the session.
+  // `config` outlives the session, `socket` until unbind().
   AgentSession(net::WebSocket& socket, boost::asio::any_io_executor executor, const PoolConfig& config,
                WorkerState state, Log log);
   ~AgentSession() override;
 
-  // Reads until the connection ends; returns why. Nothing is answered any more when it returns: call lose() then.
+  // Reads until the connection ends; returns why. Nothing is answered any more when it returns: call lose() or unbind()
+  // then.
   boost::asio::awaitable<std::string> serve();
+  // The connection is gone, the agent may come back with another one: what it is given meanwhile waits.
+  void unbind();
+  [[nodiscard]] bool is_on(const net::WebSocket& socket) const { return socket_ == &socket; }
+  // The agent is back. Whatever it does not hold of what is in hand is sent again.
+  void resume(net::WebSocket& socket, const std::set<std::uint64_t>& holding);
   // Answers everything in hand, and whatever is asked from now on, with kWorkerLost.
   void lose(const std::string& reason);
 
@@ -52,6 +59,8 @@ class AgentSession final : public Worker {
   // What is wrong with a connection that is open, or nothing.
   [[nodiscard]] std::optional<std::string> verdict(TimePoint now) const;
   void close(std::uint16_t code, const std::string& reason);
+  // Cuts the connection, where there is one.
+  void abort();
   void set_memory(std::uint64_t bytes) { state_.memory_bytes = bytes; }
 
   using DebugDone = std::function<void(Result<agent::v1::DebugReport>)>;
@@ -87,7 +96,9 @@ class AgentSession final : public Worker {
   Status take_debug(std::uint64_t work_id, const agent::v1::DebugReport& part);
   bool send_control(const agent::v1::Envelope& envelope);
 
-  net::WebSocket& socket_;
+  void send_again(const WorkTable::Request& request, bool is_held);
+
+  net::WebSocket* socket_;  // nullptr between two connections
   boost::asio::any_io_executor executor_;
   const PoolConfig& config_;
   WorkerState state_;

@@ -55,6 +55,8 @@ struct PoolConfig {
   Duration load_timeout = std::chrono::seconds(180);   // of one load
   Duration memory_interval = std::chrono::seconds(5);
   Duration stable_after = std::chrono::seconds(2);  // ready for longer: the next relaunch is at once
+  // For an agent whose connection broke while its browser lives; zero: no grace.
+  Duration resume_grace = std::chrono::milliseconds(500);
   Duration first_backoff = std::chrono::milliseconds(500);
   Duration longest_backoff = std::chrono::seconds(30);
   Duration close_timeout = std::chrono::seconds(5);  // for browsers to end by themselves, then they are killed

@@ -19,6 +19,7 @@ enum class Loss : std::uint8_t {
   kCrashed,   // its connection ended by itself
   kHung,      // the watchdog's verdict
   kProtocol,  // it broke the agent's protocol
+  kBroken,    // its connection broke; its browser lived
   kLeft,      // its agent said goodbye
   kDriver,    // the driver ended
   kLaunch,    // driver, browser or page could not be brought up

@@ -46,13 +46,16 @@ asio::awaitable<Result<agent::v1::Hello>> read_hello(net::WebSocket& socket) {
   co_return std::move(*frame->envelope.mutable_hello());
 }
 
-std::string welcome(const Slot& slot, const PoolConfig& config) {
+std::string welcome(Slot& slot, const PoolConfig& config) {
   agent::v1::Envelope envelope;
   agent::v1::Welcome& message = *envelope.mutable_welcome();
   message.set_worker_id(slot.spec().name);
   const auto interval = std::chrono::duration_cast<std::chrono::milliseconds>(config.heartbeat_interval);
   message.set_heartbeat_ms(static_cast<std::uint32_t>(interval.count()));
   message.set_wasm_threads(slot.spec().threads);
+  message.set_resume_token(slot.new_resume_token());
+  const auto grace = std::chrono::duration_cast<std::chrono::milliseconds>(config.resume_grace);
+  message.set_resume_ms(static_cast<std::uint32_t>(grace.count()));
   return wire::encode_frame(envelope);
 }
 
@@ -65,26 +68,53 @@ WorkerState worker_state(const Slot& slot, const agent::v1::Hello& hello) {
           .browser = std::string(wire::cut_text(hello.user_agent(), 512))};
 }
 
-// The session of an admitted agent, until its connection has ended.
-asio::awaitable<void> conduct(const Reception& reception, net::WebSocket& socket, Slot& slot,
-                              const agent::v1::Hello& hello) {
-  AgentSession session(socket, co_await asio::this_coro::executor, reception.config, worker_state(slot, hello),
-                       reception.log.with("slot", slot.spec().name));
+// Whether the connection ended without a word: then the agent may come back with another one.
+bool is_broken(std::string_view reason) { return reason.starts_with("the connection broke"); }
+
+// The session on one connection, until that has ended.
+asio::awaitable<void> conduct(net::WebSocket& socket, Slot& slot, std::shared_ptr<AgentSession> session) {
+  std::string reason = "the server stops";
+  std::exception_ptr thrown;
+  try {
+    reason = co_await (session->serve() && socket.write_loop());
+  } catch (...) {
+    thrown = std::current_exception();  // cancelled, or a bug: the work in hand is answered all the same
+  }
+  if (session->is_on(socket)) {
+    if (thrown || !is_broken(reason) || !slot.suspend(*session, reason)) {
+      slot.detach(*session, reason, loss_of(reason));
+      session->unbind();
+    }
+  }
+  if (thrown) {
+    std::rethrow_exception(thrown);
+  }
+}
+
+asio::awaitable<void> begin_session(const Reception& reception, net::WebSocket& socket, Slot& slot,
+                                    const agent::v1::Hello& hello) {
+  auto session =
+      std::make_shared<AgentSession>(socket, co_await asio::this_coro::executor, reception.config,
+                                     worker_state(slot, hello), reception.log.with("slot", slot.spec().name));
   static_cast<void>(socket.send(welcome(slot, reception.config)));
   if (!slot.attach(session)) {
     socket.close(kCloseRefused, "the slot does not wait for an agent");
   }
-  std::string reason = "the server stops";
-  std::exception_ptr thrown;
-  try {
-    reason = co_await (session.serve() && socket.write_loop());
-  } catch (...) {
-    thrown = std::current_exception();  // cancelled, or a bug: the work in hand is answered all the same
+  co_await conduct(socket, slot, std::move(session));
+}
+
+asio::awaitable<void> go_on(const Reception& reception, net::WebSocket& socket, Slot& slot,
+                            const agent::v1::Hello& hello) {
+  std::shared_ptr<AgentSession> session = slot.resume_session(hello.resume_token());
+  if (session == nullptr) {
+    reception.log.warn("agent_refused", {{"what", "the resume token is wrong, used or too late"}});
+    socket.close(kCloseRefused, "the resume token is wrong, used or too late");
+    co_await socket.write_loop();
+    co_return;
   }
-  slot.detach(session, reason, loss_of(reason));
-  if (thrown) {
-    std::rethrow_exception(thrown);
-  }
+  static_cast<void>(socket.send(welcome(slot, reception.config)));
+  session->resume(socket, {hello.holding().begin(), hello.holding().end()});
+  co_await conduct(socket, slot, std::move(session));
 }
 
 }  // namespace
@@ -117,6 +147,9 @@ asio::awaitable<void> receive_agent(const Reception& reception, asio::ip::tcp::s
     refusal = {kCloseProtocol, hello.error().message};
   } else if (slot == nullptr) {
     refusal = {kCloseRefused, "no such slot"};
+  } else if (!hello->resume_token().empty()) {
+    co_await go_on(reception, websocket, *slot, *hello);
+    co_return;
   } else {
     refusal = slot->examine(*hello);
   }
@@ -126,7 +159,7 @@ asio::awaitable<void> receive_agent(const Reception& reception, asio::ip::tcp::s
     co_await websocket.write_loop();
     co_return;
   }
-  co_await conduct(reception, websocket, *slot, *hello);
+  co_await begin_session(reception, websocket, *slot, *hello);
 }
 
 }  // namespace shoal::pool

@@ -9,7 +9,6 @@
 #include "server/core/ids.hpp"
 #include "server/core/percent_encoded.hpp"
 #include "server/net/deadline.hpp"
-#include "server/wire/frame.hpp"
 
 namespace shoal::pool {
 
@@ -21,7 +20,8 @@ SlotTiming timing_of(const PoolConfig& config) {
   return {.connect_timeout = config.connect_timeout,
           .stable_after = config.stable_after,
           .first_backoff = config.first_backoff,
-          .longest_backoff = config.longest_backoff};
+          .longest_backoff = config.longest_backoff,
+          .resume_grace = config.resume_grace};
 }
 
 double milliseconds(Duration duration) { return std::chrono::duration<double, std::milli>(duration).count(); }
@@ -61,6 +61,7 @@ asio::awaitable<void> Slot::run() {
         co_await launch();
         break;
       case SlotFsm::Action::kTearDown:
+        release(kCloseRecycled, fsm_.reason());
         co_await tear_down();
         fsm_.torn_down(Clock::now());
         note();
@@ -140,62 +141,6 @@ asio::awaitable<void> Slot::tear_down() {
   }
 }
 
-std::optional<Slot::Refusal> Slot::examine(const agent::v1::Hello& hello) {
-  if (token_.empty() || hello.token() != token_) {
-    return Refusal{kCloseRefused, "the launch token is wrong or used"};
-  }
-  token_.clear();
-  std::string reason;
-  if (hello.protocol() != wire::kAgentProtocol) {
-    reason = fmt::format("protocol {} here, {} in the agent", wire::kAgentProtocol, hello.protocol());
-  } else if (!config_.agent_build.empty() && hello.build() != config_.agent_build) {
-    reason = "the agent's build is not the one that is served";
-  } else {
-    capabilities_ = std::make_shared<const agent::v1::Capabilities>(hello.capabilities());
-    return std::nullopt;
-  }
-  log_.error("agent_mismatch", {{"what", reason}});
-  fsm_.mismatch(reason);
-  note();
-  wake_.cancel();
-  return Refusal{kCloseMismatch, std::move(reason)};
-}
-
-bool Slot::attach(AgentSession& session) {
-  if (session_ != nullptr || !fsm_.hello(Clock::now())) {
-    return false;
-  }
-  wake_.cancel();
-  const double outage = lost_at_ ? milliseconds(Clock::now() - *lost_at_) : 0;
-  note();
-  session_ = &session;
-  connected_at_ = Clock::now();
-  log_.info("worker_ready", {{"adapter", session.state().adapter}, {"ms_since_loss", outage}});
-  listener_.worker_ready(session);
-  return true;
-}
-
-void Slot::release(std::uint16_t close_code, const std::string& reason) {
-  AgentSession* session = std::exchange(session_, nullptr);
-  if (session == nullptr) {
-    return;
-  }
-  log_.warn("worker_lost", {{"what", reason}});
-  session->close(close_code, reason);
-  session->lose(reason);
-  listener_.worker_lost(spec_.name, reason);
-}
-
-void Slot::detach(AgentSession& session, const std::string& reason, Loss loss) {
-  if (session_ != &session) {
-    return;
-  }
-  release(kCloseRecycled, reason);
-  fsm_.lost(Clock::now(), reason, Teardown::kBrowser, loss);
-  note();
-  wake_.cancel();
-}
-
 void Slot::check_turn(TimePoint now) {
   if (fsm_.state() == SlotState::kWaiting && gate_.may_begin(spec_.name, now)) {
     fsm_.take_turn();
@@ -272,93 +217,12 @@ void Slot::resume() {
   note();
 }
 
-void Slot::note() {
-  const SlotState state = fsm_.state();
-  if (noted_ == state) {
-    return;
-  }
-  Event event{.slot = spec_.name, .to = std::string(slot_state_name(state))};
-  const bool was_connected =
-      noted_ == SlotState::kReady || noted_ == SlotState::kDraining || noted_ == SlotState::kDrained;
-  if (noted_) {
-    event.from = slot_state_name(*noted_);
-  }
-  noted_ = state;
-  if (state == SlotState::kLosing) {
-    note_loss(event);
-  } else if (fsm_.is_connected() && session_ == nullptr) {
-    event.launched_in = Clock::now() - launch_began_;
-    if (lost_at_) {
-      event.outage = Clock::now() - *lost_at_;
-      event.loss = loss_;
-      event.rung = teardown_name(rung_);
-    }
-  } else if (state == SlotState::kBackingOff || state == SlotState::kQuarantined || state == SlotState::kDraining ||
-             (state == SlotState::kWaiting && fsm_.launches() > 0)) {
-    event.reason = fsm_.reason();
-  }
-  if (fsm_.is_connected()) {
-    lost_at_.reset();
-  }
-  events_.record(std::move(event));
-  tell_gate(was_connected);
-}
-
-void Slot::tell_gate(bool was_connected) {
-  const SlotState state = fsm_.state();
-  if (state == SlotState::kLosing) {
-    const TimePoint now = Clock::now();
-    const Loss loss = fsm_.loss();
-    has_lived_ = has_lived_ || (was_connected && now - connected_at_ >= config_.stable_after);
-    if (loss == Loss::kMismatch || loss == Loss::kRecycled || loss == Loss::kClosing) {
-      gate_.withdrew(spec_.name);
-    } else if (has_lived_) {
-      gate_.lived(spec_.name, now);
-    } else {
-      gate_.failed(spec_.name, fsm_.reason(), now);
-    }
-  }
-  if (state != SlotState::kWaiting && state != SlotState::kLaunching && state != SlotState::kConnecting) {
-    gate_.ended(spec_.name);
-  }
-}
-
-void Slot::note_loss(Event& event) {
-  recycle_reason_.clear();  // it gets another browser anyway
-  event.reason = fsm_.reason();
-  event.loss = fsm_.loss();
-  event.rung = teardown_name(fsm_.teardown());
-  if (!lost_at_) {
-    lost_at_ = Clock::now();
-    loss_ = fsm_.loss();
-    rung_ = fsm_.teardown();
-  }
-  rung_ = std::max(rung_, fsm_.teardown());
-}
-
 void Slot::close() {
   release(kCloseGoingAway, "the server stops");
   fsm_.close();
   note();
   browser_.stop();  // a launch under way fails at once
   wake_.cancel();
-}
-
-SlotView Slot::view() const {
-  SlotView view{.slot = spec_.name, .kind = spec_.kind, .state = fsm_.state(), .reason = fsm_.reason()};
-  view.restarts = fsm_.launches() == 0 ? 0 : fsm_.launches() - 1;
-  view.version = browser_.version();
-  if (session_ != nullptr) {
-    view.capabilities = capabilities_;
-    const AgentSession::Figures figures = session_->figures();
-    view.worker = session_->state();
-    view.last_message = figures.last_message;
-    view.pending_work = figures.pending_work;
-    view.wasm_bytes = figures.wasm_bytes;
-    view.gpu_bytes = figures.gpu_bytes;
-    view.cache_bytes = figures.cache_bytes;
-  }
-  return view;
 }
 
 void Slot::set_memory(std::uint64_t bytes) {

@@ -54,7 +54,15 @@ class Slot {
   };
   std::optional<Refusal> examine(const agent::v1::Hello& hello);
   // The session of an agent that has been let in; it has sent its Welcome. False: too late.
-  bool attach(AgentSession& session);
+  bool attach(std::shared_ptr<AgentSession> session);
+  // The session's connection broke. True when the agent may come back: the session goes on, unbound, and the driver is
+  // asked whether the page lives.
+  bool suspend(AgentSession& session, const std::string& reason);
+  // For the agent's next connection: its session, unbound; nullptr when the token is not the last one given out, or it
+  // is too late. The token is used up.
+  std::shared_ptr<AgentSession> resume_session(const std::string& token);
+  // For the next Welcome; empty when connections are not resumed.
+  std::string new_resume_token();
   // The session has ended or must: its work is answered, the listener told, the browser replaced. Idempotent.
   void detach(AgentSession& session, const std::string& reason, Loss loss);
 
@@ -70,7 +78,7 @@ class Slot {
   bool recycle_when_idle(const std::string& reason);
   void drain(const std::string& reason);
   // The agent, or nothing while none is connected.
-  [[nodiscard]] AgentSession* session() { return session_; }
+  [[nodiscard]] AgentSession* session() { return session_.get(); }
   void resume();
   void close();
 
@@ -85,6 +93,8 @@ class Slot {
   boost::asio::awaitable<void> launch();
   boost::asio::awaitable<void> tear_down();
   boost::asio::awaitable<void> watch_driver();
+  // Ends the wait for an agent whose page is gone.
+  boost::asio::awaitable<void> ask_driver(TimePoint broken_at);
   // Takes the session away from the dispatcher; the machine is told by the caller.
   void release(std::uint16_t close_code, const std::string& reason);
   // Tells the event log when the machine's state is another than it was last time.
@@ -104,10 +114,12 @@ class Slot {
   SlotFsm fsm_;
   webdriver::Browser browser_;
   boost::asio::steady_timer wake_;
-  AgentSession* session_ = nullptr;
+  std::shared_ptr<AgentSession> session_;
   TimePoint connected_at_{};
-  bool has_lived_ = false;  // this browser, for so long that it counts as one that works
-  std::string token_;       // of this launch; empty when used
+  bool has_lived_ = false;    // this browser, for so long that it counts as one that works
+  std::string token_;         // of this launch; empty when used
+  std::string resume_token_;  // of the last Welcome; empty when used
+  TimePoint broken_at_{};     // the connection, while it may be resumed
   std::uint64_t watched_run_ = 0;
   std::optional<SlotState> noted_;
   std::string recycle_reason_;                                   // empty: no recycling waits for the slot to be idle

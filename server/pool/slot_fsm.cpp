@@ -7,8 +7,9 @@
 namespace shoal::pool {
 
 std::string_view slot_state_name(SlotState state) {
-  constexpr std::array<std::string_view, 10> kNames = {"waiting", "launching", "connecting",  "ready",       "draining",
-                                                       "drained", "losing",    "backing_off", "quarantined", "closed"};
+  constexpr std::array<std::string_view, 11> kNames = {"waiting",     "launching",   "connecting", "ready",
+                                                       "draining",    "drained",     "resuming",   "losing",
+                                                       "backing_off", "quarantined", "closed"};
   return kNames[static_cast<std::size_t>(state)];
 }
 
@@ -25,6 +26,9 @@ SlotFsm::Action SlotFsm::next(TimePoint now) {
   if (state_ == SlotState::kConnecting && now >= wake_at()) {
     ++failures_;
     lose("the page did not say hello in time", Teardown::kAll, Loss::kSilent);
+  }
+  if (state_ == SlotState::kResuming && now >= wake_at()) {
+    lost(now, reason_, Teardown::kBrowser, Loss::kCrashed);
   }
   if (state_ == SlotState::kBackingOff && now >= wake_at()) {
     state_ = SlotState::kLaunching;
@@ -46,6 +50,7 @@ SlotFsm::Action SlotFsm::next(TimePoint now) {
     case SlotState::kReady:
     case SlotState::kDraining:
     case SlotState::kDrained:
+    case SlotState::kResuming:
     case SlotState::kBackingOff:
     case SlotState::kQuarantined:
       break;
@@ -56,6 +61,9 @@ SlotFsm::Action SlotFsm::next(TimePoint now) {
 TimePoint SlotFsm::wake_at() const {
   if (state_ == SlotState::kConnecting) {
     return since_ + timing_.connect_timeout;
+  }
+  if (state_ == SlotState::kResuming) {
+    return disconnected_at_ + timing_.resume_grace;
   }
   return state_ == SlotState::kBackingOff ? since_ + backoff_ : kNoDeadline;
 }
@@ -88,7 +96,7 @@ bool SlotFsm::launched(TimePoint now) {
 }
 
 bool SlotFsm::launch_failed(std::string reason) {
-  if (state_ != SlotState::kLaunching && !is_connected()) {
+  if (state_ != SlotState::kLaunching && state_ != SlotState::kResuming && !is_connected()) {
     return false;
   }
   ++failures_;
@@ -107,13 +115,32 @@ bool SlotFsm::hello(TimePoint now) {
 }
 
 bool SlotFsm::lost(TimePoint now, std::string reason, Teardown teardown, Loss loss) {
-  if (is_connected() && now - since_ >= timing_.stable_after) {
+  const bool was_ready = is_connected() || state_ == SlotState::kResuming;
+  if (was_ready && now - since_ >= timing_.stable_after) {
     failures_ = 0;
-  } else if (!is_connected() && state_ != SlotState::kConnecting && state_ != SlotState::kLaunching) {
+  } else if (!was_ready && state_ != SlotState::kConnecting && state_ != SlotState::kLaunching) {
     return false;
   }
   ++failures_;
   lose(std::move(reason), teardown, loss);
+  return true;
+}
+
+bool SlotFsm::disconnected(TimePoint now, std::string reason) {
+  if (!is_connected() || timing_.resume_grace == Duration::zero()) {
+    return false;
+  }
+  state_ = SlotState::kResuming;
+  disconnected_at_ = now;
+  reason_ = std::move(reason);
+  return true;
+}
+
+bool SlotFsm::resumed() {
+  if (state_ != SlotState::kResuming) {
+    return false;
+  }
+  state_ = draining_ ? SlotState::kDraining : SlotState::kReady;
   return true;
 }
 

@@ -5,6 +5,7 @@
 //   launching -> connecting -> ready -> losing -> launching        first loss: at once
 //                                         '-> backing off -> launching   losses in a row without a stable life between
 //   ready -> draining -> drained -> ready      an operator's wish; a drained slot that is lost comes back drained
+//   ready, draining, drained -> resuming -> ready, draining      its connection broke, its browser lives
 //   any -> losing -> quarantined       the agent's protocol or build is not ours, twice in a row
 //   any -> losing -> closed            the pool closes
 #pragma once
@@ -25,6 +26,7 @@ enum class SlotState : std::uint8_t {
   kReady,
   kDraining,  // connected: finishes what it has
   kDrained,   // connected and idle: takes nothing
+  kResuming,  // its connection broke: it may come back with another one
   kLosing,
   kBackingOff,
   kQuarantined,
@@ -45,6 +47,7 @@ struct SlotTiming {
   Duration stable_after{};
   Duration first_backoff{};
   Duration longest_backoff{};
+  Duration resume_grace{};
 };
 
 class SlotFsm {
@@ -68,6 +71,9 @@ class SlotFsm {
   bool launch_failed(std::string reason);
   bool hello(TimePoint now);
   bool lost(TimePoint now, std::string reason, Teardown teardown, Loss loss = Loss::kCrashed);
+  // The connection broke and the browser may live: lost unless resumed() within the grace.
+  bool disconnected(TimePoint now, std::string reason);
+  bool resumed();
   bool mismatch(std::string reason);  // protocol or build
   void torn_down(TimePoint now);
   // An operator's wish, for the browser that is there and those that follow.
@@ -99,6 +105,7 @@ class SlotFsm {
   Teardown teardown_ = Teardown::kAll;
   std::string reason_;
   TimePoint since_{};  // connecting, ready or backing off
+  TimePoint disconnected_at_{};
   std::uint32_t failures_ = 0;
   std::uint32_t mismatches_ = 0;
   std::uint64_t launches_ = 0;

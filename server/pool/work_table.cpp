@@ -43,6 +43,30 @@ void WorkTable::add_unload(std::uint64_t work_id, TimePoint answer_by) {
   items_[work_id] = Item{.answer_by = answer_by};
 }
 
+void WorkTable::keep(std::uint64_t work_id, Request request) {
+  if (const auto found = items_.find(work_id); found != items_.end()) {
+    found->second.request = std::move(request);
+  }
+}
+
+void WorkTable::cancelled(std::uint64_t work_id) {
+  if (const auto found = items_.find(work_id); found != items_.end()) {
+    found->second.request.is_cancelled = true;
+  }
+}
+
+std::vector<const WorkTable::Request*> WorkTable::restart() {
+  std::vector<const Request*> requests;
+  for (auto& [work_id, item] : items_) {
+    item.outputs.clear();
+    item.byte_sizes.clear();
+    item.filling = 0;
+    item.declared_bytes = 0;
+    requests.push_back(&item.request);
+  }
+  return requests;
+}
+
 Result<WorkTable::Item*> WorkTable::running(std::uint64_t work_id) {
   const auto found = items_.find(work_id);
   if (found == items_.end() || !found->second.ran) {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,18 @@ class WorkTable {
   Result<Answer> end(std::uint64_t work_id, const agent::v1::End& message);
   Result<Answer> error(std::uint64_t work_id, const agent::v1::Error& message);
 
+  // What the agent was asked, kept until it has answered: on another connection it may have to be asked again.
+  struct Request {
+    agent::v1::Envelope envelope;
+    std::shared_ptr<const std::vector<Tensor>> inputs = {};  // of a run
+    TimePoint deadline = kNoDeadline;                        // of a run
+    bool is_cancelled = false;
+  };
+  void keep(std::uint64_t work_id, Request request);
+  void cancelled(std::uint64_t work_id);
+  // Another connection: half of an output is none. The requests of all that is in hand, in their order.
+  std::vector<const Request*> restart();
+
   // Takes the work out with an error of ours; nothing to call when it is not there.
   Answer fail_one(std::uint64_t work_id, Error error);
   std::vector<Answer> fail_all(const Error& error);
@@ -49,6 +62,7 @@ class WorkTable {
   struct Item {
     std::string backend = {};
     TimePoint answer_by = kNoDeadline;
+    Request request = {};
     Loaded loaded = {};
     Ran ran = {};  // neither: an unload
     std::vector<Tensor> outputs = {};

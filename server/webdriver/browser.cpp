@@ -57,8 +57,21 @@ asio::awaitable<Status> Browser::open(std::string url, TimePoint deadline) {
   session_id_ = session->id;
   driver_->session_opened(session->id);
   version_ = session->browser_name + " " + session->browser_version;
+  url_ = url;
   const auto opened = co_await send(navigate(*session_id_, url), deadline);
   co_return opened ? Status() : fail(Error(opened.error()).with("opening the agent page"));
+}
+
+asio::awaitable<Status> Browser::page_lives(TimePoint deadline) {
+  if (!session_id_) {
+    co_return fail(Code::kUnavailable, "no session");
+  }
+  const auto url = co_await send(get_url(*session_id_), deadline);
+  if (!url) {
+    co_return fail(url.error());
+  }
+  // A browser that outlives its page shows another one in its place.
+  co_return *url == url_ ? Status() : fail(Code::kUnavailable, "the page is another one");
 }
 
 asio::awaitable<Status> Browser::drop(TimePoint deadline) {

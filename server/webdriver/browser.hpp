@@ -39,6 +39,9 @@ class Browser {
 
   boost::asio::awaitable<Status> open(std::string url, TimePoint deadline);
 
+  // Whether the page that was opened is there, as the driver says; it may be asked beside the others.
+  boost::asio::awaitable<Status> page_lives(TimePoint deadline);
+
   // Kills the browser and ends its session. An error: the driver is of no use any more.
   boost::asio::awaitable<Status> drop(TimePoint deadline);
 
@@ -70,6 +73,7 @@ class Browser {
   boost::asio::steady_timer stopped_;  // expires when commands are to be given up
   Endpoint endpoint_;
   std::optional<std::string> session_id_;
+  std::string url_;  // of the page
   std::string version_;
 };
 

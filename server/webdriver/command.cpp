@@ -56,6 +56,7 @@ Command set_timeouts(std::string_view session_id, SessionTimeouts timeouts) {
           text_of({{"script", timeouts.script.count()}, {"pageLoad", timeouts.page_load.count()}})};
 }
 
+Command get_url(std::string_view session_id) { return {"GET", session_path(session_id, "/url"), {}}; }
 Command get_timeouts(std::string_view session_id) { return {"GET", session_path(session_id, "/timeouts"), {}}; }
 
 Result<json> parse_response(int http_status, std::string_view body) {

@@ -27,6 +27,7 @@ Command get_status();
 Command new_session(nlohmann::json capabilities);
 Command delete_session(std::string_view session_id);
 Command navigate(std::string_view session_id, std::string_view url);
+Command get_url(std::string_view session_id);
 Command set_timeouts(std::string_view session_id, SessionTimeouts timeouts);
 Command get_timeouts(std::string_view session_id);
 

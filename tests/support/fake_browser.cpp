@@ -13,8 +13,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "server/wire/frame.hpp"
 #include "tests/support/loopback_websocket.hpp"
@@ -41,14 +44,19 @@ std::string query_value(const std::string& url, const std::string& name) {
   return value;
 }
 
-std::string hello(const std::string& url) {
+std::string hello(const std::string& url, const std::string& resume_token = {},
+                  const std::vector<std::uint64_t>& holding = {}) {
   Envelope envelope;
   agent::v1::Hello& message = *envelope.mutable_hello();
   message.set_protocol(wire::kAgentProtocol);
   const char* build = std::getenv("FAKE_AGENT_BUILD");
   message.set_build(build == nullptr ? "" : build);
   message.set_slot(query_value(url, "slot"));
-  message.set_token(query_value(url, "token"));
+  if (resume_token.empty()) {
+    message.set_token(query_value(url, "token"));
+  }
+  message.set_resume_token(resume_token);
+  message.mutable_holding()->Add(holding.begin(), holding.end());
   message.set_user_agent("fake");
   message.mutable_capabilities()->set_wasm_simd(true);
   return wire::encode_frame(envelope);
@@ -75,7 +83,25 @@ class Pen {
   bool busy_ = false;
 };
 
-asio::awaitable<void> beat(Pen& pen) {
+struct Link {
+  explicit Link(const asio::any_io_executor& executor) : client(executor), pen(client) {}
+  Client client;
+  Pen pen;
+};
+
+asio::awaitable<std::shared_ptr<Link>> open_link(std::string url, std::string first) {
+  auto link = std::make_shared<Link>(co_await asio::this_coro::executor);
+  const std::string origin = url.substr(0, url.find('/', 7));
+  const auto port = static_cast<std::uint16_t>(std::stoi(origin.substr(origin.rfind(':') + 1)));
+  if (!co_await connect(link->client, {asio::ip::address_v4::loopback(), port}, origin) ||
+      !co_await write_message(link->client, std::move(first))) {
+    std::_Exit(1);
+  }
+  co_return link;
+}
+
+asio::awaitable<void> beat(std::shared_ptr<Link> link) {
+  Pen& pen = link->pen;
   asio::steady_timer timer(co_await asio::this_coro::executor);
   Envelope envelope;
   envelope.mutable_heartbeat()->set_wasm_bytes(1234);
@@ -133,18 +159,14 @@ asio::awaitable<void> answer_run(Pen& pen, std::uint64_t work_id, Received recei
 
 asio::awaitable<void> agent(std::string url) {
   const auto executor = co_await asio::this_coro::executor;
-  const std::string origin = url.substr(0, url.find('/', 7));
-  const auto port = static_cast<std::uint16_t>(std::stoi(origin.substr(origin.rfind(':') + 1)));
-  Client client(executor);
-  if (!co_await connect(client, {asio::ip::address_v4::loopback(), port}, origin) ||
-      !co_await write_message(client, hello(url))) {
-    std::_Exit(1);
-  }
+  std::shared_ptr<Link> link = co_await open_link(url, hello(url));
   std::map<std::uint64_t, Received> runs;
-  Pen pen(client);
-  asio::co_spawn(executor, beat(pen), asio::detached);
+  std::string resume_token;
+  bool was_cut = false;
+  asio::co_spawn(executor, beat(link), asio::detached);
   for (;;) {
-    const std::optional<std::string> message = co_await read_message(client);
+    Pen& pen = link->pen;
+    const std::optional<std::string> message = co_await read_message(link->client);
     if (!message) {
       std::_Exit(0);
     }
@@ -157,6 +179,9 @@ asio::awaitable<void> agent(std::string url) {
     Envelope answer;
     answer.set_work_id(work_id);
     switch (frame->envelope.body_case()) {
+      case Envelope::kWelcome:
+        resume_token = frame->envelope.welcome().resume_token();
+        break;
       case Envelope::kLoad:
         (*answer.mutable_end()->mutable_loaded()->mutable_nodes())["wasm"] = 3;
         co_await pen.write(wire::encode_frame(answer));
@@ -183,7 +208,22 @@ asio::awaitable<void> agent(std::string url) {
         received.bytes += frame->payload;
         if (received.bytes.size() >= received.expected) {
           auto complete = runs.extract(work_id);
-          co_await answer_run(pen, work_id, std::move(complete.mapped()));
+          const std::string instance = complete.mapped().run.instance();
+          if (instance == "gone") {
+            link->client.next_layer().close();
+            asio::steady_timer forever(executor, std::chrono::hours(1));
+            co_await forever.async_wait(asio::use_awaitable);
+          }
+          if ((instance == "forget" || instance == "hold") && !std::exchange(was_cut, true)) {
+            link->client.next_layer().close();
+            const std::vector<std::uint64_t> holding(instance == "hold" ? 1 : 0, work_id);
+            link = co_await open_link(url, hello(url, resume_token, holding));
+            asio::co_spawn(executor, beat(link), asio::detached);
+            if (instance == "forget") {
+              break;
+            }
+          }
+          co_await answer_run(link->pen, work_id, std::move(complete.mapped()));
         }
         break;
       }
@@ -213,6 +253,8 @@ int fake_driver_main() {
               static_cast<unsigned>(acceptor.local_endpoint().port()));
   std::fflush(stdout);
   signal(SIGCHLD, SIG_IGN);
+  std::string url;
+  pid_t browser = 0;
   for (;;) {
     tcp::socket socket = acceptor.accept();
     boost::beast::flat_buffer buffer;
@@ -223,17 +265,25 @@ int fake_driver_main() {
       continue;
     }
     nlohmann::json value = nullptr;
+    auto status = http::status::ok;
     if (request.target() == "/session") {
       value = {{"sessionId", "fake"}, {"capabilities", {{"browserName", "fake"}, {"browserVersion", "1"}}}};
+    } else if (request.target().ends_with("/url") && request.method() == http::verb::get) {
+      value = url;
+      if (browser <= 0 || kill(browser, 0) != 0) {
+        status = http::status::not_found;
+        value = {{"error", "invalid session id"}, {"message", "the browser is gone"}};
+      }
     } else if (request.target().ends_with("/url")) {
-      const std::string url = nlohmann::json::parse(request.body())["url"];
-      if (fork() == 0) {
+      url = nlohmann::json::parse(request.body())["url"];
+      browser = fork();
+      if (browser == 0) {
         acceptor.close();
         socket.close();
         browse(url);
       }
     }
-    http::response<http::string_body> response(http::status::ok, 11, nlohmann::json{{"value", value}}.dump());
+    http::response<http::string_body> response(status, 11, nlohmann::json{{"value", value}}.dump());
     response.prepare_payload();
     http::write(socket, response, error);
   }

@@ -1,6 +1,7 @@
 // The link worker: the WebSocket, the hello, the heartbeat and the routing of works to engines. It never computes, so a
-// heartbeat is late only when the browser itself is in trouble. When the socket closes it says so to the page, which
-// starts afresh; nothing here survives a connection.
+// heartbeat is late only when the browser itself is in trouble. A connection that breaks without a close is resumed for as
+// long as the server waits for that: engines and what they have loaded stay, and works that are here whole are answered on
+// the next connection. Any other end is told to the page, which starts afresh.
 import { create } from '@bufbuild/protobuf';
 import {
   type DebugRequest,
@@ -10,6 +11,7 @@ import {
   HeartbeatSchema,
   HelloSchema,
   LeavingSchema,
+  type Welcome,
 } from '../generated/shoal/agent/v1/agent_pb';
 import { type Backend, BACKENDS } from '../engine/messages';
 import { type Assembled, Assembler, MAX_PENDING_BYTES } from '../protocol/assembler';
@@ -25,6 +27,8 @@ import { Outbox } from './outbox';
 const SUBPROTOCOL = 'shoal.agent.v1';
 const HEARTBEAT_MS = 1000;
 const MALFORMED = 4002;
+const BROKEN = 1006; // no close frame came
+const RESUME_PAUSE_MS = 25;
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
 let pageBeatAt = performance.now();
@@ -38,21 +42,24 @@ function setStatus(change: Partial<Status>): void {
 }
 
 class Link implements Answers {
-  readonly #assembler = new Assembler();
+  #assembler = new Assembler();
   readonly #backendOf = new Map<string, Backend>();
   readonly #engines: ReadonlyMap<Backend, EngineHandle>;
-  readonly #socket: WebSocket;
-  readonly #outbox: Outbox;
+  #socket: WebSocket;
+  #outbox: Outbox;
+  #isWelcome = false;
+  #resumeToken = '';
+  #resumeMs = 0;
+  // While the connection is broken: until when it may be resumed, and what was answered meanwhile.
+  #resumeUntil: number | undefined;
+  readonly #late = new Set<bigint>();
   readonly #errors = new ErrorLog();
   #sequence = 0n;
 
   constructor(private readonly start: Start) {
     this.#engines = new Map(start.backends.map((backend) => [backend, new EngineHandle(backend, this)]));
-    this.#socket = new WebSocket(new URL('ws', location.href).href.replace(/^http/, 'ws'), SUBPROTOCOL);
-    this.#socket.binaryType = 'arraybuffer';
-    this.#outbox = new Outbox(this.#socket);
-    this.#socket.onmessage = (event: MessageEvent<ArrayBuffer | string>) => this.#receive(event.data);
-    this.#socket.onclose = (event) => tellPage({ kind: 'closed', code: event.code, reason: event.reason });
+    this.#socket = this.#connect();
+    this.#outbox = this.#newOutbox();
     const opened = new Promise<void>((resolve) => (this.#socket.onopen = () => resolve()));
     void Promise.all([capabilitiesOf(this.#engines), opened]).then(([capabilities]) => {
       setStatus({ state: 'connecting' });
@@ -71,6 +78,64 @@ class Link implements Answers {
     });
   }
 
+  #connect(): WebSocket {
+    const socket = new WebSocket(new URL('ws', location.href).href.replace(/^http/, 'ws'), SUBPROTOCOL);
+    socket.binaryType = 'arraybuffer';
+    socket.onmessage = (event: MessageEvent<ArrayBuffer | string>) => this.#receive(event.data);
+    socket.onclose = (event) => this.#closed(event);
+    return socket;
+  }
+
+  // Holds everything back while the connection is broken: a closed socket would drop it. One that has a successor runs
+  // empty.
+  #newOutbox(): Outbox {
+    const room = (): number => {
+      if (this.#outbox !== outbox) return 0;
+      return this.#resumeUntil === undefined ? this.#socket.bufferedAmount : Infinity;
+    };
+    const outbox: Outbox = new Outbox({
+      get bufferedAmount() {
+        return room();
+      },
+      send: (frame) => {
+        if (this.#outbox === outbox) this.#socket.send(frame);
+      },
+    });
+    return outbox;
+  }
+
+  #closed(event: CloseEvent): void {
+    const now = performance.now();
+    if (this.#isWelcome && this.#resumeToken !== '') {
+      this.#resumeUntil = now + this.#resumeMs;
+      this.#isWelcome = false;
+      // Answers that were under way may be lost, and so may what was half received: the server asks again.
+      this.#outbox = this.#newOutbox();
+      this.#assembler = new Assembler();
+      this.#late.clear();
+    }
+    if (event.code !== BROKEN || this.#resumeUntil === undefined || now >= this.#resumeUntil)
+      return tellPage({ kind: 'closed', code: event.code, reason: event.reason });
+    setStatus({ state: 'connecting' });
+    setTimeout(() => this.#resume(), RESUME_PAUSE_MS);
+  }
+
+  #resume(): void {
+    const socket = this.#connect();
+    this.#socket = socket;
+    socket.onopen = () => {
+      const holding = [...[...this.#engines.values()].flatMap((engine) => engine.workIds), ...this.#late];
+      const hello = create(HelloSchema, {
+        protocol: PROTOCOL_VERSION,
+        build: __SHOAL_BUILD__,
+        slot: this.start.slot,
+        resumeToken: this.#resumeToken,
+        holding,
+      });
+      socket.send(encodeFrame(create(EnvelopeSchema, { body: { case: 'hello', value: hello } })));
+    };
+  }
+
   leave(reason: string): void {
     this.#send({ case: 'leaving', value: create(LeavingSchema, { reason }) });
   }
@@ -83,6 +148,7 @@ class Link implements Answers {
 
   done(workId: bigint, frames: readonly Uint8Array<ArrayBuffer>[]): void {
     const bytes = frames.reduce((sum, frame) => sum + frame.byteLength, 0);
+    if (this.#resumeUntil !== undefined) this.#late.add(workId);
     this.#outbox.answer(workId, frames, bytes);
   }
 
@@ -92,13 +158,15 @@ class Link implements Answers {
 
   error(workId: bigint, error: PlainError): void {
     this.#errors.add(error, '', workId, Date.now());
+    if (this.#resumeUntil !== undefined) this.#late.add(workId);
     // After everything else of the same work.
     const envelope = create(EnvelopeSchema, { workId, body: { case: 'error', value: create(ErrorSchema, error) } });
     this.#outbox.answer(workId, [encodeFrame(envelope)], 0);
   }
 
   #send(body: Envelope['body']): void {
-    if (this.#socket.readyState === WebSocket.OPEN) this.#outbox.control(encodeFrame(create(EnvelopeSchema, { body })));
+    if (this.#socket.readyState === WebSocket.OPEN && this.#resumeUntil === undefined)
+      this.#outbox.control(encodeFrame(create(EnvelopeSchema, { body })));
   }
 
   #receive(data: ArrayBuffer | string): void {
@@ -110,7 +178,7 @@ class Link implements Answers {
     const { workId, body } = envelope;
     switch (body.case) {
       case 'welcome':
-        return this.#welcome(body.value.workerId, body.value.heartbeatMs, body.value.wasmThreads);
+        return this.#welcome(body.value);
       case 'load': {
         const backend = BACKENDS.find((name) => name === body.value.backend);
         const engine = backend === undefined ? undefined : this.#engines.get(backend);
@@ -176,12 +244,20 @@ class Link implements Answers {
     for (const engine of this.#engines.values()) if (engine.cancel(workId)) return;
   }
 
-  #welcome(workerId: string, heartbeatMs: number, threads: number): void {
+  #welcome({ workerId, heartbeatMs, wasmThreads, resumeToken, resumeMs }: Welcome): void {
+    this.#isWelcome = true;
+    this.#resumeToken = resumeToken;
+    this.#resumeMs = resumeMs;
     setStatus({ state: 'connected', workerId });
+    if (this.#resumeUntil !== undefined) {
+      this.#resumeUntil = undefined;
+      this.#late.clear();
+      return this.#beat();
+    }
     // The first backend of the list is the default one: what it needs is fetched before the first load asks.
     let isFirst = true;
     for (const engine of this.#engines.values()) {
-      engine.configure(threads || Math.min(4, navigator.hardwareConcurrency), isFirst);
+      engine.configure(wasmThreads || Math.min(4, navigator.hardwareConcurrency), isFirst);
       isFirst = false;
     }
     this.#beat();

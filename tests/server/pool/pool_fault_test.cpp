@@ -94,6 +94,56 @@ TEST_F(PoolTest, WhateverTheAgentDoesWrongEndsOnlyItself) {
   });
 }
 
+TEST_F(PoolTest, ACutConnectionIsResumedAndWhatWasInHandIsAnsweredOnce) {
+  config.resume_grace = 5s;
+  for (const char* deed : {"forget", "hold"}) {
+    outcomes.clear();
+    listener.ready_count = listener.lost_count = 0;
+    with_pool([this, deed]() -> asio::awaitable<void> {
+      co_await ready(1);
+      const auto before = tree();
+      run(deed, std::string(600'000, 'x'));
+      run("echo", "abc");
+      EXPECT_TRUE(co_await until([&] { return outcomes.size() == 2; })) << deed;
+      for (const auto& outcome : outcomes) {
+        EXPECT_TRUE(outcome) << deed << ": " << (outcome ? "" : outcome.error().message);
+      }
+      EXPECT_EQ(listener.lost_count, 0) << deed;
+      EXPECT_EQ(tree(), before) << deed;
+      EXPECT_EQ(pool->snapshot().at(0).state, SlotState::kReady);
+      outcomes.clear();
+      run("echo", "again");
+      EXPECT_TRUE(co_await until([&] { return outcomes.size() == 1; })) << deed;
+      EXPECT_TRUE(outcomes.at(0)) << deed;
+    });
+  }
+}
+
+TEST_F(PoolTest, AnAgentThatDoesNotComeBackWithinTheGraceIsLost) {
+  config.resume_grace = 200ms;
+  with_pool([this]() -> asio::awaitable<void> {
+    co_await ready(1);
+    const TimePoint began = Clock::now();
+    run("gone");
+    EXPECT_TRUE(co_await until([&] { return listener.lost_count == 1; }));
+    EXPECT_GE(Clock::now() - began, 190ms);
+    EXPECT_EQ(only_error(), Code::kWorkerLost);
+    co_await ready(2);
+  });
+}
+
+TEST_F(PoolTest, NobodyWaitsForTheAgentOfABrowserThatIsGone) {
+  config.resume_grace = 10s;
+  with_pool([this]() -> asio::awaitable<void> {
+    co_await ready(1);
+    const TimePoint began = Clock::now();
+    run("die");
+    co_await ready(2);
+    EXPECT_LT(Clock::now() - began, 5s);
+    EXPECT_EQ(only_error(), Code::kWorkerLost);
+  });
+}
+
 TEST_F(PoolTest, FiftyRoundsOfKillingLeakNothing) {
   with_pool([this]() -> asio::awaitable<void> {
     const auto open_files = [] {

@@ -233,5 +233,79 @@ TEST_F(SlotFsmTest, ASlotThatIsNotConnectedIsDrainedWhenItIs) {
   EXPECT_EQ(fsm.state(), SlotState::kLosing);
 }
 
+TEST_F(SlotFsmTest, WaitsForItsTurnWithoutCountingALaunch) {
+  ASSERT_EQ(fsm.next(now), Action::kLaunch);
+  fsm.wait_turn("the breaker is open");
+  EXPECT_EQ(fsm.state(), SlotState::kWaiting);
+  EXPECT_EQ(fsm.launches(), 0U);
+  EXPECT_EQ(fsm.reason(), "the breaker is open");
+  EXPECT_EQ(fsm.next(now), Action::kWait);
+  EXPECT_EQ(fsm.wake_at(), kNoDeadline);
+  fsm.take_turn();
+  become_ready();
+  EXPECT_EQ(fsm.launches(), 1U);
+  fsm.take_turn();
+  EXPECT_EQ(fsm.state(), SlotState::kReady);
+}
+
+class ResumeTest : public SlotFsmTest {
+ protected:
+  ResumeTest() { fsm = SlotFsm(timing); }
+  SlotTiming timing{
+      .connect_timeout = 30s, .stable_after = 2s, .first_backoff = 500ms, .longest_backoff = 4s, .resume_grace = 500ms};
+};
+
+TEST_F(ResumeTest, AConnectionThatComesBackInTimeIsNoLoss) {
+  become_ready();
+  EXPECT_TRUE(fsm.disconnected(now, "broke"));
+  EXPECT_FALSE(fsm.disconnected(now, "broke again"));
+  EXPECT_EQ(fsm.state(), SlotState::kResuming);
+  EXPECT_EQ(fsm.wake_at(), now + 500ms);
+  now += 499ms;
+  EXPECT_EQ(fsm.next(now), Action::kWait);
+  EXPECT_TRUE(fsm.resumed());
+  EXPECT_EQ(fsm.state(), SlotState::kReady);
+  EXPECT_FALSE(fsm.resumed());
+  EXPECT_EQ(fsm.launches(), 1U);
+}
+
+TEST_F(ResumeTest, AfterTheGraceItIsALoss) {
+  become_ready();
+  now += 10s;
+  fsm.disconnected(now, "broke");
+  now += 500ms;
+  tear_down(Teardown::kBrowser);
+  EXPECT_EQ(fsm.loss(), Loss::kCrashed);
+  EXPECT_EQ(fsm.reason(), "broke");
+  EXPECT_FALSE(fsm.resumed());
+  EXPECT_EQ(fsm.next(now), Action::kLaunch) << "it had lived a stable life";
+}
+
+TEST_F(ResumeTest, ALossOrARecycleEndsTheWait) {
+  become_ready();
+  fsm.disconnected(now, "broke");
+  EXPECT_TRUE(fsm.lost(now, "the page is gone", Teardown::kBrowser));
+  tear_down(Teardown::kBrowser);
+  become_ready();
+  fsm.disconnected(now, "broke");
+  EXPECT_TRUE(fsm.recycle("an operator", Teardown::kAll));
+  tear_down(Teardown::kAll);
+}
+
+TEST_F(ResumeTest, ADrainedOneComesBackToFinishDraining) {
+  become_ready();
+  fsm.drain("upgrade");
+  fsm.idle();
+  fsm.disconnected(now, "broke");
+  EXPECT_TRUE(fsm.resumed());
+  EXPECT_EQ(fsm.state(), SlotState::kDraining);
+}
+
+TEST_F(SlotFsmTest, WithoutGraceABrokenConnectionIsALoss) {
+  become_ready();
+  EXPECT_FALSE(fsm.disconnected(now, "broke"));
+  EXPECT_EQ(fsm.state(), SlotState::kReady);
+}
+
 }  // namespace
 }  // namespace shoal::pool

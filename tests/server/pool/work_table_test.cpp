@@ -151,5 +151,25 @@ TEST_F(WorkTableTest, FailOneTakesItOut) {
   EXPECT_EQ(table.in_hand().size(), 0U);
 }
 
+TEST_F(WorkTableTest, OnAnotherConnectionHalfAnOutputIsNoneAndTheRequestsAreThere) {
+  add_run(1);
+  agent::v1::Envelope run;
+  run.set_work_id(1);
+  table.keep(1, {.envelope = run});
+  add_run(2);
+  table.keep(2, {.envelope = run});
+  table.cancelled(2);
+  ASSERT_TRUE(table.output(1, output({fp32("a", 2)}), "1234"));
+  const auto requests = table.restart();
+  ASSERT_EQ(requests.size(), 2U);
+  EXPECT_EQ(requests[0]->envelope.work_id(), 1U);
+  EXPECT_FALSE(requests[0]->is_cancelled);
+  EXPECT_TRUE(requests[1]->is_cancelled);
+  ASSERT_TRUE(table.output(1, output({fp32("a", 2)}), "12345678"));
+  finish(1);
+  ASSERT_EQ(ran.size(), 1U);
+  EXPECT_EQ(ran[0]->outputs.at(0).data, "12345678");
+}
+
 }  // namespace
 }  // namespace shoal::pool

@@ -1,0 +1,94 @@
+// Of a Slot: what others are told of it.
+#include <algorithm>
+#include <utility>
+
+#include "server/pool/slot.hpp"
+
+namespace shoal::pool {
+
+void Slot::note() {
+  const SlotState state = fsm_.state();
+  if (noted_ == state) {
+    return;
+  }
+  Event event{.slot = spec_.name, .to = std::string(slot_state_name(state))};
+  const bool was_connected = noted_ == SlotState::kReady || noted_ == SlotState::kResuming ||
+                             noted_ == SlotState::kDraining || noted_ == SlotState::kDrained;
+  if (noted_) {
+    event.from = slot_state_name(*noted_);
+  }
+  noted_ = state;
+  if (state == SlotState::kLosing) {
+    note_loss(event);
+  } else if (event.from == "resuming" && fsm_.is_connected()) {
+    event.outage = Clock::now() - broken_at_;
+    event.loss = Loss::kBroken;
+    event.rung = "resume";
+  } else if (fsm_.is_connected() && session_ == nullptr) {
+    event.launched_in = Clock::now() - launch_began_;
+    if (lost_at_) {
+      event.outage = Clock::now() - *lost_at_;
+      event.loss = loss_;
+      event.rung = teardown_name(rung_);
+    }
+  } else if (state == SlotState::kBackingOff || state == SlotState::kQuarantined || state == SlotState::kDraining ||
+             state == SlotState::kResuming || (state == SlotState::kWaiting && fsm_.launches() > 0)) {
+    event.reason = fsm_.reason();
+  }
+  if (fsm_.is_connected()) {
+    lost_at_.reset();
+  }
+  events_.record(std::move(event));
+  tell_gate(was_connected);
+}
+
+void Slot::tell_gate(bool was_connected) {
+  const SlotState state = fsm_.state();
+  if (state == SlotState::kLosing) {
+    const TimePoint now = Clock::now();
+    const Loss loss = fsm_.loss();
+    has_lived_ = has_lived_ || (was_connected && now - connected_at_ >= config_.stable_after);
+    if (loss == Loss::kMismatch || loss == Loss::kRecycled || loss == Loss::kClosing) {
+      gate_.withdrew(spec_.name);
+    } else if (has_lived_) {
+      gate_.lived(spec_.name, now);
+    } else {
+      gate_.failed(spec_.name, fsm_.reason(), now);
+    }
+  }
+  if (state != SlotState::kWaiting && state != SlotState::kLaunching && state != SlotState::kConnecting) {
+    gate_.ended(spec_.name);
+  }
+}
+
+void Slot::note_loss(Event& event) {
+  recycle_reason_.clear();  // it gets another browser anyway
+  event.reason = fsm_.reason();
+  event.loss = fsm_.loss();
+  event.rung = teardown_name(fsm_.teardown());
+  if (!lost_at_) {
+    lost_at_ = event.from == "resuming" ? broken_at_ : Clock::now();
+    loss_ = fsm_.loss();
+    rung_ = fsm_.teardown();
+  }
+  rung_ = std::max(rung_, fsm_.teardown());
+}
+
+SlotView Slot::view() const {
+  SlotView view{.slot = spec_.name, .kind = spec_.kind, .state = fsm_.state(), .reason = fsm_.reason()};
+  view.restarts = fsm_.launches() == 0 ? 0 : fsm_.launches() - 1;
+  view.version = browser_.version();
+  if (session_ != nullptr) {
+    view.capabilities = capabilities_;
+    const AgentSession::Figures figures = session_->figures();
+    view.worker = session_->state();
+    view.last_message = figures.last_message;
+    view.pending_work = figures.pending_work;
+    view.wasm_bytes = figures.wasm_bytes;
+    view.gpu_bytes = figures.gpu_bytes;
+    view.cache_bytes = figures.cache_bytes;
+  }
+  return view;
+}
+
+}  // namespace shoal::pool
