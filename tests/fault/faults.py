@@ -129,7 +129,8 @@ def garbage(target: Target) -> None:
 FAULTS = [
     Fault("SIGKILL renderer", kill("renderer")),
     Fault("SIGKILL GPU process, on webgpu", kill("gpu-process"), CHROMIUM, model="gpu", loses=False),
-    Fault("SIGKILL network service", kill("network"), (*CHROMIUM, "webkitgtk")),
+    # The page lives, and comes back on another connection.
+    Fault("SIGKILL network service", kill("network"), (*CHROMIUM, "webkitgtk"), loses=False),
     Fault("SIGKILL browser", kill("browser")),
     Fault("SIGKILL driver", kill("driver")),
     Fault("SIGKILL supervisor", kill("supervisor")),
@@ -142,7 +143,7 @@ FAULTS = [
     Fault("endless loop in the engine", engine_loop),
     Fault("page heap exhausted", page_heap),
     Fault("WASM memory exhausted", wasm_memory, loses=False),
-    Fault("WebSocket reset", cut),
+    Fault("WebSocket reset", cut, loses=False),
     Fault("WebSocket half-open", freeze, undo=thaw),
     Fault("WebSocket slow", slow, undo=fast, loses=False),
     Fault("WebSocket garbage", garbage),
