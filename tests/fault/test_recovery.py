@@ -24,6 +24,8 @@ from support.waiting import eventually
 
 MOST_ROUNDS, DEADLINE_S, IN_FLIGHT = 20, 120, 8
 KEPT_ALIVE = 4  # HTTP connections of the browser that are still open vary; a leak of one a round exceeds them
+# Shorter than the defaults, so that a round takes minutes and not ten.
+SILENCE = {"pool__heartbeat_silence": "4s", "pool__page_silence": "8s", "pool__engine_silence": "8s"}
 INSTALLED = {
     "firefox": HOME / "tools/geckodriver/bin/geckodriver",
     "webkitgtk": Path("/usr/bin/WebKitWebDriver"),
@@ -57,7 +59,7 @@ def begin(launch, repository, seed, kind):
     proxy = Proxy()
     backends = "wasm+webgpu" if kind in ("headless_shell", "chromium") else "wasm"
     server = launch(pool__browsers=group(kind, backends=backends, threads="1", agent_url=proxy.page), pool__connect_timeout="60s",
-                    pool__memory_budget="3GiB", pool__adapter="software", models__repository=str(repository)).listen()
+                    pool__memory_budget="3GiB", pool__adapter="software", models__repository=str(repository), **SILENCE).listen()
     proxy.target = server.http
     server.wait_ready(120)
     target = Target(server, kind, proxy, fault_models.matrices(seed))
