@@ -18,6 +18,7 @@ enum class Loss : std::uint8_t {
   kNone,
   kCrashed,   // its connection ended by itself
   kHung,      // the watchdog's verdict
+  kMemory,    // its processes took far more than they may
   kProtocol,  // it broke the agent's protocol
   kBroken,    // its connection broke; its browser lived
   kLeft,      // its agent said goodbye

@@ -161,6 +161,10 @@ void Slot::check(TimePoint now) {
     detach(*session_, *wrong, Loss::kHung);
     return;
   }
+  if (const std::optional<std::string> wrong = runaway_verdict(config_.wear, session_->state().memory_bytes)) {
+    detach(*session_, *wrong, Loss::kMemory);
+    return;
+  }
   session_->expire_debug(now);
   if (session_->figures().pending_work > 0) {
     return;

@@ -7,6 +7,7 @@ namespace shoal::pool {
 namespace {
 
 constexpr std::uint64_t kMiB = 1U << 20;
+constexpr std::uint64_t kOwnSize = 1024 * kMiB;  // more than any kind takes with nothing loaded
 
 }  // namespace
 
@@ -24,6 +25,14 @@ std::optional<std::string> wear_verdict(const WearLimits& limits, const Wear& we
                        std::chrono::duration_cast<std::chrono::seconds>(limits.max_age).count());
   }
   return std::nullopt;
+}
+
+std::optional<std::string> runaway_verdict(const WearLimits& limits, std::uint64_t memory_bytes) {
+  if (limits.max_memory_bytes == 0 || memory_bytes < limits.max_memory_bytes + limits.max_memory_bytes / 2 + kOwnSize) {
+    return std::nullopt;
+  }
+  return fmt::format("runaway: its processes take {} MiB, the limit is {} MiB", memory_bytes / kMiB,
+                     limits.max_memory_bytes / kMiB);
 }
 
 }  // namespace shoal::pool

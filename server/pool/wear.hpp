@@ -28,4 +28,8 @@ struct Wear {
 // The limit that is reached, in words, or nothing.
 std::optional<std::string> wear_verdict(const WearLimits& limits, const Wear& wear);
 
+// Far beyond the memory limit (half as much again, and a browser's own size): it is not waited for until it is idle,
+// since the machine would be out of memory first. In words, or nothing.
+std::optional<std::string> runaway_verdict(const WearLimits& limits, std::uint64_t memory_bytes);
+
 }  // namespace shoal::pool

@@ -25,5 +25,13 @@ TEST(Wear, EachLimitIsReachedAtItsValue) {
             "worn: its processes take 120 MiB, the limit is 100 MiB");
 }
 
+TEST(Wear, ARunawayIsFarBeyondTheLimit) {
+  const WearLimits limits{.max_memory_bytes = 2048 * kMiB};
+  EXPECT_FALSE(runaway_verdict(limits, 4096 * kMiB - 1));
+  EXPECT_EQ(runaway_verdict(limits, 4096 * kMiB), "runaway: its processes take 4096 MiB, the limit is 2048 MiB");
+  EXPECT_FALSE(runaway_verdict({}, 1ULL << 40)) << "no limit";
+  EXPECT_FALSE(runaway_verdict({.max_memory_bytes = kMiB}, 600 * kMiB)) << "a browser with nothing loaded";
+}
+
 }  // namespace
 }  // namespace shoal::pool
