@@ -25,7 +25,7 @@ from support.waiting import eventually
 MOST_ROUNDS, DEADLINE_S, IN_FLIGHT = 20, 120, 8
 KEPT_ALIVE = 4  # HTTP connections of the browser that are still open vary; a leak of one a round exceeds them
 # Shorter than the defaults, so that a round takes minutes and not ten.
-SILENCE = {"pool__heartbeat_silence": "4s", "pool__page_silence": "8s", "pool__engine_silence": "8s"}
+SILENCE = {"pool__heartbeat_silence": "5s", "pool__page_silence": "12s", "pool__engine_silence": "12s"}
 INSTALLED = {
     "firefox": HOME / "tools/geckodriver/bin/geckodriver",
     "webkitgtk": Path("/usr/bin/WebKitWebDriver"),

@@ -36,7 +36,7 @@ def page(results):
         "done for real, and the time runs from it to the first answer of the same slot, noticing it and loading the model "
         "included: `median / maximum (rounds)`. In every round each of the requests was answered once and rightly, and after the "
         "last one the server held no more processes, threads, profiles and descriptors than before the first. Here silence was "
-        "believed after 4 s (`pool.heartbeat_silence`, 10 s by default), a page or an idle engine that hangs after 8 s "
+        "believed after 5 s (`pool.heartbeat_silence`, 10 s by default), a page or an idle engine that hangs after 12 s "
         "(`pool.page_silence`, `pool.engine_silence`, 30 s by default); the browser's processes may take 3 GiB "
         "(`pool.memory_budget`). \"Same browser\": it was not replaced.",
         "",

@@ -1,8 +1,8 @@
 // One engine worker as the link sees it: its queue, its beats, its end. The queue lives here because an engine inside a wasm
 // computation hears nothing: cancels and deadlines of waiting works are answered at once.
 // Every work that was accepted is answered exactly once through `answers`. When the worker dies, the work that ran fails
-// with the reason and a new worker starts: what was loaded is loaded again (from the store), then the queue goes on. After
-// MAX_RESTARTS within RESTART_WINDOW_MS the engine stays down.
+// with the reason and a new worker starts: what was loaded is loaded again (from the store), then the queue goes on. Where
+// that fails the next worker starts. After MAX_RESTARTS within RESTART_WINDOW_MS the engine stays down.
 import type { DebugRequest, Load } from '../generated/shoal/agent/v1/agent_pb';
 import type { Backend, EngineDebug, FromEngine, MemoryUse, Probe, ToEngine, WorkMessage } from '../engine/messages';
 import { AgentError, Code, type PlainError } from '../protocol/outcome';
@@ -146,7 +146,8 @@ export class EngineHandle {
     if (finished === undefined) return;
     const { item, cancelled } = finished;
     this.#keepAccount(item, message.kind, cancelled);
-    if (item.workId < 0n) return this.#advance();
+    // The server believes it to be loaded: a GPU that is not back yet, say, takes another start.
+    if (item.workId < 0n) return message.kind === 'error' ? this.#fail(message.error) : this.#advance();
     if (cancelled) {
       this.answers.error(message.workId, withdrawn());
       // Nobody will ever name this instance: its load was withdrawn.
@@ -162,8 +163,6 @@ export class EngineHandle {
 
   #keepAccount(item: WorkMessage, outcome: 'end' | 'error', cancelled: boolean): void {
     if (item.kind === 'load' && outcome === 'end' && !cancelled) this.#loaded.set(item.load.instance, item.load);
-    // A reload that failed: runs of that instance will find it missing.
-    if (item.kind === 'load' && outcome === 'error' && item.workId < 0n) this.#loaded.delete(item.load.instance);
     if (item.kind === 'unload' && outcome === 'end') this.#loaded.delete(item.instance);
   }
 
@@ -199,14 +198,12 @@ export class EngineHandle {
         code: Code.BACKEND_UNAVAILABLE,
         message: `the ${this.backend} engine stopped ${count} times within a minute: ${error.message}`,
       };
-      for (const work of [running, ...waiting])
-        if (work !== undefined && work.workId > 0n) this.answers.error(work.workId, error);
+      if (running !== undefined && running.workId > 0n) this.answers.error(running.workId, error);
+      // Another browser may do what only waited here.
+      for (const work of waiting) if (work.workId > 0n) this.answers.error(work.workId, this.#dead);
       return;
     }
     this.#start();
-    // The load that brought the engine down is not tried again, nor is a reload that did.
-    if (running?.workId !== undefined && running.workId < 0n && running.item.kind === 'load')
-      this.#loaded.delete(running.item.load.instance);
     for (const load of this.#loaded.values()) {
       const workId = this.#nextReload--;
       const item = { kind: 'load', workId, load } as const;

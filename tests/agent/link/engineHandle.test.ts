@@ -113,13 +113,36 @@ test('a load that kills the engine is tried once more without fixed dimensions, 
   expect(FakeWorker.last.works).toEqual([]);
 });
 
-test('an instance whose reload kills the engine is given up', () => {
+test('an instance whose reload fails or kills the engine is loaded again by the next one, and no run goes before it', () => {
   handle.submit(load(1n, 'a'), 0);
   FakeWorker.last.say(end(1n));
+  FakeWorker.last.say(fatal(Code.DEVICE_LOST));
+  handle.submit(run(2n), 0);
+  expect(FakeWorker.last.works).toMatchObject([{ kind: 'load', workId: -1n }]);
+  // The GPU is not back yet.
+  const error = new AgentError(Code.BACKEND_UNAVAILABLE, 'no adapter').toPlain();
+  FakeWorker.last.say({ kind: 'error', workId: -1n, error });
+  expect(FakeWorker.all).toHaveLength(3);
+  expect(FakeWorker.last.works).toMatchObject([{ kind: 'load', workId: -2n }]);
   FakeWorker.last.say(fatal(Code.INTERNAL));
-  expect(FakeWorker.last.works).toHaveLength(1);
-  FakeWorker.last.say(fatal(Code.INTERNAL));
-  expect(FakeWorker.last.works).toHaveLength(0);
+  expect(FakeWorker.last.works).toMatchObject([{ kind: 'load', workId: -3n }]);
+  FakeWorker.last.say(end(-3n));
+  expect(FakeWorker.last.works.at(-1)).toMatchObject({ kind: 'run', workId: 2n });
+  FakeWorker.last.say(end(2n));
+  expect(answered).toEqual([
+    [1n, 'end'],
+    [2n, 'end'],
+  ]);
+});
+
+test('reloads that go on failing: the engine stays down, and what waited may go to another browser', () => {
+  handle.submit(load(1n, 'a'), 0);
+  FakeWorker.last.say(end(1n));
+  FakeWorker.last.say(fatal(Code.DEVICE_LOST));
+  handle.submit(run(2n), 0);
+  const error = new AgentError(Code.GRAPH_BUILDING_ERROR, 'no').toPlain();
+  for (let reload = -1n; reload >= -5n; reload--) FakeWorker.last.say({ kind: 'error', workId: reload, error });
+  expect(answered.at(-1)).toEqual([2n, 'BACKEND_UNAVAILABLE']);
 });
 
 test('six deaths within a minute: the engine stays down and says why', () => {
