@@ -1,6 +1,7 @@
 #include "server/core/ids.hpp"
 
 #include <fmt/format.h>
+#include <openssl/crypto.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 
@@ -60,6 +61,10 @@ std::string sha256_hex(const void* data, std::size_t size) {
   std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
   SHA256(static_cast<const unsigned char*>(data), size, digest.data());
   return to_hex(digest);
+}
+
+bool equal_in_constant_time(std::string_view one, std::string_view other) {
+  return one.size() == other.size() && CRYPTO_memcmp(one.data(), other.data(), one.size()) == 0;
 }
 
 }  // namespace shoal
