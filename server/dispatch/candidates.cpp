@@ -134,6 +134,11 @@ std::vector<Way> warm_ways_of(const models::ModelVersion& model) {
   return ways;
 }
 
+Tier least_tier(const models::ModelVersion& model, std::optional<Tier> demanded) {
+  return demanded ? std::max(*demanded, model.min_trust.value_or(Tier::kUntrusted))
+                  : model.min_trust.value_or(Tier::kTrusted);
+}
+
 std::vector<Tensor> padded_inputs(const models::ModelVersion& model, std::span<const Tensor> inputs, const Way& way) {
   std::vector<Tensor> padded;
   padded.reserve(inputs.size());

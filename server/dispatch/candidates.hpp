@@ -32,6 +32,9 @@ Result<std::vector<Way>> ways_of(const models::ModelVersion& model, std::span<co
 // shapes nobody has declared.
 std::vector<Way> warm_ways_of(const models::ModelVersion& model);
 
+// The least tier of workers that a request on this model may reach. Nothing demanded: the model's, else trusted.
+Tier least_tier(const models::ModelVersion& model, std::optional<Tier> demanded);
+
 // Inputs at the shapes that `way` is built for.
 std::vector<Tensor> padded_inputs(const models::ModelVersion& model, std::span<const Tensor> inputs, const Way& way);
 

@@ -28,6 +28,7 @@ Dispatcher::Dispatcher(boost::asio::any_io_executor main, DispatcherOptions opti
       metrics_(metrics),
       log_(std::move(log)),
       scheduler_(options_.limits),
+      spot_check_(options_.spot_check, std::random_device()()),
       timer_(main_),
       alive_(std::make_shared<Dispatcher*>(this)) {}
 
@@ -73,6 +74,7 @@ std::uint64_t Dispatcher::submit(InferenceRequest request, Completion done) {
   open->ticket = ticket;
   open->batch_size = static_cast<std::uint64_t>(models::batch_size_of(*request.model, request.inputs));
   schedule::Job job{.id = ticket, .candidates = {}, .worker = request.demand.worker};
+  job.min_tier = least_tier(*request.model, request.demand.trust);
   job.priority = request.priority == 0 ? 2 : request.priority;
   job.deadline = request.deadline;
   for (const Tensor& tensor : request.inputs) {
@@ -133,15 +135,25 @@ Status Dispatcher::server_ready() const {
 void Dispatcher::worker_ready(pool::Worker& worker) {
   const pool::WorkerState& state = worker.state();
   workers_[state.slot] = &worker;
-  scheduler_.slot_up(state.slot, state.backends, state.why_not);
+  scheduler_.slot_up(state.slot, state.backends, state.why_not, state.tier);
+  if (state.is_device) {
+    scheduler_.set_budget(state.slot, state.memory_budget);
+  }
   warm_up(state.slot);
   step();
 }
 
 void Dispatcher::worker_lost(const std::string& slot, const std::string& /*reason*/) {
+  const auto worker = workers_.find(slot);
+  const bool is_device = worker != workers_.end() && worker->second->state().is_device;
   workers_.erase(slot);
   warming_.erase(slot);
-  scheduler_.slot_down(slot);
+  if (is_device) {
+    spot_check_.forget(slot);
+    scheduler_.slot_gone(slot);
+  } else {
+    scheduler_.slot_down(slot);
+  }
   step();
 }
 
@@ -254,7 +266,11 @@ void Dispatcher::run_ended(std::uint64_t ticket, std::uint32_t attempt, Result<p
   if (outcome) {
     InferenceResponse response = respond(open, *std::move(outcome), report_of(open), Clock::now());
     scheduler_.finished(ticket);
-    answer(ticket, std::move(response));
+    if (open.in_doubt) {
+      end_check(open, std::move(response));
+    } else if (!begin_check(open, response)) {
+      answer(ticket, std::move(response));
+    }
   } else if (is_worth_retrying(outcome.error().code)) {
     const std::string slot = open.worker->state().slot;
     open.worker = nullptr;

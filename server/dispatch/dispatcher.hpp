@@ -15,6 +15,7 @@
 #include "server/dispatch/candidates.hpp"
 #include "server/dispatch/inference.hpp"
 #include "server/dispatch/open_request.hpp"
+#include "server/dispatch/spot_check.hpp"
 #include "server/dispatch/tally.hpp"
 #include "server/dispatch/warm_up.hpp"
 #include "server/models/model.hpp"
@@ -32,6 +33,7 @@ struct DispatcherOptions {
   schedule::SchedulerLimits limits;
   Duration default_timeout = std::chrono::seconds(30);  // of requests that name none
   WarmUp warm_up = WarmUp::kAll;
+  SpotCheckOptions spot_check;
 };
 
 class Dispatcher final : public InferenceService, public pool::WorkerListener {
@@ -43,6 +45,8 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   ~Dispatcher() override;
 
   void set_recycle(Recycle recycle) { recycle_ = std::move(recycle); }
+  // Takes a worker out for good that gave a wrong result; set as early.
+  void set_quarantine(Recycle quarantine) { quarantine_ = std::move(quarantine); }
   // The repository has been read: browsers warm up. Until the first call server_ready() is kUnavailable.
   void set_models(models::SnapshotPtr models);
   // Told of every instance that was loaded, failed or made room for another; outlives this. A lost browser's go with
@@ -60,6 +64,8 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
 
   void worker_ready(pool::Worker& worker) override;
   void worker_worn(const std::string& slot) override;
+  void worker_paused(const std::string& slot) override { worker_worn(slot); }
+  void worker_resumed(const std::string& slot) override;
   void worker_lost(const std::string& slot, const std::string& reason) override;
 
   // Whether the slot is given work. kOpen also warms it up.
@@ -82,6 +88,10 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   void start_run(OpenRequest& open, const schedule::Action& action);
   void run_ended(std::uint64_t ticket, std::uint32_t attempt, Result<pool::RunOutcome> outcome);
   void answer(std::uint64_t ticket, Result<InferenceResponse> result);
+  // False: the response is the answer as it is.
+  bool begin_check(OpenRequest& open, InferenceResponse& response);
+  // Answers; `open` is gone then.
+  void end_check(OpenRequest& open, InferenceResponse ours);
   [[nodiscard]] const schedule::LoadReport* report_of(const OpenRequest& open) const;  // nullptr: not known
   void warm_up(const std::string& slot);
   void warm_next();
@@ -95,7 +105,9 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   Log log_;
   schedule::Scheduler scheduler_;
   Tally tally_;
+  SpotCheck spot_check_;
   Recycle recycle_;
+  Recycle quarantine_;
   pool::EventLog* events_ = nullptr;
   std::map<std::string, pool::Worker*> workers_;
   std::map<std::string, WarmUpQueue> warming_;  // by slot

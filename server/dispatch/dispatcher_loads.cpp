@@ -87,6 +87,12 @@ void Dispatcher::worker_worn(const std::string& slot) {
   }
 }
 
+void Dispatcher::worker_resumed(const std::string& slot) {
+  if (scheduler_.slots().at(slot).intake == schedule::Intake::kHeld) {
+    set_intake(slot, schedule::Intake::kOpen);
+  }
+}
+
 void Dispatcher::set_intake(const std::string& slot, schedule::Intake intake) {
   scheduler_.set_intake(slot, intake);
   if (intake == schedule::Intake::kOpen && workers_.contains(slot)) {

@@ -14,6 +14,7 @@
 #include "server/core/clock.hpp"
 #include "server/core/pooling.hpp"
 #include "server/core/tensor.hpp"
+#include "server/core/tier.hpp"
 
 namespace shoal::models {
 struct ModelVersion;
@@ -27,6 +28,7 @@ struct Demand {
   std::optional<std::string> worker;   // shoal_worker: "<kind>/<n>"
   std::optional<std::uint32_t> bits;   // shoal_bits
   std::optional<std::string> variant;  // shoal_variant
+  std::optional<Tier> trust;           // shoal_trust: the least tier of workers that may see it
 };
 
 struct InferenceRequest {
@@ -56,6 +58,7 @@ struct InferenceResponse {
   std::string backend;
   std::string worker;         // slot
   std::string adapter;        // "hardware" "software" "cpu"
+  std::string tier;           // of the worker: "trusted" "untrusted"
   std::string variant;        // name of the model's variant
   std::uint32_t bits = 0;     // of its weights; 0 = as the graph has them
   std::string fallback_from;  // backends preferred before this one that were not there; empty = none

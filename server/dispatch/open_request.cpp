@@ -23,6 +23,7 @@ InferenceResponse respond(const OpenRequest& open, pool::RunOutcome outcome, con
   }
   response.worker = worker.slot;
   response.adapter = open.way->candidate.backend == Backend::kWebgpu ? worker.adapter : "cpu";
+  response.tier = tier_name(worker.tier);
   response.variant = kDefaultVariant;
   response.fallback_from = open.fallback_from;
   response.attempts = open.attempt;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,8 @@ struct OpenRequest {
   // The browser that was lost with it, until another one has it.
   std::string lost_on;
   TimePoint lost_at;
+  // An untrusted worker's answer, while a trusted one computes it again.
+  std::optional<InferenceResponse> in_doubt;
 
   [[nodiscard]] Tally::Key key() const { return {request.model->name, request.model->version}; }
 };

@@ -10,10 +10,13 @@ namespace {
 
 bool takes_work(const schedule::Slot& slot) { return slot.intake == schedule::Intake::kOpen; }
 
-bool is_usable_anywhere(const schedule::Slots& slots, Backend backend, bool also_drained = false) {
+// What is not demanded of a request: devices below it are a help for those who ask for it, no part of readiness.
+Tier tier_of(const models::ModelVersion& model) { return least_tier(model, std::nullopt); }
+
+bool is_usable_anywhere(const schedule::Slots& slots, Tier tier, Backend backend, bool also_drained = false) {
   return std::ranges::any_of(slots, [&](const auto& slot) {
     const auto engine = slot.second.engines.find(backend);
-    return engine != slot.second.engines.end() && engine->second.usable &&
+    return slot.second.tier >= tier && engine != slot.second.engines.end() && engine->second.usable &&
            (also_drained || slot.second.intake != schedule::Intake::kDrained);
   });
 }
@@ -31,19 +34,19 @@ std::vector<models::ModelPtr> ready_models(const models::Snapshot& models) {
 }
 
 // The first preference that the pool has, or nullptr.
-const Way* default_of(const std::vector<Way>& ways, const schedule::Slots& slots) {
-  const auto found =
-      std::ranges::find_if(ways, [&](const Way& way) { return is_usable_anywhere(slots, way.candidate.backend); });
+const Way* default_of(const std::vector<Way>& ways, const schedule::Slots& slots, Tier tier) {
+  const auto found = std::ranges::find_if(
+      ways, [&](const Way& way) { return is_usable_anywhere(slots, tier, way.candidate.backend); });
   return found == ways.end() ? nullptr : &*found;
 }
 
 // How far the default is where it got furthest: loaded, else failed, else (nothing) not yet.
-const schedule::InstanceState* furthest(const Way& way, const schedule::Slots& slots) {
+const schedule::InstanceState* furthest(const Way& way, const schedule::Slots& slots, Tier tier) {
   using Kind = schedule::InstanceState::Kind;
   const schedule::InstanceState* found = nullptr;
   for (const auto& [name, slot] : slots) {
     const auto engine = slot.engines.find(way.candidate.backend);
-    if (engine == slot.engines.end() || !takes_work(slot)) {
+    if (engine == slot.engines.end() || !takes_work(slot) || slot.tier < tier) {
       continue;
     }
     const auto instance = engine->second.instances.find(way.candidate.instance);
@@ -64,11 +67,11 @@ enum class Outlook : std::uint8_t {
   kNever,     // it fits into no browser
 };
 
-Outlook outlook_of(const Way& way, const schedule::Slots& slots, std::size_t max_instances) {
+Outlook outlook_of(const Way& way, const schedule::Slots& slots, std::size_t max_instances, Tier tier) {
   Outlook outlook = Outlook::kNever;
   for (const auto& [name, slot] : slots) {
     const auto engine = slot.engines.find(way.candidate.backend);
-    if (engine == slot.engines.end() || !engine->second.usable || !takes_work(slot) ||
+    if (engine == slot.engines.end() || !engine->second.usable || !takes_work(slot) || slot.tier < tier ||
         !schedule::fits_alone(slot, way.candidate)) {
       continue;
     }
@@ -101,8 +104,11 @@ WarmUpQueue warm_up_of(const models::Snapshot& models, const schedule::Slots& sl
   const schedule::Slot& here = slots.at(slot);
   std::map<Backend, std::size_t> taken;
   for (const models::ModelPtr& model : ready_models(models)) {
+    if (here.tier < tier_of(*model)) {
+      continue;
+    }
     const std::vector<Way> ways = warm_ways_of(*model);
-    const Way* first = default_of(ways, slots);
+    const Way* first = default_of(ways, slots, tier_of(*model));
     for (const Way& way : ways) {
       const auto engine = here.engines.find(way.candidate.backend);
       const bool is_default = &way == first;
@@ -120,9 +126,9 @@ WarmUpQueue warm_up_of(const models::Snapshot& models, const schedule::Slots& sl
 bool defaults_settled(const models::Snapshot& models, const schedule::Slots& slots, std::size_t max_instances) {
   return std::ranges::none_of(ready_models(models), [&](const models::ModelPtr& model) {
     const std::vector<Way> ways = warm_ways_of(*model);
-    const Way* first = default_of(ways, slots);
-    return first != nullptr && furthest(*first, slots) == nullptr &&
-           outlook_of(*first, slots, max_instances) == Outlook::kComing;
+    const Way* first = default_of(ways, slots, tier_of(*model));
+    return first != nullptr && furthest(*first, slots, tier_of(*model)) == nullptr &&
+           outlook_of(*first, slots, max_instances, tier_of(*model)) == Outlook::kComing;
   });
 }
 
@@ -131,23 +137,25 @@ Status default_ready(const models::ModelVersion& model, const schedule::Slots& s
   if (!model.is_ready()) {
     return fail(model.load_error);
   }
-  const bool is_any_up = std::ranges::any_of(slots, [](const auto& slot) { return slot.second.is_up; });
+  const bool is_any_up = std::ranges::any_of(
+      slots, [&model](const auto& slot) { return slot.second.is_up && slot.second.tier >= tier_of(model); });
   if (!is_any_up) {
     return fail(Code::kUnavailable, "no browser is connected yet");
   }
   const std::vector<Way> ways = warm_ways_of(model);
-  const Way* first = default_of(ways, slots);
+  const Tier tier = tier_of(model);
+  const Way* first = default_of(ways, slots, tier);
   if (first == nullptr && std::ranges::any_of(ways, [&](const Way& way) {
-        return is_usable_anywhere(slots, way.candidate.backend, true);
+        return is_usable_anywhere(slots, tier, way.candidate.backend, true);
       })) {
     return fail(Code::kUnavailable, fmt::format("every worker that could run model '{}' is drained", model.name));
   }
   if (policy == WarmUp::kNone || first == nullptr) {
     return {};
   }
-  const schedule::InstanceState* state = furthest(*first, slots);
+  const schedule::InstanceState* state = furthest(*first, slots, tier);
   if (state == nullptr) {
-    switch (outlook_of(*first, slots, max_instances)) {
+    switch (outlook_of(*first, slots, max_instances, tier)) {
       case Outlook::kComing:
         return fail(Code::kUnavailable, fmt::format("model '{}' is still loading on {}", model.name,
                                                     backend_name(first->candidate.backend)));

@@ -40,6 +40,7 @@ const std::vector<FamilyDeclaration> kDeclarations = {
      "All that is neither compute nor waiting for a worker: the server, the wire and the agent", "model,backend"},
     {"shoal_requests_redispatched_total", MetricType::Counter,
      "Requests sent to another worker because the first was lost", "model"},
+    {"shoal_spot_checks_total", MetricType::Counter, "Results of untrusted workers that were computed again", "result"},
     {"shoal_http_responses_total", MetricType::Counter, "HTTP answers", "route,status"},
     {"shoal_workers", MetricType::Gauge, "Worker slots by state", "state"},
     {"shoal_workers_by_backend", MetricType::Gauge, "Workers on which the backend is usable now", "backend"},
@@ -110,6 +111,8 @@ struct Families::State {
       build(prometheus::BuildHistogram(), "shoal_request_overhead_seconds", registry);
   prometheus::Family<prometheus::Counter>& redispatched =
       build(prometheus::BuildCounter(), "shoal_requests_redispatched_total", registry);
+  prometheus::Family<prometheus::Counter>& spot_checks =
+      build(prometheus::BuildCounter(), "shoal_spot_checks_total", registry);
   prometheus::Family<prometheus::Counter>& responses =
       build(prometheus::BuildCounter(), "shoal_http_responses_total", registry);
   prometheus::Family<prometheus::Histogram>& launches =
@@ -147,6 +150,10 @@ void Families::request_answered(std::string_view model, std::string_view backend
 
 void Families::request_redispatched(std::string_view model) {
   state_->redispatched.Add({{"model", std::string(model)}}).Increment();
+}
+
+void Families::spot_checked(std::string_view result) {
+  state_->spot_checks.Add({{"result", std::string(result)}}).Increment();
 }
 
 void Families::worker_launched(std::string_view kind, double seconds) {

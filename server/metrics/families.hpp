@@ -73,6 +73,8 @@ class Families {
   void worker_launched(std::string_view kind, double seconds);
   // A slot whose worker was lost has one again. `rung` and `reason` come from the pool's closed lists.
   void worker_recovered(std::string_view rung, std::string_view reason, double seconds);
+  // A result of an untrusted worker was drawn: "match" "mismatch" "skipped" (no trusted worker could compute it).
+  void spot_checked(std::string_view result);
   // An HTTP answer left. `route` is one of "kserve" "openai" "agent" "admin" "other".
   void http_answered(std::string_view route, unsigned status);
 

@@ -16,6 +16,7 @@
 #include "server/core/backend.hpp"
 #include "server/core/pooling.hpp"
 #include "server/core/tensor.hpp"
+#include "server/core/tier.hpp"
 
 namespace inference {
 class ModelConfig;  // inference/model_config.pb.h
@@ -74,6 +75,9 @@ struct ModelVersion {
   std::vector<ExternalBlob> external;
   std::vector<Backend> backends;  // preference, default first; only these are offered
   Buckets webnn_buckets;
+  // The least tier of workers that may see its requests, and its weights: nothing below, whatever the request says.
+  // Unset: trusted ones, unless a request says that others will do.
+  std::optional<Tier> min_trust;
   std::optional<EmbeddingConfig> embedding;
   std::string no_embedding_reason;  // why there is none
   std::shared_ptr<const inference::ModelConfig>

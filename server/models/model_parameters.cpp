@@ -111,13 +111,19 @@ Status apply_parameters(const inference::ModelConfig& config, ModelVersion& mode
         return fail(std::move(buckets.error()));
       }
       model.webnn_buckets = std::move(*buckets);
+    } else if (key == "shoal_min_trust") {
+      model.min_trust = tier_from(value);
+      if (!model.min_trust) {
+        return bad(fmt::format("{} is '{}', it must be 'trusted' or 'untrusted'", key, value));
+      }
     } else if (key == kEmbeddingKey) {
       if (value != "auto" && value != "off") {
         return bad(fmt::format("{} is '{}', it must be 'auto' or 'off'", key, value));
       }
     } else if (key.starts_with("shoal_")) {
-      return bad(
-          fmt::format("parameters: unknown key '{}'; Shoal's are shoal_backend, shoal_buckets, shoal_embedding", key));
+      return bad(fmt::format(
+          "parameters: unknown key '{}'; Shoal's are shoal_backend, shoal_buckets, shoal_embedding, shoal_min_trust",
+          key));
     }
   }
   return check_symbols(model);

@@ -1,4 +1,5 @@
-// Shoal's keys in the `parameters` of a model configuration: shoal_backend, shoal_buckets, shoal_embedding. Pure.
+// Shoal's keys in the `parameters` of a model configuration: shoal_backend, shoal_buckets, shoal_embedding,
+// shoal_min_trust. Pure.
 #pragma once
 
 #include "engine/core/result.hpp"
@@ -6,7 +7,7 @@
 
 namespace shoal::models {
 
-// Reads them into `model` (backends, webnn_buckets). An unknown key that starts with "shoal_" is an error.
+// Reads them into `model` (backends, webnn_buckets, min_trust). An unknown key that starts with "shoal_" is an error.
 // Requires: model.inputs are set.
 Status apply_parameters(const inference::ModelConfig& config, ModelVersion& model);
 

@@ -145,6 +145,10 @@ Status AgentSession::handle(std::string_view message) {
       return answer(table_.error(envelope.work_id(), envelope.error()));
     case Envelope::kDebugReport:
       return take_debug(envelope.work_id(), envelope.debug_report());
+    case Envelope::kPausing:
+      return take_pause(std::string(wire::cut_text(envelope.pausing().reason(), 512)));
+    case Envelope::kResuming:
+      return take_pause(std::nullopt);
     case Envelope::kLeaving:
       return fail(Code::kUnavailable,
                   fmt::format("the agent leaves: {}", wire::cut_text(envelope.leaving().reason(), 512)));
@@ -191,6 +195,10 @@ template <class Done>
 bool AgentSession::accepts(Done& done) {
   if (lost_) {
     refuse(std::move(done), Error{Code::kWorkerLost, fmt::format("worker {} was lost: {}", state_.slot, *lost_), {}});
+    return false;
+  }
+  if (is_paused_) {
+    refuse(std::move(done), Error{Code::kDeviceLost, fmt::format("worker {} pauses", state_.slot), {}});
     return false;
   }
   if (table_.size() >= config_.max_pending_work) {
@@ -284,6 +292,27 @@ void AgentSession::cancel(std::uint64_t work_id) {
   send_control(envelope);
 }
 
+Status AgentSession::take_pause(const std::optional<std::string>& reason) {
+  if (!on_pause_) {
+    return fail(Code::kInvalidArgument, "only devices that joined pause");
+  }
+  is_paused_ = is_paused_ && reason.has_value();
+  on_pause_(reason);
+  return {};
+}
+
+void AgentSession::pause(const std::string& reason) {
+  is_paused_ = true;
+  auto [work_ids, answers] =
+      table_.give_up_runs({Code::kDeviceLost, fmt::format("worker {} pauses: {}", state_.slot, reason), {}});
+  for (const std::uint64_t work_id : work_ids) {
+    cancel(work_id);
+  }
+  for (const WorkTable::Answer& answer_with_error : answers) {
+    answer_with_error();
+  }
+}
+
 void AgentSession::lose(const std::string& reason) {
   lost_ = reason;
   const Error error{Code::kWorkerLost, fmt::format("worker {} was lost: {}", state_.slot, reason), {}};
@@ -341,6 +370,11 @@ void AgentSession::expire_debug(TimePoint now) {
 }
 
 std::optional<std::string> AgentSession::verdict(TimePoint now) const {
+  if (is_paused_) {
+    // A frozen page says nothing; neither does one that has gone without a word.
+    return now - last_message_ <= config_.join.pause_silence ? std::nullopt
+                                                             : std::optional<std::string>("paused, and silent since");
+  }
   if (socket_ == nullptr) {
     return std::nullopt;
   }

@@ -61,6 +61,13 @@ class AgentSession final : public Worker {
   void close(std::uint16_t code, const std::string& reason);
   // Cuts the connection, where there is one.
   void abort();
+  // What to do when the agent pauses (with its reason) and when it resumes (with nothing). Without it both are
+  // breaches.
+  using PauseObserver = std::function<void(const std::optional<std::string>&)>;
+  void set_pause_observer(PauseObserver observer) { on_pause_ = std::move(observer); }
+  // Answers every run with kDeviceLost: others take them. Nothing is given to it until it resumes.
+  void pause(const std::string& reason);
+  [[nodiscard]] bool is_paused() const { return is_paused_; }
   void set_memory(std::uint64_t bytes) { state_.memory_bytes = bytes; }
 
   using DebugDone = std::function<void(Result<agent::v1::DebugReport>)>;
@@ -93,6 +100,7 @@ class AgentSession final : public Worker {
   void refuse(Done done, Error error);
   template <class Done>
   bool accepts(Done& done);
+  Status take_pause(const std::optional<std::string>& reason);
   Status take_debug(std::uint64_t work_id, const agent::v1::DebugReport& part);
   bool send_control(const agent::v1::Envelope& envelope);
 
@@ -118,6 +126,8 @@ class AgentSession final : public Worker {
     std::size_t bytes = 0;
   };
   std::map<std::uint64_t, Debug> debugs_;
+  PauseObserver on_pause_;
+  bool is_paused_ = false;
   std::deque<MemorySample> curve_;
 };
 

@@ -34,6 +34,19 @@ struct BrowserGroup {
   Duration keep_alive = std::chrono::seconds(60);          // below half of the remote end's session timeout
 };
 
+// Devices that join by URL.
+struct JoinConfig {
+  bool is_enabled = false;
+  std::vector<std::string> origins = {};  // that the page may have
+  std::string url = {};                   // of the page, for people: "https://example.org:8443/join"
+  std::size_t max_devices = 64;           // connected at once
+  std::uint32_t max_failures = 20;        // wrong hellos of one address within failure_window, then it has to wait
+  Duration failure_window = std::chrono::minutes(1);
+  Duration pause_silence = std::chrono::minutes(10);  // of a paused device, then it counts as gone
+  // What graphs may take of a device's memory: a quarter of what its browser says, else this.
+  std::uint64_t memory_unknown = 512UL * 1024 * 1024;
+};
+
 struct PoolConfig {
   std::vector<BrowserGroup> groups = {BrowserGroup{}};
   std::string home = ".shoal";                // profiles/, logs/ and tools/ below it
@@ -62,6 +75,7 @@ struct PoolConfig {
   Duration close_timeout = std::chrono::seconds(5);  // for browsers to end by themselves, then they are killed
 
   WearLimits wear;  // of each browser
+  JoinConfig join;
 
   std::size_t max_pending_work = 1024;                  // per worker
   std::size_t max_pending_bytes = 512UL * 1024 * 1024;  // inputs not yet sent, per worker

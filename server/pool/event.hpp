@@ -16,18 +16,19 @@ namespace shoal::pool {
 // Why a browser went, as a closed list: metric labels are made of it. The words are in Event::reason.
 enum class Loss : std::uint8_t {
   kNone,
-  kCrashed,   // its connection ended by itself
-  kHung,      // the watchdog's verdict
-  kMemory,    // its processes took far more than they may
-  kProtocol,  // it broke the agent's protocol
-  kBroken,    // its connection broke; its browser lived
-  kLeft,      // its agent said goodbye
-  kDriver,    // the driver ended
-  kLaunch,    // driver, browser or page could not be brought up
-  kSilent,    // launched, but its page never said hello
-  kMismatch,  // protocol or build are not ours
-  kRecycled,  // replaced on purpose
-  kClosing,   // the pool closes
+  kCrashed,      // its connection ended by itself
+  kHung,         // the watchdog's verdict
+  kMemory,       // its processes took far more than they may
+  kProtocol,     // it broke the agent's protocol
+  kBroken,       // its connection broke; its browser lived
+  kLeft,         // its agent said goodbye
+  kDriver,       // the driver ended
+  kLaunch,       // driver, browser or page could not be brought up
+  kSilent,       // launched, but its page never said hello
+  kMismatch,     // protocol or build are not ours
+  kRecycled,     // replaced on purpose
+  kClosing,      // the pool closes
+  kQuarantined,  // a device gave a wrong result
 };
 std::string_view loss_name(Loss loss);  // "crashed", ...; empty of kNone
 

@@ -56,9 +56,11 @@ class Pool::Body {
         gate_(config_.start_concurrency, config_.breaker,
               {.changed = [this](const BreakerView& view, BreakerState from) { note(view, from); },
                .freed = [this] { check_turns(); }}),
+        devices_(config_, listener_, events_, log_),
         reception_{.config = config_,
                    .origins = {},
                    .find = [this](std::string_view name) { return find(name); },
+                   .devices = devices_,
                    .log = log_,
                    .traffic = traffic_} {}
   Body(const Body&) = delete;
@@ -75,6 +77,9 @@ class Pool::Body {
     if (prepared) {
       prepared = make_slots();
     }
+    if (prepared) {
+      prepared = devices_.start();
+    }
     if (!prepared) {
       return prepared;
     }
@@ -87,17 +92,20 @@ class Pool::Body {
     return {};
   }
 
-  void accept(asio::ip::tcp::socket socket, net::UpgradeRequest request) {
+  void accept(asio::ip::tcp::socket socket, net::UpgradeRequest request, std::string peer) {
     if (connections_ >= kMaxConnections) {
       log_.warn("agent_refused", {{"what", "too many connections"}});
       return;
     }
-    tasks_.spawn("agent connection", receive(std::move(socket), std::move(request)));
+    tasks_.spawn("agent connection", receive(std::move(socket), std::move(request), std::move(peer)));
   }
 
-  // `act` on the slot; kUnavailable when it answers false.
+  // `act` on the slot or the device; kUnavailable when it answers false.
   template <class Act>
   Status with_slot(std::string_view name, Act act) {
+    if (Device* device = devices_.find(name)) {
+      return act(*device) ? Status() : fail(Code::kUnavailable, "the device has gone", "slot");
+    }
     Slot* slot = find(name);
     if (slot == nullptr) {
       return fail(Code::kNotFound, fmt::format("no worker slot '{}'", name), "slot");
@@ -120,16 +128,19 @@ class Pool::Body {
     for (const auto& slot : slots_) {
       views.push_back(slot->view());
     }
+    devices_.add_views(views);
     return views;
   }
 
   [[nodiscard]] std::vector<BreakerView> breakers() const { return gate_.breakers(Clock::now()); }
+  [[nodiscard]] Devices& devices() { return devices_; }
   [[nodiscard]] net::WebSocket::Traffic traffic() const { return traffic_; }
 
   asio::awaitable<void> close() {
     for (const auto& slot : slots_) {
       slot->close();
     }
+    devices_.close();
     // Slots end by their own machine, each step of which is bounded; cancelling them would leave processes.
     while (running_slots_ > 0) {
       asio::steady_timer timer(executor_, std::chrono::milliseconds(5));
@@ -176,7 +187,7 @@ class Pool::Body {
     }
   }
 
-  asio::awaitable<void> receive(asio::ip::tcp::socket socket, net::UpgradeRequest request) {
+  asio::awaitable<void> receive(asio::ip::tcp::socket socket, net::UpgradeRequest request, std::string peer) {
     struct Counted {
       std::size_t& count;
       explicit Counted(std::size_t& counter) : count(++counter) {}
@@ -185,7 +196,7 @@ class Pool::Body {
       ~Counted() { --count; }
     };
     const Counted counted(connections_);
-    co_await receive_agent(reception_, std::move(socket), std::move(request));
+    co_await receive_agent(reception_, std::move(socket), std::move(request), std::move(peer));
   }
 
   asio::awaitable<void> check_slots() {
@@ -199,6 +210,7 @@ class Pool::Body {
         for (const auto& slot : slots_) {
           slot->check(now);
         }
+        devices_.check(now);
         replace_worn(now);
       }
     }
@@ -246,6 +258,7 @@ class Pool::Body {
   net::WebSocket::Traffic traffic_;
   net::TaskGroup tasks_;
   StartGate gate_;
+  Devices devices_;
   Reception reception_;
   std::vector<std::unique_ptr<Slot>> slots_;
   std::size_t running_slots_ = 0;
@@ -315,24 +328,29 @@ Pool::Pool(asio::any_io_executor main_lane, asio::thread_pool& cpu, PoolConfig c
     : body_(std::make_unique<Body>(std::move(main_lane), cpu, std::move(config), std::move(log), listener, events)) {}
 Pool::~Pool() = default;
 Status Pool::start(std::string agent_url) { return body_->start(std::move(agent_url)); }
-void Pool::accept(asio::ip::tcp::socket socket, net::UpgradeRequest request) {
-  body_->accept(std::move(socket), std::move(request));
+Devices& Pool::devices() { return body_->devices(); }
+void Pool::accept(asio::ip::tcp::socket socket, net::UpgradeRequest request, std::string peer) {
+  body_->accept(std::move(socket), std::move(request), std::move(peer));
 }
 Status Pool::recycle(std::string_view slot, std::string reason) {
-  return body_->with_slot(slot, [&](Slot& found) { return found.recycle(reason); });
+  return body_->with_slot(slot, [&](auto& found) { return found.recycle(reason); });
 }
 Status Pool::recycle_when_idle(std::string_view slot, std::string reason) {
-  return body_->with_slot(slot, [&](Slot& found) { return found.recycle_when_idle(reason); });
+  return body_->with_slot(slot, [&](auto& found) { return found.recycle_when_idle(reason); });
 }
 Status Pool::drain(std::string_view slot, std::string reason) {
-  return body_->with_slot(slot, [&](Slot& found) { return found.drain(reason), true; });
+  return body_->with_slot(slot, [&](auto& found) { return found.drain(reason), true; });
 }
 Status Pool::resume(std::string_view slot) {
-  return body_->with_slot(slot, [](Slot& found) { return found.resume(), true; });
+  Device* device = body_->devices().find(slot);
+  if (device != nullptr && device->view().state == SlotState::kPaused) {
+    return fail(Code::kUnavailable, "the device pauses, and only its owner or its screen ends that", "slot");
+  }
+  return body_->with_slot(slot, [](auto& found) { return found.resume(), true; });
 }
 Status Pool::kill(std::string_view slot) {
   pid_t root = 0;
-  if (Status status = body_->with_slot(slot, [&root](Slot& found) { return root = found.root_pid(), true; }); !status) {
+  if (Status status = body_->with_slot(slot, [&root](auto& found) { return root = found.root_pid(), true; }); !status) {
     return status;
   }
   if (root <= 0) {
@@ -343,7 +361,7 @@ Status Pool::kill(std::string_view slot) {
 }
 void Pool::debug(std::string_view slot, agent::v1::DebugRequest request, AgentSession::DebugDone done) {
   AgentSession* session = nullptr;
-  Status found = body_->with_slot(slot, [&](Slot& with) { return session = with.session(), true; });
+  Status found = body_->with_slot(slot, [&](auto& with) { return session = with.session(), true; });
   if (found && session == nullptr) {
     found = fail(Code::kUnavailable, fmt::format("no browser is connected in worker slot '{}'", slot));
   }
@@ -355,7 +373,7 @@ void Pool::debug(std::string_view slot, agent::v1::DebugRequest request, AgentSe
 }
 std::deque<AgentSession::MemorySample> Pool::memory_curve(std::string_view slot) const {
   std::deque<AgentSession::MemorySample> curve;
-  static_cast<void>(body_->with_slot(slot, [&](Slot& found) {
+  static_cast<void>(body_->with_slot(slot, [&](auto& found) {
     if (const AgentSession* session = found.session()) {
       curve = session->memory_curve();
     }

@@ -19,6 +19,7 @@
 #include "server/net/websocket.hpp"
 #include "server/pool/agent_session.hpp"
 #include "server/pool/config.hpp"
+#include "server/pool/devices.hpp"
 #include "server/pool/event_log.hpp"
 #include "server/pool/slot_view.hpp"
 #include "server/pool/start_gate.hpp"
@@ -40,7 +41,8 @@ class Pool {
   Status start(std::string agent_url);
 
   // Takes an upgrade request for the agent's WebSocket (/agent/ws). Refuses a wrong Origin, token or protocol itself.
-  void accept(boost::asio::ip::tcp::socket socket, net::UpgradeRequest request);
+  // `peer`: the address that it came from.
+  void accept(boost::asio::ip::tcp::socket socket, net::UpgradeRequest request, std::string peer = {});
 
   // Replaces a slot's browser; also leaves back-off and quarantine. kNotFound.
   Status recycle(std::string_view slot, std::string reason);
@@ -57,6 +59,10 @@ class Pool {
   void debug(std::string_view slot, agent::v1::DebugRequest request, AgentSession::DebugDone done);
   // Of the agent that is connected; empty without one.
   [[nodiscard]] std::deque<AgentSession::MemorySample> memory_curve(std::string_view slot) const;
+
+  // Those that join by URL. What is named by slot above knows them too; a device that is recycled or killed is
+  // disconnected, and its page comes back by itself.
+  [[nodiscard]] Devices& devices();
 
   [[nodiscard]] std::vector<SlotView> snapshot() const;
   [[nodiscard]] std::vector<BreakerView> breakers() const;

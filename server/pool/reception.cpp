@@ -10,6 +10,7 @@
 
 #include "server/net/deadline.hpp"
 #include "server/net/websocket.hpp"
+#include "server/pool/device_reception.hpp"
 #include "server/wire/agent_messages.hpp"
 #include "server/wire/frame.hpp"
 
@@ -125,10 +126,13 @@ std::string origin_of(std::string_view url) {
 }
 
 asio::awaitable<void> receive_agent(const Reception& reception, asio::ip::tcp::socket socket,
-                                    net::UpgradeRequest request) {
+                                    net::UpgradeRequest request, std::string peer) {
   const TimePoint deadline = Clock::now() + reception.config.hello_timeout;
   const auto origin = request.find(boost::beast::http::field::origin);
-  const bool is_known = origin != request.end() && std::ranges::count(reception.origins, origin->value()) > 0;
+  const auto is_in = [&](const std::vector<std::string>& origins) {
+    return origin != request.end() && std::ranges::count(origins, origin->value()) > 0;
+  };
+  const bool is_known = is_in(reception.origins) || is_in(reception.config.join.origins);
   if (!is_known) {
     reception.log.warn("agent_refused", {{"what", "Origin"}});
     static_cast<void>(co_await net::with_deadline(deadline, "the refusal", write_text(socket, kForbidden)));
@@ -141,6 +145,10 @@ asio::awaitable<void> receive_agent(const Reception& reception, asio::ip::tcp::s
     co_return;
   }
   const auto hello = co_await net::with_deadline(deadline, "the hello", read_hello(websocket));
+  if (hello && hello->slot() == kDeviceKind) {
+    co_await receive_device(reception.devices, reception.config, websocket, *hello, peer, reception.log);
+    co_return;
+  }
   Slot* slot = hello ? reception.find(hello->slot()) : nullptr;
   std::optional<Slot::Refusal> refusal;
   if (!hello) {

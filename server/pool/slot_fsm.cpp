@@ -7,9 +7,9 @@
 namespace shoal::pool {
 
 std::string_view slot_state_name(SlotState state) {
-  constexpr std::array<std::string_view, 11> kNames = {"waiting",     "launching",   "connecting", "ready",
+  constexpr std::array<std::string_view, 12> kNames = {"waiting",     "launching",   "connecting", "ready",
                                                        "draining",    "drained",     "resuming",   "losing",
-                                                       "backing_off", "quarantined", "closed"};
+                                                       "backing_off", "quarantined", "closed",     "paused"};
   return kNames[static_cast<std::size_t>(state)];
 }
 
@@ -53,6 +53,7 @@ SlotFsm::Action SlotFsm::next(TimePoint now) {
     case SlotState::kResuming:
     case SlotState::kBackingOff:
     case SlotState::kQuarantined:
+    case SlotState::kPaused:
       break;
   }
   return Action::kWait;

@@ -31,6 +31,7 @@ enum class SlotState : std::uint8_t {
   kBackingOff,
   kQuarantined,
   kClosed,
+  kPaused,  // of a device only: connected, and takes nothing until its owner or its screen says so
 };
 std::string_view slot_state_name(SlotState state);  // "waiting", ...
 

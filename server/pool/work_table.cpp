@@ -69,7 +69,7 @@ std::vector<const WorkTable::Request*> WorkTable::restart() {
 
 Result<WorkTable::Item*> WorkTable::running(std::uint64_t work_id) {
   const auto found = items_.find(work_id);
-  if (found == items_.end() || !found->second.ran) {
+  if (found == items_.end() || (!found->second.ran && !found->second.is_given_up)) {
     return breach(work_id, "an output for what is no run in hand");
   }
   return &found->second;
@@ -187,6 +187,18 @@ std::vector<WorkTable::Answer> WorkTable::fail_all(const Error& error) {
     answers.push_back(failed(std::move(item), error));
   }
   return answers;
+}
+
+WorkTable::GivenUp WorkTable::give_up_runs(const Error& error) {
+  GivenUp given_up;
+  for (auto& [work_id, item] : items_) {
+    if (item.ran) {
+      given_up.work_ids.push_back(work_id);
+      given_up.answers.push_back([done = std::exchange(item.ran, {}), error] { done(fail(error)); });
+      item.is_given_up = true;
+    }
+  }
+  return given_up;
 }
 
 std::vector<WorkInHand> WorkTable::in_hand() const {

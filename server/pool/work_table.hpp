@@ -53,6 +53,12 @@ class WorkTable {
   // Takes the work out with an error of ours; nothing to call when it is not there.
   Answer fail_one(std::uint64_t work_id, Error error);
   std::vector<Answer> fail_all(const Error& error);
+  // Answers the runs, which stay in hand until the agent answers them too: what it says is dropped.
+  struct GivenUp {
+    std::vector<std::uint64_t> work_ids;
+    std::vector<Answer> answers;
+  };
+  GivenUp give_up_runs(const Error& error);
 
   [[nodiscard]] std::vector<WorkInHand> in_hand() const;
   [[nodiscard]] bool contains(std::uint64_t work_id) const { return items_.contains(work_id); }
@@ -65,6 +71,7 @@ class WorkTable {
     Request request = {};
     Loaded loaded = {};
     Ran ran = {};  // neither: an unload
+    bool is_given_up = false;
     std::vector<Tensor> outputs = {};
     std::vector<std::uint64_t> byte_sizes = {};  // of outputs
     std::size_t filling = 0;                     // the first output that is not complete

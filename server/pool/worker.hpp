@@ -16,6 +16,7 @@
 #include "server/core/clock.hpp"
 #include "server/core/pooling.hpp"
 #include "server/core/tensor.hpp"
+#include "server/core/tier.hpp"
 
 namespace shoal::pool {
 
@@ -63,6 +64,9 @@ struct WorkerState {
   std::string adapter;                     // of webgpu: "software" or "hardware"; empty without webgpu
   std::string browser;                     // user agent
   std::uint64_t memory_bytes = 0;          // PSS of the browser's process tree, refreshed every few seconds
+  Tier tier = Tier::kTrusted;
+  bool is_device = false;           // it joined by URL: when it goes, its slot goes too
+  std::uint64_t memory_budget = 0;  // of a device, for its graphs; a launched browser's is the slot's
 };
 
 class Worker {
@@ -93,6 +97,9 @@ class WorkerListener {
   virtual void worker_ready(Worker& worker) = 0;
   // Its browser is going to be replaced once it is idle: nothing more should be given to it. worker_lost follows.
   virtual void worker_worn(const std::string& slot) = 0;
+  // A device pauses: it is given nothing, and what it had has been answered with kDeviceLost after this.
+  virtual void worker_paused(const std::string& /*slot*/) {}
+  virtual void worker_resumed(const std::string& /*slot*/) {}
   // All completions of the worker have been called before this.
   virtual void worker_lost(const std::string& slot, const std::string& reason) = 0;
 };

@@ -9,6 +9,7 @@
 #include "engine/core/result.hpp"
 #include "server/core/backend.hpp"
 #include "server/core/clock.hpp"
+#include "server/core/tier.hpp"
 
 namespace shoal::schedule {
 
@@ -26,6 +27,7 @@ struct Job {
   JobId id = 0;
   std::vector<Candidate> candidates;  // in order of preference, at least one; exactly one when the client demanded it
   std::optional<std::string> worker;  // demanded slot
+  Tier min_tier = Tier::kTrusted;     // slots of a lower one do not get it
   std::uint32_t priority = 2;         // 1 highest
   TimePoint deadline = kNoDeadline;
   std::uint64_t bytes = 0;

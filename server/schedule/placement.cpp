@@ -121,6 +121,30 @@ Offer offer_of(const Slot& slot, const Candidate& candidate, const SchedulerLimi
   return {Offer::Rank::kLoadable, engine.in_flight, {}, std::move(evicted)};
 }
 
+// The demanded worker can be gone for good, or be one that this job must not reach.
+Status check_worker(const Slots& slots, const Job& job) {
+  const auto found = slots.find(*job.worker);
+  if (found == slots.end()) {
+    return fail(Code::kUnavailable, fmt::format("worker '{}' has left", *job.worker), "shoal_worker");
+  }
+  if (found->second.tier < job.min_tier) {
+    return fail(Code::kUnavailable,
+                fmt::format("worker '{}' is {}, and this request goes to {} workers only", *job.worker,
+                            tier_name(found->second.tier), tier_name(job.min_tier)),
+                "shoal_trust");
+  }
+  return {};
+}
+
+// Of a backend that is nowhere: "any worker", or "any trusted worker" where others have it.
+std::string where(const Slots& slots, const Job& job, Backend backend) {
+  const bool is_elsewhere = std::ranges::any_of(slots, [&](const auto& entry) {
+    const auto engine = entry.second.engines.find(backend);
+    return entry.second.tier < job.min_tier && engine != entry.second.engines.end() && engine->second.usable;
+  });
+  return is_elsewhere ? fmt::format("any {} worker of this pool", tier_name(job.min_tier)) : "any worker of this pool";
+}
+
 }  // namespace
 
 bool fits_beside(const Slot& slot, const Candidate& candidate) {
@@ -139,13 +163,18 @@ Error too_big(const Candidate& candidate, std::uint64_t memory_budget) {
 }
 
 Placement place(const Slots& slots, const Job& job, const SchedulerLimits& limits) {
+  if (job.worker) {
+    if (Status status = check_worker(slots, job); !status) {
+      return {Placement::Kind::kImpossible, {}, {}, {}, {}, std::move(status.error())};
+    }
+  }
   std::string skipped;
   Error last_error{Code::kBackendUnavailable, "", {}};
   for (const Candidate& candidate : job.candidates) {
     std::optional<Offer> best;
     std::string best_slot;
     for (const auto& [name, slot] : slots) {
-      if (job.worker && *job.worker != name) {
+      if ((job.worker && *job.worker != name) || slot.tier < job.min_tier) {
         continue;
       }
       Offer offer = offer_of(slot, candidate, limits);
@@ -184,7 +213,7 @@ Placement place(const Slots& slots, const Job& job, const SchedulerLimits& limit
           const std::string why = best && !best->error.message.empty() ? ": " + best->error.message : "";
           last_error.message =
               fmt::format("backend '{}' is not available on {}{}", backend_name(candidate.backend),
-                          job.worker ? "worker '" + *job.worker + "'" : "any worker of this pool", why);
+                          job.worker ? "worker '" + *job.worker + "'" : where(slots, job, candidate.backend), why);
           last_error.param = job.worker ? "shoal_worker" : "shoal_backend";
         }
         break;

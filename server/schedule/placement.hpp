@@ -48,6 +48,7 @@ struct Slot {
   std::map<Backend, Engine> engines;
   Intake intake = Intake::kOpen;
   std::uint64_t memory_budget = 0;  // for all graphs in it; 0 = no limit
+  Tier tier = Tier::kTrusted;
 };
 
 using Slots = std::map<std::string, Slot>;

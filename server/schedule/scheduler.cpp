@@ -17,10 +17,10 @@ void Scheduler::slot_configured(const std::string& slot, const std::vector<Backe
 }
 
 void Scheduler::slot_up(const std::string& slot, const std::vector<Backend>& usable,
-                        const std::map<Backend, std::string>& why_not) {
+                        const std::map<Backend, std::string>& why_not, Tier tier) {
   Slot& entry = slots_[slot];
   const Intake intake = entry.intake == Intake::kDrained ? Intake::kDrained : Intake::kOpen;
-  entry = Slot{.is_up = true, .engines = {}, .intake = intake, .memory_budget = entry.memory_budget};
+  entry = Slot{.is_up = true, .engines = {}, .intake = intake, .memory_budget = entry.memory_budget, .tier = tier};
   for (const Backend backend : usable) {
     entry.engines[backend].usable = true;
   }
@@ -41,6 +41,8 @@ void Scheduler::slot_down(const std::string& slot) {
     engine.in_flight = 0;
   }
 }
+
+void Scheduler::slot_gone(const std::string& slot) { slots_.erase(slot); }
 
 void Scheduler::set_intake(const std::string& slot, Intake intake) {
   if (const auto found = slots_.find(slot); found != slots_.end()) {
@@ -102,7 +104,11 @@ Status Scheduler::enqueue(Job job, TimePoint now) {
 }
 
 void Scheduler::leave_engine(const Entry& entry) {
-  Engine& engine = slots_[entry.slot].engines[entry.candidate.backend];
+  const auto slot = slots_.find(entry.slot);
+  if (slot == slots_.end()) {
+    return;
+  }
+  Engine& engine = slot->second.engines[entry.candidate.backend];
   const auto instance = engine.instances.find(entry.candidate.instance);
   // After slot_down() there is nothing left to count.
   if (instance != engine.instances.end() && instance->second.in_flight > 0) {

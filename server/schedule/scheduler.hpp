@@ -24,9 +24,11 @@ class Scheduler {
   void slot_configured(const std::string& slot, const std::vector<Backend>& allowed);
   // A browser said hello: what is usable, and why the rest is not.
   void slot_up(const std::string& slot, const std::vector<Backend>& usable,
-               const std::map<Backend, std::string>& why_not);
+               const std::map<Backend, std::string>& why_not, Tier tier = Tier::kTrusted);
   // Its instances are gone. Jobs that ran there must have been given to retry() or finished() before.
   void slot_down(const std::string& slot);
+  // The same, and no browser will follow in it. Jobs that demand it are answered kUnavailable.
+  void slot_gone(const std::string& slot);
   // What was sent there goes on. kHeld ends by itself with the next slot_up().
   void set_intake(const std::string& slot, Intake intake);
 

@@ -78,7 +78,7 @@ Status read_shoal(JsonReader& reader, Parameters& parameters) {
   }
   reader.enter_object();
   while (auto key = reader.next_key()) {
-    if (*key == "backend" || *key == "worker" || *key == "variant") {
+    if (*key == "backend" || *key == "worker" || *key == "variant" || *key == "trust") {
       if (reader.peek() != JsonReader::Kind::kString) {
         return wrong("shoal." + *key, "a string");
       }
@@ -92,7 +92,8 @@ Status read_shoal(JsonReader& reader, Parameters& parameters) {
     } else {
       return fail(
           Code::kInvalidArgument,
-          fmt::format("'shoal.{}' is not known; there are backend, worker, variant, bits, priority, timeout_us", *key),
+          fmt::format("'shoal.{}' is not known; there are backend, worker, trust, variant, bits, priority, timeout_us",
+                      *key),
           "shoal");
     }
   }

@@ -50,10 +50,15 @@ Status apply_demand(const std::string& name, const wire::Parameter& value, dispa
       return wrong(name, "a string");
     }
     (name == "shoal_worker" ? demand.worker : demand.variant) = *text;
+  } else if (name == "shoal_trust") {
+    demand.trust = text == nullptr ? std::nullopt : tier_from(*text);
+    if (!demand.trust) {
+      return wrong(name, "'trusted' or 'untrusted'");
+    }
   } else {
     return fail(Code::kInvalidArgument,
-                fmt::format("parameter '{:.100}' is not known; there are shoal_backend, shoal_bits, shoal_variant and "
-                            "shoal_worker",
+                fmt::format("parameter '{:.100}' is not known; there are shoal_backend, shoal_bits, shoal_trust, "
+                            "shoal_variant and shoal_worker",
                             name),
                 name);
   }
@@ -141,6 +146,7 @@ wire::Parameters answer_parameters(const dispatch::InferenceResponse& response) 
   text("shoal_backend", response.backend);
   text("shoal_worker", response.worker);
   text("shoal_adapter", response.adapter);
+  text("shoal_tier", response.tier);
   text("shoal_variant", response.variant);
   text("shoal_fallback_from", response.fallback_from);
   std::string nodes;

@@ -28,8 +28,9 @@ struct InferCall {
 Result<dispatch::InferenceRequest> make_request(models::ModelPtr model, InferCall call, std::string request_id,
                                                 TimePoint received);
 
-// Only the parameters: shoal_backend, shoal_worker, shoal_bits, shoal_variant, priority, timeout (microseconds). Names
-// that are reserved for what this server does not do are refused; names that are not known are the client's own.
+// Only the parameters: shoal_backend, shoal_worker, shoal_bits, shoal_trust, shoal_variant, priority, timeout
+// (microseconds). Names that are reserved for what this server does not do are refused; names that are not known are
+// the client's own.
 Status apply_parameters(const wire::Parameters& parameters, dispatch::InferenceRequest& request);
 
 // shoal_backend, shoal_worker, shoal_adapter, shoal_variant, shoal_bits, shoal_queue_us, shoal_compute_us, ...

@@ -150,6 +150,7 @@ std::string report(std::span<const InferenceResponse> answers) {
   nlohmann::ordered_json document = {{"backend", slowest->backend},
                                      {"worker", slowest->worker},
                                      {"adapter", slowest->adapter},
+                                     {"tier", slowest->tier},
                                      {"nodes", slowest->nodes},
                                      {"variant", slowest->variant},
                                      {"bits", slowest->bits},

@@ -6,40 +6,11 @@
 #include <optional>
 
 #include "server/metrics/families.hpp"
+#include "tests/server/dispatch/scripted_worker.hpp"
 #include "tests/server/dispatch/test_model.hpp"
 
 namespace shoal::dispatch {
 namespace {
-
-// Records what it is told; the test answers in its place.
-class ScriptedWorker final : public pool::Worker {
- public:
-  ScriptedWorker(std::string slot, std::vector<Backend> backends) {
-    state_.slot = std::move(slot);
-    state_.backends = std::move(backends);
-    state_.adapter = "software";
-  }
-  const pool::WorkerState& state() const override { return state_; }
-  std::uint64_t load(pool::LoadSpec spec, std::function<void(Result<pool::LoadOutcome>)> done) override {
-    loads.emplace_back(std::move(spec), std::move(done));
-    return ++last_id_;
-  }
-  std::uint64_t run(pool::RunSpec spec, std::function<void(Result<pool::RunOutcome>)> done) override {
-    runs.emplace_back(std::move(spec), std::move(done));
-    return ++last_id_;
-  }
-  void unload(const std::string& instance) override { unloaded.push_back(instance); }
-  void cancel(std::uint64_t work_id) override { cancelled.push_back(work_id); }
-
-  std::vector<std::pair<pool::LoadSpec, std::function<void(Result<pool::LoadOutcome>)>>> loads;
-  std::vector<std::pair<pool::RunSpec, std::function<void(Result<pool::RunOutcome>)>>> runs;
-  std::vector<std::string> unloaded;
-  std::vector<std::uint64_t> cancelled;
-
- private:
-  pool::WorkerState state_;
-  std::uint64_t last_id_ = 0;
-};
 
 class DispatcherTest : public testing::Test {
  protected:

@@ -142,6 +142,25 @@ TEST_F(WorkTableTest, ErrorsOfTheAgentReachTheCompletion) {
   EXPECT_FALSE(table.error(1, message));
 }
 
+TEST_F(WorkTableTest, RunsThatWereGivenUpAreAnsweredOnceAndWhatTheAgentSaysIsDropped) {
+  add_run(1);
+  add_run(2);
+  ASSERT_TRUE(table.output(1, output({fp32("a", 2)}), "1234"));
+  const WorkTable::GivenUp given_up = table.give_up_runs({Code::kDeviceLost, "it pauses", {}});
+  EXPECT_EQ(given_up.work_ids, (std::vector<std::uint64_t>{1, 2}));
+  for (const auto& answer : given_up.answers) {
+    answer();
+  }
+  ASSERT_EQ(ran.size(), 2U);
+  EXPECT_EQ(ran[0].error().code, Code::kDeviceLost);
+  EXPECT_EQ(table.size(), 2U) << "the agent still has them";
+  ASSERT_TRUE(table.chunk(1, "5678"));
+  finish(1);
+  EXPECT_TRUE(table.error(2, {}));
+  EXPECT_EQ(ran.size(), 2U);
+  EXPECT_EQ(table.size(), 0U);
+}
+
 TEST_F(WorkTableTest, FailOneTakesItOut) {
   add_run(1);
   table.fail_one(1, {Code::kCancelled, "c", {}})();
