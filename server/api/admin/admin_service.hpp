@@ -29,6 +29,10 @@ class AdminService {
   using Debugged = std::function<void(Result<v1::DebugWorkerResponse>)>;
   virtual void debug(const v1::DebugWorkerRequest& request, Debugged done) = 0;
   virtual v1::ListEventsResponse events(const v1::ListEventsRequest& request) = 0;
+  // kInvalidArgument names the field; kUnavailable where devices do not join.
+  virtual Result<v1::CreateJoinTokenResponse> create_token(const v1::CreateJoinTokenRequest& request) = 0;
+  virtual v1::ListJoinTokensResponse tokens(const v1::ListJoinTokensRequest& request) = 0;
+  virtual Result<v1::JoinToken> revoke_token(const v1::RevokeJoinTokenRequest& request) = 0;
 };
 
 }  // namespace shoal::api::admin

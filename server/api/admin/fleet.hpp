@@ -24,6 +24,9 @@ class Fleet final : public AdminService {
   Result<v1::Worker> kill(const v1::KillWorkerRequest& request) override;
   void debug(const v1::DebugWorkerRequest& request, Debugged done) override;
   v1::ListEventsResponse events(const v1::ListEventsRequest& request) override;
+  Result<v1::CreateJoinTokenResponse> create_token(const v1::CreateJoinTokenRequest& request) override;
+  v1::ListJoinTokensResponse tokens(const v1::ListJoinTokensRequest& request) override;
+  Result<v1::JoinToken> revoke_token(const v1::RevokeJoinTokenRequest& request) override;
 
  private:
   Result<v1::Worker> worker(const std::string& slot, bool with_capabilities = false) const;

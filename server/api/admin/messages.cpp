@@ -26,11 +26,14 @@ std::string_view instance_state_name(schedule::InstanceState::Kind kind) {
   return "failed";
 }
 
-// "2026-11-21T16:42:01.123Z"
+}  // namespace
+
 std::string rfc3339(std::int64_t unix_ms) {
   const auto seconds = static_cast<std::time_t>(unix_ms / 1000);
   return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(seconds), unix_ms % 1000);
 }
+
+namespace {
 
 void fill_instances(const schedule::Slot& slot, v1::Worker& worker) {
   for (const auto& [backend, engine] : slot.engines) {
@@ -69,6 +72,7 @@ v1::Worker worker_message(const pool::SlotView& view, const schedule::Slot* sche
     (*worker.mutable_why_not())[std::string(backend_name(backend))] = reason;
   }
   worker.set_adapter(view.worker->adapter);
+  worker.set_tier(std::string(tier_name(view.worker->tier)));
   worker.set_browser(view.version);
   worker.set_user_agent(view.worker->browser);
   v1::Memory& memory = *worker.mutable_memory();

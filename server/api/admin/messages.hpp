@@ -11,6 +11,8 @@
 
 namespace shoal::api::admin {
 
+// "2026-11-21T16:42:01.123Z"
+std::string rfc3339(std::int64_t unix_ms);
 // `scheduled` is the same slot as the scheduler knows it; nullptr when it does not.
 shoal::admin::v1::Worker worker_message(const pool::SlotView& view, const schedule::Slot* scheduled, TimePoint now);
 shoal::admin::v1::Breaker breaker_message(const pool::BreakerView& view);

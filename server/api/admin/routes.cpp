@@ -35,9 +35,8 @@ Response answer(const Result<Message>& result) {
   return result ? json_response(*result) : error_response(ErrorStyle::kKserve, result.error());
 }
 
-// The slot of the path, as one escaped segment or as two, and the rest of the request from the body.
 template <class Message>
-Result<Message> read(const Request& request) {
+Result<Message> read_body(const Request& request) {
   Message message;
   if (!wire::is_utf8(request.body)) {
     return fail(Code::kInvalidArgument, "the body is not UTF-8");
@@ -49,6 +48,16 @@ Result<Message> read(const Request& request) {
                   fmt::format("the body is not a {}: {:.300}", message.GetTypeName(), std::string(status.message())));
     }
   }
+  return message;
+}
+
+// The slot of the path, as one escaped segment or as two, and the rest of the request from the body.
+template <class Message>
+Result<Message> read(const Request& request) {
+  Result<Message> message = read_body<Message>(request);
+  if (!message) {
+    return message;
+  }
   std::string slot(request.capture("slot"));
   if (slot.empty()) {
     slot = fmt::format("{}/{}", request.capture("kind"), request.capture("number"));
@@ -56,7 +65,7 @@ Result<Message> read(const Request& request) {
   if (!wire::is_utf8(slot)) {
     return fail(Code::kInvalidArgument, "the path is not UTF-8");
   }
-  message.set_slot(std::move(slot));
+  message->set_slot(std::move(slot));
   return message;
 }
 
@@ -111,6 +120,22 @@ asio::awaitable<Response> events(AdminService& service, Exchange& exchange) {
   co_return request ? json_response(service.events(*request)) : error_response(ErrorStyle::kKserve, request.error());
 }
 
+asio::awaitable<Response> create_token(AdminService& service, Exchange& exchange) {
+  const auto request = read_body<v1::CreateJoinTokenRequest>(exchange.request);
+  co_return request ? answer(service.create_token(*request)) : error_response(ErrorStyle::kKserve, request.error());
+}
+
+asio::awaitable<Response> tokens(AdminService& service, Exchange&) { co_return json_response(service.tokens({})); }
+
+asio::awaitable<Response> revoke_token(AdminService& service, Exchange& exchange) {
+  v1::RevokeJoinTokenRequest request;
+  if (!wire::is_utf8(exchange.request.capture("id"))) {
+    co_return error_response(ErrorStyle::kKserve, {Code::kInvalidArgument, "the path is not UTF-8", "id"});
+  }
+  request.set_id(std::string(exchange.request.capture("id")));
+  co_return answer(service.revoke_token(request));
+}
+
 template <class Message>
 using Method = Result<v1::Worker> (AdminService::*)(const Message&);
 
@@ -133,6 +158,9 @@ void add_admin_routes(http::Router& router, Services& services, AdminService& se
   };
   add("GET", "/admin/v1/workers", list);
   add("GET", "/admin/v1/events", events);
+  add("POST", "/admin/v1/join/tokens", create_token);
+  add("GET", "/admin/v1/join/tokens", tokens);
+  add("DELETE", "/admin/v1/join/tokens/{id}", revoke_token);
   for (const std::string worker : {"/admin/v1/workers/{slot}", "/admin/v1/workers/{kind}/{number}"}) {
     add("GET", worker, on_worker<v1::InspectWorkerRequest, &AdminService::inspect>);
     add("POST", worker + "/drain", on_worker<v1::DrainWorkerRequest, &AdminService::drain>);

@@ -81,4 +81,19 @@ template <class Response, class Call>
   return answer(context, response, [this, request] { return service_.events(*request); });
 }
 
+::grpc::ServerUnaryReactor* AdminCalls::CreateJoinToken(Context* context, const v1::CreateJoinTokenRequest* request,
+                                                        v1::CreateJoinTokenResponse* response) {
+  return answer(context, response, [this, request] { return service_.create_token(*request); });
+}
+
+::grpc::ServerUnaryReactor* AdminCalls::ListJoinTokens(Context* context, const v1::ListJoinTokensRequest* request,
+                                                       v1::ListJoinTokensResponse* response) {
+  return answer(context, response, [this, request] { return service_.tokens(*request); });
+}
+
+::grpc::ServerUnaryReactor* AdminCalls::RevokeJoinToken(Context* context, const v1::RevokeJoinTokenRequest* request,
+                                                        v1::JoinToken* response) {
+  return answer(context, response, [this, request] { return service_.revoke_token(*request); });
+}
+
 }  // namespace shoal::api::grpc

@@ -23,6 +23,10 @@ class AdminCalls final : public shoal::admin::v1::Admin::CallbackService {
   Unary* RecycleWorker(Context*, const admin::v1::RecycleWorkerRequest*, admin::v1::Worker*) override;
   Unary* KillWorker(Context*, const admin::v1::KillWorkerRequest*, admin::v1::Worker*) override;
   Unary* DebugWorker(Context*, const admin::v1::DebugWorkerRequest*, admin::v1::DebugWorkerResponse*) override;
+  Unary* CreateJoinToken(Context*, const admin::v1::CreateJoinTokenRequest*,
+                         admin::v1::CreateJoinTokenResponse*) override;
+  Unary* ListJoinTokens(Context*, const admin::v1::ListJoinTokensRequest*, admin::v1::ListJoinTokensResponse*) override;
+  Unary* RevokeJoinToken(Context*, const admin::v1::RevokeJoinTokenRequest*, admin::v1::JoinToken*) override;
   Unary* ListEvents(Context*, const admin::v1::ListEventsRequest*, admin::v1::ListEventsResponse*) override;
 
  private:

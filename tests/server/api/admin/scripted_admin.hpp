@@ -45,6 +45,21 @@ class ScriptedAdmin final : public AdminService {
     return response;
   }
 
+  Result<v1::CreateJoinTokenResponse> create_token(const v1::CreateJoinTokenRequest& request) override {
+    asked.push_back("create_token " + request.name());
+    v1::CreateJoinTokenResponse response;
+    response.set_secret("secret");
+    return response;
+  }
+  v1::ListJoinTokensResponse tokens(const v1::ListJoinTokensRequest&) override {
+    asked.emplace_back("tokens");
+    return {};
+  }
+  Result<v1::JoinToken> revoke_token(const v1::RevokeJoinTokenRequest& request) override {
+    asked.push_back("revoke_token " + request.id());
+    return fail(Code::kNotFound, "no join token '" + request.id() + "'", "id");
+  }
+
   std::vector<std::string> asked;
 
  private:
