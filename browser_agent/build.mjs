@@ -92,7 +92,12 @@ export async function buildAgent() {
   mkdirSync(join(dist, 'ort'), { recursive: true });
   await build({
     absWorkingDir: here,
-    entryPoints: { page: 'src/page/page.ts', link: 'src/link/link.ts', engine: 'src/engine/worker.ts' },
+    entryPoints: {
+      page: 'src/page/page.ts',
+      join: 'src/page/join.ts',
+      link: 'src/link/link.ts',
+      engine: 'src/engine/worker.ts',
+    },
     outdir: dist,
     bundle: true,
     splitting: true,
@@ -106,8 +111,8 @@ export async function buildAgent() {
     chunkNames: 'chunk-[hash]',
     logLevel: 'warning',
   });
-  copyFileSync(join(here, 'src/page/index.html'), join(dist, 'index.html'));
-  copyFileSync(join(here, 'src/page/page.css'), join(dist, 'page.css'));
+  for (const file of ['index.html', 'page.css', 'join.html', 'join.css'])
+    copyFileSync(join(here, 'src/page', file), join(dist, file));
   for (const file of ortFiles) copyOrtFile(file);
   writeFileSync(join(dist, 'build.json'), JSON.stringify({ build: hash }) + '\n');
   return hash;

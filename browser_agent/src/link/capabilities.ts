@@ -6,6 +6,7 @@ import { unrated } from '../backend/benchmark';
 import { wasmFeatures } from '../backend/wasm/features';
 import type { Backend, Probe } from '../engine/messages';
 import type { EngineHandle } from './engineHandle';
+import type { Probed } from './messages';
 
 // A backend whose probe comes later is lost to this browser, and a busy machine may need seconds for a software adapter.
 const PROBE_MS = 6000;
@@ -34,6 +35,18 @@ export async function capabilitiesOf(engines: ReadonlyMap<Backend, EngineHandle>
     if (probe.webnn !== undefined) capabilities.webnn.push(...probe.webnn);
   }
   return capabilities;
+}
+
+export function probed(backends: readonly Backend[], found: Capabilities): Probed {
+  return {
+    kind: 'probed',
+    backends: backends.map((backend) => ({
+      backend,
+      whyNot: found.benchmarks.find((benchmark) => benchmark.backend === backend)?.whyNot ?? 'it was not probed',
+    })),
+    isSoftwareGpu: found.webgpu?.isFallbackAdapter ?? false,
+    hasThreads: found.wasmThreads && found.crossOriginIsolated,
+  };
 }
 
 const late = (backend: Backend, ms: number): Promise<Probe> =>

@@ -6,6 +6,7 @@
 import type { DebugRequest, Load } from '../generated/shoal/agent/v1/agent_pb';
 import type { Backend, EngineDebug, FromEngine, MemoryUse, Probe, ToEngine, WorkMessage } from '../engine/messages';
 import { AgentError, Code, type PlainError } from '../protocol/outcome';
+import { DutyCycle } from './dutyCycle';
 import { WorkQueue } from './workQueue';
 
 const QUEUE_LIMIT = 64;
@@ -37,6 +38,9 @@ export class EngineHandle {
   #memory: MemoryUse = { wasmBytes: 0, gpuBytes: 0, cacheBytes: 0 };
   #onProbed: ((probe: Probe) => void) | undefined;
   #nextDebug = 1n;
+  #runs = 0;
+  #takenAt = 0;
+  readonly #duty = new DutyCycle();
   readonly #onDebugged = new Map<bigint, (debug: EngineDebug) => void>();
 
   constructor(
@@ -49,6 +53,16 @@ export class EngineHandle {
 
   get memory(): MemoryUse {
     return this.#memory;
+  }
+
+  // Those that ended well.
+  get runs(): number {
+    return this.#runs;
+  }
+
+  // Of the time that the engine may work, above 0 and at most 1.
+  set share(share: number) {
+    this.#duty.share = share;
   }
 
   get ageMs(): number {
@@ -145,6 +159,11 @@ export class EngineHandle {
     const finished = this.#queue.finish(message.workId);
     if (finished === undefined) return;
     const { item, cancelled } = finished;
+    if (item.kind === 'run') {
+      const now = performance.now();
+      this.#duty.worked(now - this.#takenAt, now);
+      if (message.kind === 'end') this.#runs++;
+    }
     this.#keepAccount(item, message.kind, cancelled);
     // The server believes it to be loaded: a GPU that is not back yet, say, takes another start.
     if (item.workId < 0n) return message.kind === 'error' ? this.#fail(message.error) : this.#advance();
@@ -176,10 +195,11 @@ export class EngineHandle {
         ).toPlain(),
       );
     }
-    if (this.answers.isFull) return;
+    if (this.answers.isFull || this.#duty.isResting(performance.now())) return;
     const next = this.#queue.take();
     if (next === undefined) return;
     const { item } = next;
+    this.#takenAt = performance.now();
     const queueUs = Math.round((performance.now() - next.queuedAt) * 1000);
     this.#post({ ...item, queueUs }, item.kind === 'run' ? item.frames.map((frame) => frame.buffer) : []);
   }

@@ -11,13 +11,15 @@ import {
   HeartbeatSchema,
   HelloSchema,
   LeavingSchema,
+  PausingSchema,
+  ResumingSchema,
   type Welcome,
 } from '../generated/shoal/agent/v1/agent_pb';
 import { type Backend, BACKENDS } from '../engine/messages';
 import { type Assembled, Assembler, MAX_PENDING_BYTES } from '../protocol/assembler';
 import { decodeFrame, encodeFrame, PROTOCOL_VERSION } from '../protocol/frame';
 import { AgentError, Code, type Outcome, type PlainError } from '../protocol/outcome';
-import { capabilitiesOf } from './capabilities';
+import { capabilitiesOf, probed } from './capabilities';
 import { debugReports } from './debugReport';
 import { type Answers, EngineHandle } from './engineHandle';
 import { ErrorLog } from './errorLog';
@@ -32,7 +34,7 @@ const RESUME_PAUSE_MS = 25;
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
 let pageBeatAt = performance.now();
-let status: Status = { kind: 'status', state: 'probing', workerId: '', works: 0 };
+let status: Status = { kind: 'status', state: 'probing', workerId: '', works: 0, runs: 0, memoryBytes: 0 };
 
 const tellPage = (message: FromLink): void => scope.postMessage(message);
 
@@ -63,7 +65,8 @@ class Link implements Answers {
     const opened = new Promise<void>((resolve) => (this.#socket.onopen = () => resolve()));
     void Promise.all([capabilitiesOf(this.#engines), opened]).then(([capabilities]) => {
       setStatus({ state: 'connecting' });
-      const { slot, token } = start;
+      tellPage(probed(start.backends, capabilities));
+      const { slot, token, deviceKey = '' } = start;
       this.#send({
         case: 'hello',
         value: create(HelloSchema, {
@@ -71,6 +74,7 @@ class Link implements Answers {
           build: __SHOAL_BUILD__,
           slot,
           token,
+          deviceKey,
           userAgent: navigator.userAgent,
           capabilities,
         }),
@@ -138,6 +142,18 @@ class Link implements Answers {
 
   leave(reason: string): void {
     this.#send({ case: 'leaving', value: create(LeavingSchema, { reason }) });
+  }
+
+  pause(reason: string): void {
+    this.#send({ case: 'pausing', value: create(PausingSchema, { reason }) });
+  }
+
+  resume(): void {
+    this.#send({ case: 'resuming', value: create(ResumingSchema) });
+  }
+
+  set share(share: number) {
+    for (const engine of this.#engines.values()) engine.share = share;
   }
 
   // Answers
@@ -244,10 +260,11 @@ class Link implements Answers {
     for (const engine of this.#engines.values()) if (engine.cancel(workId)) return;
   }
 
-  #welcome({ workerId, heartbeatMs, wasmThreads, resumeToken, resumeMs }: Welcome): void {
+  #welcome({ workerId, heartbeatMs, wasmThreads, resumeToken, resumeMs, deviceKey, tier }: Welcome): void {
     this.#isWelcome = true;
     this.#resumeToken = resumeToken;
     this.#resumeMs = resumeMs;
+    tellPage({ kind: 'welcomed', deviceKey, tier });
     setStatus({ state: 'connected', workerId });
     if (this.#resumeUntil !== undefined) {
       this.#resumeUntil = undefined;
@@ -280,7 +297,10 @@ class Link implements Answers {
       cacheBytes: BigInt(Math.max(0, ...engines.map((engine) => engine.memory.cacheBytes))),
     });
     this.#send({ case: 'heartbeat', value });
-    if (status.works !== running.length) setStatus({ works: running.length });
+    const runs = engines.reduce((total, engine) => total + engine.runs, 0);
+    const memoryBytes = Number(value.wasmBytes + value.gpuBytes);
+    if (status.works !== running.length || status.runs !== runs || status.memoryBytes !== memoryBytes)
+      setStatus({ works: running.length, runs, memoryBytes });
   }
 }
 
@@ -289,4 +309,7 @@ scope.onmessage = (event: MessageEvent<ToLink>) => {
   pageBeatAt = performance.now();
   if (event.data.kind === 'start') link ??= new Link(event.data);
   else if (event.data.kind === 'leave') link?.leave(event.data.reason);
+  else if (event.data.kind === 'pause') link?.pause(event.data.reason);
+  else if (event.data.kind === 'resume') link?.resume();
+  else if (event.data.kind === 'share' && link !== undefined) link.share = event.data.share;
 };

@@ -55,6 +55,7 @@ const post = (message: ToLink): void => link.postMessage(message);
 link.onmessage = (event: MessageEvent<FromLink>) => {
   const message = event.data;
   if (message.kind === 'closed') return closed(message.code, message.reason);
+  if (message.kind !== 'status') return;
   if (message.state === 'connected') connectedAt ??= performance.now();
   show('state', message.state);
   show('worker', message.workerId || '-');
