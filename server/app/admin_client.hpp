@@ -22,6 +22,9 @@ class AdminClient {
                                                     Duration patience = std::chrono::seconds(10)) const {
     return send("POST", path, body.dump(), patience);
   }
+  [[nodiscard]] Result<nlohmann::ordered_json> remove(const std::string& path) const {
+    return send("DELETE", path, {});
+  }
   [[nodiscard]] const std::string& address() const { return address_; }
 
  private:

@@ -25,6 +25,7 @@
 #include "server/api/services.hpp"
 #include "server/app/agent_bundle.hpp"
 #include "server/app/browser_list.hpp"
+#include "server/app/join_front.hpp"
 #include "server/core/split.hpp"
 #include "server/dispatch/dispatcher.hpp"
 #include "server/metrics/families.hpp"
@@ -38,7 +39,8 @@ namespace {
 namespace asio = boost::asio;
 
 // As set, and where the agent page of some browsers is.
-std::vector<std::string> public_hosts(const std::string& text, const pool::PoolConfig& config) {
+std::vector<std::string> public_hosts(const std::string& text, const std::string& join_url,
+                                      const pool::PoolConfig& config) {
   std::vector<std::string> hosts;
   if (!text.empty()) {
     const std::vector<std::string_view> set = split(text, ',');
@@ -48,6 +50,9 @@ std::vector<std::string> public_hosts(const std::string& text, const pool::PoolC
     if (const std::string origin = pool::origin_of(group.agent_url); !origin.empty()) {
       hosts.push_back(origin.substr(origin.find("://") + 3));
     }
+  }
+  if (config.join.is_enabled && !join_url.empty()) {
+    hosts.push_back(join_url.substr(join_url.find("://") + 3));
   }
   return hosts;
 }
@@ -112,6 +117,7 @@ struct App::Parts {
   metrics::FleetState fleet() const;
   void count(const pool::Event& event);
   std::filesystem::path repository() const;
+  void add_join_addresses(const JoinFront& front, pool::JoinConfig& addresses) const;
 
   Settings settings;
   Log log;
@@ -127,6 +133,7 @@ struct App::Parts {
   std::optional<api::http::Server> http;
   std::optional<api::http::Server> metrics_page;
   std::optional<api::grpc::Server> grpc;
+  std::optional<JoinFront> join;
   std::optional<pool::Pool> pool;
   bool is_stopping = false;
   int exit_status = 0;
@@ -196,20 +203,24 @@ Status App::Parts::start() {
   api::openai::add_openai_routes(router, services);
   api::http::add_agent_routes(router, services, agent);
   api::admin::add_admin_routes(router, services, admin);
+  if (settings.join_enabled) {
+    api::http::add_join_routes(router, services, agent);
+  }
   auto config = pool_config_of(settings);
   if (!config) {
     return fail(std::move(config.error()));
   }
+  const api::http::Upgrade upgrade = [this](asio::ip::tcp::socket socket, net::UpgradeRequest request,
+                                            std::string peer) {
+    if (pool) {
+      pool->accept(std::move(socket), std::move(request), std::move(peer));
+    }
+  };
   api::http::ServerOptions options{.address = settings.host,
                                    .port = settings.http_port,
-                                   .public_hosts = public_hosts(settings.public_hosts, *config),
+                                   .public_hosts = public_hosts(settings.public_hosts, settings.join_url, *config),
                                    .limits = services.limits,
-                                   .upgrade =
-                                       [this](asio::ip::tcp::socket socket, net::UpgradeRequest request) {
-                                         if (pool) {
-                                           pool->accept(std::move(socket), std::move(request));
-                                         }
-                                       },
+                                   .upgrade = upgrade,
                                    .metrics = &metrics};
   http.emplace(main.get_executor(), cpu, std::move(router), options, log);
   api::http::Router metrics_router;
@@ -219,9 +230,13 @@ Status App::Parts::start() {
   metrics_page.emplace(main.get_executor(), cpu, std::move(metrics_router), options, log);
   grpc.emplace(services,
                api::grpc::ServerOptions{.address = settings.host, .port = settings.grpc_port, .admin = &admin});
+  if (settings.join_enabled) {
+    join.emplace(settings, services, agent, upgrade, metrics);
+  }
   for (const auto& listen : {std::function<Status()>([this] { return http->listen(); }),
                              std::function<Status()>([this] { return metrics_page->listen(); }),
-                             std::function<Status()>([this] { return grpc->start(); })}) {
+                             std::function<Status()>([this] { return grpc->start(); }),
+                             std::function<Status()>([this] { return join ? join->listen() : Status(); })}) {
     if (Status status = listen(); !status) {
       return status;
     }
@@ -230,9 +245,13 @@ Status App::Parts::start() {
                          {"http", http->port()},
                          {"grpc", grpc->port()},
                          {"metrics", metrics_page->port()},
+                         {"join", join ? join->port() : 0},
                          {"version", services.version}});
   read_models();
   config->agent_build = *build;
+  if (join) {
+    add_join_addresses(*join, config->join);
+  }
   for (const auto& [slot, backends] : slots_of(config->groups)) {
     dispatcher.slot_configured(slot, backends);
     dispatcher.set_budget(slot, config->wear.max_memory_bytes);
@@ -242,9 +261,23 @@ Status App::Parts::start() {
       log.warn("recycle_failed", {{"worker", slot}, {"error", status.error().message}});
     }
   });
+  dispatcher.set_quarantine([this](const std::string& slot, const std::string& reason) {
+    if (Status status = pool->devices().quarantine(slot, reason); !status) {
+      log.warn("quarantine_failed", {{"worker", slot}, {"error", status.error().message}});
+    }
+  });
   pool.emplace(main.get_executor(), cpu, *std::move(config), log, dispatcher, events);
   // Browsers run on this machine: they come in by loopback whatever address clients use.
   return pool->start(fmt::format("http://127.0.0.1:{}/agent/", http->port()));
+}
+
+void App::Parts::add_join_addresses(const JoinFront& front, pool::JoinConfig& addresses) const {
+  for (const std::string_view host : {"127.0.0.1", "localhost", "[::1]"}) {
+    addresses.origins.push_back(fmt::format("http://{}:{}", host, http->port()));
+  }
+  const std::vector<std::string> secure = front.origins();
+  addresses.url = secure.front() + "/join";
+  addresses.origins.insert(addresses.origins.end(), secure.begin(), secure.end());
 }
 
 // Off the lane: hashing a large repository takes seconds, and live is answered meanwhile.
@@ -301,10 +334,17 @@ asio::awaitable<void> App::Parts::shut_down() {
   http->drain(flush, [&http_done] { http_done.set(); });
   metrics_page->drain(flush, [&metrics_done] { metrics_done.set(); });
   const TimePoint never = TimePoint::max();
+  Event join_done(main.get_executor());
+  if (join) {
+    join->drain(flush, [&join_done] { join_done.set(); });
+  } else {
+    join_done.set();
+  }
   co_await pool->close();
   co_await http_done.wait_until(never);
   co_await metrics_done.wait_until(never);
   co_await grpc_done.wait_until(never);
+  co_await join_done.wait_until(never);
   signals.cancel();
   log.info("stopped");
   main.stop();

@@ -10,6 +10,7 @@
 
 #include "server/app/app.hpp"
 #include "server/app/doctor.hpp"
+#include "server/app/join_commands.hpp"
 #include "server/app/worker_commands.hpp"
 #include "server/models/bert_graph.hpp"
 #include "server/models/model.hpp"
@@ -187,6 +188,7 @@ int run_command(int argc, char** argv) {
       ->excludes(doctor_command->add_flag("--markdown", as_markdown, "The page docs/capabilities.md"));
 
   WorkerCommands workers(command, [&] { return configured_server(settings, schema); });
+  JoinCommands join(command, [&] { return configured_server(settings, schema); });
 
   CLI::App* settings_command = command.add_subcommand("settings", "Print every setting of serve as a Markdown table");
 
@@ -208,8 +210,8 @@ int run_command(int argc, char** argv) {
                   : as_markdown ? DoctorForm::kMarkdown
                                 : DoctorForm::kText);
   }
-  if (workers.was_asked()) {
-    const Status status = workers.run();
+  if (workers.was_asked() || join.was_asked()) {
+    const Status status = workers.was_asked() ? workers.run() : join.run();
     return status ? 0 : report(status.error(), status.error().code == Code::kInvalidArgument ? kUsage : 1);
   }
   if (*settings_command) {

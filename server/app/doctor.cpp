@@ -74,18 +74,19 @@ class Examination {
     config_.home = scratch_.path();
     api::http::Router router;
     api::http::add_agent_routes(router, services_, agent);
-    http_.emplace(main_.get_executor(), cpu_, std::move(router),
-                  api::http::ServerOptions{.address = "127.0.0.1",
-                                           .port = 0,
-                                           .public_hosts = {},
-                                           .limits = {},
-                                           .upgrade =
-                                               [this](asio::ip::tcp::socket socket, net::UpgradeRequest request) {
-                                                 if (pool_) {
-                                                   pool_->accept(std::move(socket), std::move(request));
-                                                 }
-                                               }},
-                  log_);
+    http_.emplace(
+        main_.get_executor(), cpu_, std::move(router),
+        api::http::ServerOptions{.address = "127.0.0.1",
+                                 .port = 0,
+                                 .public_hosts = {},
+                                 .limits = {},
+                                 .upgrade =
+                                     [this](asio::ip::tcp::socket socket, net::UpgradeRequest request, std::string) {
+                                       if (pool_) {
+                                         pool_->accept(std::move(socket), std::move(request));
+                                       }
+                                     }},
+        log_);
   }
   Examination(const Examination&) = delete;
   Examination& operator=(const Examination&) = delete;

@@ -17,6 +17,21 @@ namespace {
 // Drivers and browsers have a working directory of their own. Empty stays empty.
 std::string absolute(const std::string& path) { return path.empty() ? path : std::filesystem::absolute(path).string(); }
 
+// Browsers compute only on pages of a secure origin, so nothing but https will do; a path would not be ours to serve.
+Status check_public_url(std::string_view url) {
+  constexpr std::string_view kScheme = "https://";
+  constexpr std::string_view kHostCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-:[]";
+  if (url.empty()) {
+    return {};
+  }
+  const std::string_view host = url.starts_with(kScheme) ? url.substr(kScheme.size()) : std::string_view();
+  if (host.empty() || host.find_first_not_of(kHostCharacters) != std::string_view::npos) {
+    return fail(Code::kInvalidArgument,
+                fmt::format("join.public_url: expected https://HOST[:PORT], got '{:.200}'", url), "join.public_url");
+  }
+  return {};
+}
+
 }  // namespace
 
 using namespace std::chrono_literals;
@@ -101,6 +116,24 @@ config::Schema schema_of(Settings& settings) {
       into_integer(settings.recycle_runs, 0, 1'000'000'000));
   add("pool.recycle_age", "0s", "0s to 720h; 0 = never", "a browser is replaced after so long, once it is idle",
       into_duration(settings.recycle_age, 0s, 720h));
+  add("join.enabled", "false", "true, false", "let devices join by URL and token", into_bool(settings.join_enabled));
+  add("join.public_url", "", "https://HOST[:PORT]", "how devices reach this server; default: this machine itself",
+      into_text(settings.join_url));
+  add("join.bind", "0.0.0.0", "an IP address", "where devices reach the join page, by TLS",
+      into_text(settings.join_bind));
+  add("join.port", "8443", std::string(kPorts), "the join page and its agents, by TLS", into_port(settings.join_port));
+  add("join.spot_check_percent", "5", "0 to 100", "results of an untrusted device that a trusted worker computes again",
+      into_integer(settings.spot_check_percent, 0, 100));
+  add("join.spot_check_first", "10", "0 to 1000000", "results of a device that has just come, all of which are checked",
+      into_integer(settings.spot_check_first, 0, 1'000'000));
+  add("join.max_failures", "20", "1 to 1000000", "wrong tokens of one address within a minute, then it is not heard",
+      into_integer(settings.join_max_failures, 1, 1'000'000));
+  add("tls.certificate", "", "a PEM file",
+      "certificate chain of the join page; default: from an own authority in $SHOAL_HOME/tls",
+      into_text(settings.tls_certificate));
+  add("tls.key", "", "a PEM file", "its key", into_text(settings.tls_key));
+  add("join.max_devices", "64", "1 to 128", "devices connected at once",
+      into_integer(settings.join_max_devices, 1, 128));
   add("schedule.max_queue", "1024", "1 to 1000000", "queued requests; more are refused at once",
       into_integer(settings.max_queue, 1, 1'000'000));
   add("schedule.max_queue_bytes", "512MiB", "1MiB to 64GiB", "bytes of queued inputs",
@@ -122,6 +155,12 @@ Status check(const Settings& settings) {
                             "loopback address, or set server.insecure to true",
                             settings.host),
                 "server.host");
+  }
+  if (Status status = check_public_url(settings.join_url); !status) {
+    return status;
+  }
+  if (settings.tls_certificate.empty() != settings.tls_key.empty()) {
+    return fail(Code::kInvalidArgument, "tls.certificate, tls.key: set both or neither", "tls.key");
   }
   if (const auto pool = pool_config_of(settings); !pool) {
     return fail(pool.error());
@@ -164,6 +203,9 @@ Result<pool::PoolConfig> pool_config_of(const Settings& settings) {
   pool.page_silence = settings.page_silence;
   pool.engine_silence = settings.engine_silence;
   pool.load_timeout = settings.load_timeout;
+  pool.join.is_enabled = settings.join_enabled;
+  pool.join.max_devices = settings.join_max_devices;
+  pool.join.max_failures = static_cast<std::uint32_t>(settings.join_max_failures);
   std::size_t browsers = 0;
   for (const pool::BrowserGroup& group : pool.groups) {
     browsers += group.count;
@@ -185,6 +227,8 @@ dispatch::DispatcherOptions dispatcher_options_of(const Settings& settings) {
   options.limits.max_instances = settings.max_instances;
   options.limits.load_timeout = settings.load_timeout;
   options.default_timeout = settings.request_timeout;
+  options.spot_check = {.share = static_cast<double>(settings.spot_check_percent) / 100,
+                        .first = static_cast<std::uint32_t>(settings.spot_check_first)};
   options.warm_up = settings.warm_up == "none"      ? dispatch::WarmUp::kNone
                     : settings.warm_up == "default" ? dispatch::WarmUp::kDefault
                                                     : dispatch::WarmUp::kAll;

@@ -57,6 +57,17 @@ struct Settings {
   std::uint64_t recycle_runs = 0;
   std::chrono::milliseconds recycle_age{};
 
+  bool join_enabled = false;
+  std::string join_url;  // join.public_url
+  std::uint64_t join_max_devices = 0;
+  std::uint64_t join_max_failures = 0;
+  std::string join_bind;
+  std::uint16_t join_port = 0;
+  std::uint64_t spot_check_percent = 0;
+  std::uint64_t spot_check_first = 0;
+  std::string tls_certificate;
+  std::string tls_key;
+
   std::uint64_t max_queue = 0;
   std::uint64_t max_queue_bytes = 0;
   std::uint64_t max_attempts = 0;

@@ -232,6 +232,18 @@ std::string debug_text(const ordered_json& document) {
   return text.empty() ? "nothing to tell\n" : text;
 }
 
+std::string tokens_text(const ordered_json& list) {
+  std::vector<std::vector<std::string>> rows = {
+      {"TOKEN", "NAME", "STATE", "TIER", "BACKENDS", "EXPIRES", "DEVICES", "RUNS", "QUARANTINED"}};
+  for (const ordered_json& token : member(list, "tokens")) {
+    rows.push_back({text_of(token, "id"), shortened(text_of(token, "name")), text_of(token, "state"),
+                    text_of(token, "tier"), joined(member(token, "backends")), text_of(token, "expires"),
+                    joined(member(token, "devices")), std::to_string(number_of(token, "runs")),
+                    joined(member(token, "quarantined"))});
+  }
+  return table(rows);
+}
+
 std::string event_text(const ordered_json& event) {
   const std::string from = text_of(event, "from");
   const std::string instance = text_of(event, "instance");

@@ -16,6 +16,7 @@ std::string workers_text(const nlohmann::ordered_json& list);   // of GET /admin
 std::string worker_text(const nlohmann::ordered_json& worker);  // of GET /admin/v1/workers/{slot}
 // Of POST /admin/v1/workers/{slot}/debug: errors, operations, shaders and the memory curve, as far as they are there.
 std::string debug_text(const nlohmann::ordered_json& document);
+std::string tokens_text(const nlohmann::ordered_json& list);  // of GET /admin/v1/join/tokens
 std::string event_text(const nlohmann::ordered_json& event);  // one line, with its newline
 
 }  // namespace shoal::app

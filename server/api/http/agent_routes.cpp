@@ -119,9 +119,9 @@ asio::awaitable<Response> to_agent(Exchange& exchange) {
   co_return response;
 }
 
-asio::awaitable<Response> agent_file(const fs::path& folder, Exchange& exchange) {
+asio::awaitable<Response> agent_file(const fs::path& folder, std::string_view index, Exchange& exchange) {
   std::string_view name = exchange.request.capture("file");
-  name = name.empty() ? "index.html" : name;
+  name = name.empty() ? index : name;
   const fs::path path = folder / name;
   struct stat status{};
   if (!is_plain_path(name) || ::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) {
@@ -156,19 +156,35 @@ asio::awaitable<Response> model_blob(Services& services, Exchange& exchange) {
 }  // namespace
 
 void add_agent_routes(Router& router, Services& services, const fs::path& agent_dir) {
-  const auto add = [&](std::string_view pattern, bool guarded, Handler handler) {
+  router.add("GET", "/",
+             {.handler = page,
+              .body_limit = services.limits.control_body_bytes,
+              .errors = ErrorStyle::kKserve,
+              .guarded = false});
+  add_agent_files(router, services, agent_dir);
+}
+
+void add_agent_files(Router& router, Services& services, const fs::path& agent_dir) {
+  const auto add = [&](std::string_view pattern, Handler handler) {
     router.add("GET", pattern,
                {.handler = std::move(handler),
                 .body_limit = services.limits.control_body_bytes,
                 .errors = ErrorStyle::kKserve,
-                .guarded = guarded});
+                .guarded = true});
   };
-  const auto file = [agent_dir](Exchange& exchange) { return agent_file(agent_dir, exchange); };
-  add("/", false, page);
-  add("/agent", true, to_agent);
-  add("/agent/", true, file);
-  add("/agent/{file...}", true, file);
-  add("/agent/blobs/{sha256}", true, [&services](Exchange& exchange) { return model_blob(services, exchange); });
+  const auto file = [agent_dir](Exchange& exchange) { return agent_file(agent_dir, "index.html", exchange); };
+  add("/agent", to_agent);
+  add("/agent/", file);
+  add("/agent/{file...}", file);
+  add("/agent/blobs/{sha256}", [&services](Exchange& exchange) { return model_blob(services, exchange); });
+}
+
+void add_join_routes(Router& router, Services& services, const fs::path& agent_dir) {
+  router.add("GET", "/join",
+             {.handler = [agent_dir](Exchange& exchange) { return agent_file(agent_dir, "join.html", exchange); },
+              .body_limit = services.limits.control_body_bytes,
+              .errors = ErrorStyle::kKserve,
+              .guarded = true});
 }
 
 }  // namespace shoal::api::http

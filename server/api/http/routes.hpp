@@ -12,6 +12,10 @@ namespace shoal::api::http {
 void add_kserve_routes(Router& router, Services& services);
 // "/" and the agent: its bundle from `agent_dir`, model files by content at /agent/blobs/<sha256>.
 void add_agent_routes(Router& router, Services& services, const std::filesystem::path& agent_dir);
+// The agent's part of the above.
+void add_agent_files(Router& router, Services& services, const std::filesystem::path& agent_dir);
+// /join: the page of devices that join, on top of the agent's routes.
+void add_join_routes(Router& router, Services& services, const std::filesystem::path& agent_dir);
 // GET /metrics.
 void add_metrics_route(Router& router, Services& services);
 

@@ -1,6 +1,7 @@
 #include "server/api/http/server.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -29,7 +30,7 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
         context{.router = std::move(router), .options = std::move(options), .sites = {0, {}}, .cpu = cpu, .log = log} {}
 
   asio::awaitable<void> accept_loop();
-  void start(tcp::socket socket);
+  void start(tcp::socket socket, std::string peer);
   void ended(std::list<std::shared_ptr<Session>>::iterator session, const std::exception_ptr& error);
   void close_acceptor();
   void cut_all();
@@ -49,7 +50,9 @@ asio::awaitable<void> Server::State::accept_loop() {
   while (acceptor.is_open()) {
     auto [error, socket] = co_await acceptor.async_accept(asio::as_tuple(asio::use_awaitable));
     if (!error) {
-      start(std::move(socket));
+      boost::system::error_code ignored;
+      std::string peer = socket.remote_endpoint(ignored).address().to_string();
+      start(std::move(socket), std::move(peer));
       continue;
     }
     if (!acceptor.is_open()) {
@@ -62,13 +65,14 @@ asio::awaitable<void> Server::State::accept_loop() {
   }
 }
 
-void Server::State::start(tcp::socket socket) {
+void Server::State::start(tcp::socket socket, std::string peer) {
   if (sessions.size() >= context.options.limits.connections) {
     // Closed without an answer: writing one would take the very resources that have run out.
     context.log.warn("http_connection_refused", {{"connections", sessions.size()}});
     return;
   }
-  const auto session = sessions.insert(sessions.end(), std::make_shared<Session>(std::move(socket), context));
+  const auto session =
+      sessions.insert(sessions.end(), std::make_shared<Session>(std::move(socket), context, std::move(peer)));
   asio::co_spawn(executor, (*session)->run(), [self = shared_from_this(), session](const std::exception_ptr& error) {
     self->ended(session, error);
   });
@@ -146,6 +150,22 @@ Status Server::listen() {
 std::uint16_t Server::port() const {
   boost::system::error_code ignored;
   return state_->acceptor.is_open() ? state_->acceptor.local_endpoint(ignored).port() : state_->context.options.port;
+}
+
+void Server::serve_behind(std::uint16_t port) {
+  state_->context.sites = SitePolicy(port, state_->context.options.public_hosts);
+}
+
+void Server::adopt(int socket, std::string peer) {
+  tcp::socket adopted(state_->executor);
+  boost::system::error_code error;
+  // Any stream socket behaves alike here; what only TCP has (no_delay, an address) is asked without effect.
+  adopted.assign(tcp::v4(), socket, error);
+  if (error) {
+    ::close(socket);
+  } else if (!state_->context.draining) {
+    state_->start(std::move(adopted), std::move(peer));
+  }
 }
 
 std::size_t Server::connection_count() const { return state_->sessions.size(); }

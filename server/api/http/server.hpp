@@ -22,7 +22,8 @@
 namespace shoal::api::http {
 
 // Takes over the socket of a WebSocket upgrade to /agent/ws, whose Host and Origin have been checked.
-using Upgrade = std::function<void(boost::asio::ip::tcp::socket, net::UpgradeRequest)>;
+// The text is the address of the other side.
+using Upgrade = std::function<void(boost::asio::ip::tcp::socket, net::UpgradeRequest, std::string)>;
 
 struct ServerOptions {
   std::string address = "127.0.0.1";
@@ -44,6 +45,10 @@ class Server {
 
   // kUnavailable, naming address and port, when it cannot be bound.
   Status listen();
+  // Instead: serves only the sockets that adopt() is given, whose clients see them at `port`.
+  void serve_behind(std::uint16_t port);
+  // A connected stream socket, which is the server's from then on; `peer` is the address of its client.
+  void adopt(int socket, std::string peer);
   [[nodiscard]] std::uint16_t port() const;
   [[nodiscard]] std::size_t connection_count() const;
 

@@ -69,8 +69,8 @@ struct Session::Incoming {
   [[nodiscard]] bool is_head() const { return header().method() == beast::http::verb::head; }
 };
 
-Session::Session(asio::ip::tcp::socket socket, SessionContext& context)
-    : stream_(std::move(socket)), context_(context) {}
+Session::Session(asio::ip::tcp::socket socket, SessionContext& context, std::string peer)
+    : stream_(std::move(socket)), context_(context), peer_(std::move(peer)) {}
 
 void Session::cut() {
   client_gone();
@@ -183,7 +183,7 @@ asio::awaitable<bool> Session::serve_one() {
     net::UpgradeRequest upgrade(std::move(incoming.parser.release().base()));
     stream_.expires_never();
     is_gone_ = true;
-    context_.options.upgrade(stream_.release_socket(), std::move(upgrade));
+    context_.options.upgrade(stream_.release_socket(), std::move(upgrade), std::move(peer_));
     co_return false;
   }
   if (!co_await read_body(incoming, response)) {

@@ -33,7 +33,8 @@ struct SessionContext {
 
 class Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(boost::asio::ip::tcp::socket socket, SessionContext& context);
+  // `peer` is the address of the other side.
+  Session(boost::asio::ip::tcp::socket socket, SessionContext& context, std::string peer);
 
   boost::asio::awaitable<void> run();
   // Ends after the answer that is being made, or at once when there is none.
@@ -56,6 +57,7 @@ class Session : public std::enable_shared_from_this<Session> {
   boost::beast::tcp_stream stream_;
   boost::beast::flat_buffer buffer_;
   SessionContext& context_;
+  std::string peer_;
   Exchange* running_ = nullptr;  // while a handler runs
   std::uint64_t generation_ = 0;
   bool is_first_ = true;

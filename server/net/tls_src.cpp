@@ -1,0 +1,2 @@
+// Boost.Asio's TLS part, compiled here once.
+#include <boost/asio/ssl/impl/src.hpp>
