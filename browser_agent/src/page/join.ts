@@ -51,6 +51,9 @@ function end(state: string, detail: string): void {
   link?.terminate();
   link = undefined;
   say(state, detail);
+  show('works', '0');
+  show('memory', '0 MB');
+  show('worker', '-');
   element<HTMLButtonElement>('pause').disabled = true;
   const leave = element<HTMLButtonElement>('leave');
   leave.textContent = 'Join again';
@@ -87,7 +90,8 @@ function updatePause(): void {
 }
 
 function showProbed(): void {
-  const names = { wasm: 'WebAssembly (CPU)', webgpu: 'WebGPU (GPU)', webnn: 'WebNN (accelerator)' };
+  const gpu = probed?.isSoftwareGpu === true ? 'WebGPU (in software)' : 'WebGPU (GPU)';
+  const names = { wasm: 'WebAssembly (CPU)', webgpu: gpu, webnn: 'WebNN (accelerator)' };
   const items = (probed?.backends ?? []).map(({ backend, whyNot }) => {
     const item = document.createElement('li');
     item.className = whyNot === '' ? 'usable' : '';
