@@ -154,7 +154,6 @@ TEST_F(DispatcherDevicesTest, AWrongResultNeverGoesOut) {
 }
 
 TEST_F(DispatcherDevicesTest, WithoutATrustedWorkerTheResultGoesOutUnchecked) {
-  dispatcher.slot_configured("hs/0", {});
   bring_up_device();
   dispatcher.set_intake("hs/0", schedule::Intake::kDrained);
   device.runs[0].second(pool::RunOutcome{{test_input(2, 3)}, 5, 0});
