@@ -1,13 +1,10 @@
-"""Strangers, thieves and liars among the devices that join: none gets in, none gets a wrong answer out, and nobody else notices."""
+"""Strangers, thieves and liars among the devices that join: none gets in, and none gets a wrong answer out."""
 
 import contextlib
 import socket
 import ssl
-import statistics
 import struct
-import threading
 import time
-from itertools import count
 
 import pytest
 from support import agent_frames
@@ -245,54 +242,3 @@ def test_an_address_that_guesses_is_not_heard(launch):
         assert refusal(server, "0" * 48)[0] == REFUSED
     assert refusal(server, "0" * 48) == (LATER, "too many wrong tokens from this address")
     assert refusal(server, token(server)["secret"])[0] == LATER
-
-
-def test_a_flood_harms_nobody(server, seed):
-    """p99 of well-behaved clients during a flood is under twice what it is without one, in the same run."""
-    made = rows(seed, 300, 32)
-
-    def p99():
-        times = []
-        for row in made:
-            before = time.perf_counter()
-            assert infer(server, row).status == 200
-            times.append(time.perf_counter() - before)
-        return statistics.quantiles(times, n=100)[98]
-
-    p99()
-    normal = p99()
-    stop = threading.Event()
-    attempts, refused = count(), count()
-
-    def flood(index):
-        """One knocks properly and is counted, the others push rubbish in."""
-        name, _, port = server.join.partition(":")
-        while not stop.is_set():
-            next(attempts)
-            try:
-                with socket.create_connection((name, int(port)), 5) as plain:
-                    plain.settimeout(2)
-                    if index > 0:
-                        plain.sendall(b"\x16\x03\x01" + b"x" * 100)
-                    else:
-                        with unverified().wrap_socket(plain, server_hostname=name):
-                            pass
-            except OSError:
-                if index == 0:
-                    next(refused)
-            stop.wait(0.005)
-
-    threads = [threading.Thread(target=flood, args=(index,), daemon=True) for index in range(4)]
-    for thread in threads:
-        thread.start()
-    try:
-        during = p99()
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join(10)
-    tried, turned_away = next(attempts), next(refused)
-    print(f"p99 {normal * 1000:.1f} ms, during the flood {during * 1000:.1f} ms; {tried} connections, "
-          f"{turned_away} of those that could have got in refused")
-    assert tried > 500 and turned_away > 10
-    assert during < 2 * normal

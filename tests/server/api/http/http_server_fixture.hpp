@@ -135,7 +135,7 @@ class HttpServerTest : public testing::Test {
                           .limits = limits_,
                           .upgrade = {},
                           .metrics = &families_};
-    options.upgrade = [this](tcp::socket socket, const net::UpgradeRequest& request) {
+    options.upgrade = [this](tcp::socket socket, const net::UpgradeRequest& request, const std::string& /*peer*/) {
       upgraded_ = std::string(request["sec-websocket-key"]);
       socket.close();
     };
