@@ -48,6 +48,7 @@ class Fault:
     kinds: tuple[str, ...] = ALL
     undo: Callable[[Target], None] = lambda target: None
     model: str = MODEL  # whose requests are in flight
+    keeps: bool = False  # the browser, unless it happens too often
     loses: bool = True  # the browser, for certain; then `undo` comes after the loss, else after the first answer
 
 
@@ -128,7 +129,7 @@ def garbage(target: Target) -> None:
 
 FAULTS = [
     Fault("SIGKILL renderer", kill("renderer")),
-    Fault("SIGKILL GPU process, on webgpu", kill("gpu-process"), CHROMIUM, model="gpu", loses=False),
+    Fault("SIGKILL GPU process, on webgpu", kill("gpu-process"), CHROMIUM, model="gpu", loses=False, keeps=True),
     # The page lives, and comes back on another connection.
     Fault("SIGKILL network service", kill("network"), (*CHROMIUM, "webkitgtk"), loses=False),
     Fault("SIGKILL browser", kill("browser")),
@@ -143,9 +144,9 @@ FAULTS = [
     Fault("endless loop in the engine", engine_loop),
     Fault("page heap exhausted", page_heap),
     Fault("WASM memory exhausted", wasm_memory, loses=False),
-    Fault("WebSocket reset", cut, loses=False),
+    Fault("WebSocket reset", cut, loses=False, keeps=True),
     Fault("WebSocket half-open", freeze, undo=thaw),
-    Fault("WebSocket slow", slow, undo=fast, loses=False),
+    Fault("WebSocket slow", slow, undo=fast, loses=False, keeps=True),
     Fault("WebSocket garbage", garbage),
 ]
 

@@ -97,7 +97,8 @@ function traced(message: WorkMessage & { readonly queueUs: number }): (end: Part
 }
 
 function answer(workId: bigint, fields: EndFields, output?: Packed): void {
-  const frames = answerOf(workId, fields, output);
+  // A reload after a death has an id below zero and answers to nobody.
+  const frames = workId > 0n ? answerOf(workId, fields, output) : [];
   post(
     { kind: 'end', workId, frames },
     frames.map((frame) => frame.buffer),
