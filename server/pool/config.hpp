@@ -70,6 +70,8 @@ struct PoolConfig {
   Duration stable_after = std::chrono::seconds(2);  // ready for longer: the next relaunch is at once
   // For an agent whose connection broke while its browser lives; zero: no grace.
   Duration resume_grace = std::chrono::milliseconds(500);
+  Duration mend_command = std::chrono::seconds(2);   // each of: loading a page again, opening a new tab
+  Duration mend_timeout = std::chrono::seconds(10);  // a page loaded again to its hello
   Duration first_backoff = std::chrono::milliseconds(500);
   Duration longest_backoff = std::chrono::seconds(30);
   Duration close_timeout = std::chrono::seconds(5);  // for browsers to end by themselves, then they are killed

@@ -21,7 +21,8 @@ SlotTiming timing_of(const PoolConfig& config) {
           .stable_after = config.stable_after,
           .first_backoff = config.first_backoff,
           .longest_backoff = config.longest_backoff,
-          .resume_grace = config.resume_grace};
+          .resume_grace = config.resume_grace,
+          .mend_timeout = config.mend_timeout};
 }
 
 double milliseconds(Duration duration) { return std::chrono::duration<double, std::milli>(duration).count(); }
@@ -46,7 +47,8 @@ Slot::~Slot() = default;
 asio::awaitable<void> Slot::run() {
   for (;;) {
     const SlotFsm::Action action = fsm_.next(Clock::now());
-    if (action == SlotFsm::Action::kLaunch) {
+    // A browser that is there is not started.
+    if (action == SlotFsm::Action::kLaunch && !fsm_.is_mending()) {
       gate_.ask(spec_.name, fsm_.launches() > 1);
       if (!gate_.may_begin(spec_.name, Clock::now())) {
         fsm_.wait_turn(gate_.obstacle(spec_.name, Clock::now()));
@@ -88,7 +90,13 @@ asio::awaitable<void> Slot::launch() {
   launch_began_ = Clock::now();
   has_lived_ = false;
   token_ = random_hex(16);
-  const Status opened = co_await browser_.open(page_url(), launch_began_ + config_.launch_timeout);
+  Status opened = fail(Code::kUnavailable, "nothing to mend");
+  if (fsm_.is_mending()) {
+    opened = co_await mend();
+  }
+  if (!opened && !fsm_.closing()) {
+    opened = co_await browser_.open(page_url(), launch_began_ + config_.launch_timeout);
+  }
   if (!opened) {
     log_.warn("browser_launch_failed", {{"what", opened.error().message}});
     release(kCloseRecycled, opened.error().message);
@@ -99,11 +107,53 @@ asio::awaitable<void> Slot::launch() {
   if (std::exchange(watched_run_, browser_.run_number()) != browser_.run_number()) {
     tasks_.spawn("driver of " + spec_.name, watch_driver());
   }
-  log_.info("browser_launched", {{"browser", browser_.version()},
-                                 {"session", browser_.session_id()},
-                                 {"ms", milliseconds(Clock::now() - launch_began_)}});
+  if (!fsm_.is_mending()) {
+    log_.info("browser_launched", {{"browser", browser_.version()},
+                                   {"session", browser_.session_id()},
+                                   {"ms", milliseconds(Clock::now() - launch_began_)}});
+  }
   fsm_.launched(Clock::now());
   note();
+}
+
+asio::awaitable<Status> Slot::mend() {
+  Status mended = fail(Code::kUnavailable, "the page is not there");
+  for (Teardown rung = fsm_.teardown(); rung < Teardown::kBrowser;
+       rung = static_cast<Teardown>(std::to_underlying(rung) + 1)) {
+    const TimePoint began = Clock::now();
+    rung_ = std::max(rung_, rung);
+    mended = co_await (rung == Teardown::kPage ? browser_.reload(page_url(), began + config_.mend_command)
+                                               : browser_.new_tab(page_url(), began + config_.mend_command));
+    log_.info("browser_mended", {{"rung", teardown_name(rung)},
+                                 {"ms", milliseconds(Clock::now() - began)},
+                                 {"error", mended ? std::string() : mended.error().message}});
+    if (mended || fsm_.closing()) {
+      co_return mended;
+    }
+  }
+  fsm_.mend_failed();
+  rung_ = std::max(rung_, Teardown::kBrowser);
+  const TimePoint deadline = Clock::now() + config_.close_timeout;
+  if (const Status dropped = co_await browser_.drop(deadline); !dropped) {
+    rung_ = std::max(rung_, Teardown::kAll);
+    co_await browser_.end(deadline);
+  }
+  launch_began_ = Clock::now();
+  co_return mended;
+}
+
+Teardown Slot::rung_for(Loss loss) const {
+  switch (loss) {
+    case Loss::kBroken:
+    case Loss::kProtocol:
+    case Loss::kLeft:
+      return Teardown::kPage;
+    case Loss::kCrashed:
+    case Loss::kHung:
+      return browser_.has_tabs() ? Teardown::kTab : Teardown::kBrowser;
+    default:
+      return Teardown::kBrowser;
+  }
 }
 
 asio::awaitable<void> Slot::watch_driver() {
@@ -123,6 +173,9 @@ asio::awaitable<void> Slot::tear_down() {
   const TimePoint deadline = Clock::now() + config_.close_timeout;
   token_.clear();
   switch (fsm_.teardown()) {
+    case Teardown::kPage:
+    case Teardown::kTab:
+      break;  // the launch that follows replaces it
     case Teardown::kBrowser: {
       const Status dropped = co_await browser_.drop(deadline);
       if (dropped) {

@@ -91,7 +91,11 @@ class Slot {
 
  private:
   boost::asio::awaitable<void> launch();
+  // Replaces only the page, or the tab, where that is all that was lost.
+  boost::asio::awaitable<Status> mend();
   boost::asio::awaitable<void> tear_down();
+  // How much of the browser goes first for such a loss.
+  [[nodiscard]] Teardown rung_for(Loss loss) const;
   boost::asio::awaitable<void> watch_driver();
   // Ends the wait for an agent whose page is gone.
   boost::asio::awaitable<void> ask_driver(TimePoint broken_at);
@@ -128,7 +132,7 @@ class Slot {
   // An outage: its first loss, and the highest rung that was needed.
   std::optional<TimePoint> lost_at_;
   Loss loss_ = Loss::kNone;
-  Teardown rung_ = Teardown::kBrowser;
+  Teardown rung_ = Teardown::kPage;
 };
 
 }  // namespace shoal::pool

@@ -91,7 +91,9 @@ asio::awaitable<void> Slot::ask_driver(TimePoint broken_at) {
     if (!lives && fsm_.state() == SlotState::kResuming && broken_at_ == broken_at) {
       const std::string reason = fsm_.reason();
       release(kCloseRecycled, reason);
-      fsm_.lost(Clock::now(), reason, Teardown::kBrowser, Loss::kCrashed);
+      // A driver that has no session any more has no browser either.
+      const bool has_session = lives.error().code != Code::kNotFound;
+      fsm_.lost(Clock::now(), reason, has_session ? rung_for(Loss::kCrashed) : Teardown::kBrowser, Loss::kCrashed);
       note();
       wake_.cancel();
       co_return;
@@ -128,7 +130,7 @@ void Slot::detach(AgentSession& session, const std::string& reason, Loss loss) {
     return;
   }
   release(kCloseRecycled, reason);
-  fsm_.lost(Clock::now(), reason, Teardown::kBrowser, loss);
+  fsm_.lost(Clock::now(), reason, rung_for(loss), loss);
   note();
   wake_.cancel();
 }

@@ -14,7 +14,7 @@ std::string_view slot_state_name(SlotState state) {
 }
 
 std::string_view teardown_name(Teardown teardown) {
-  constexpr std::array<std::string_view, 3> kNames = {"browser", "driver", "profile"};
+  constexpr std::array<std::string_view, 5> kNames = {"page", "tab", "browser", "driver", "profile"};
   return kNames[static_cast<std::size_t>(teardown)];
 }
 
@@ -25,10 +25,10 @@ bool SlotFsm::is_connected() const {
 SlotFsm::Action SlotFsm::next(TimePoint now) {
   if (state_ == SlotState::kConnecting && now >= wake_at()) {
     ++failures_;
-    lose("the page did not say hello in time", Teardown::kAll, Loss::kSilent);
+    lose("the page did not say hello in time", is_mending_ ? Teardown::kBrowser : Teardown::kAll, Loss::kSilent);
   }
   if (state_ == SlotState::kResuming && now >= wake_at()) {
-    lost(now, reason_, Teardown::kBrowser, Loss::kCrashed);
+    lost(now, reason_, Teardown::kPage, Loss::kBroken);  // its browser lives
   }
   if (state_ == SlotState::kBackingOff && now >= wake_at()) {
     state_ = SlotState::kLaunching;
@@ -37,7 +37,7 @@ SlotFsm::Action SlotFsm::next(TimePoint now) {
   switch (state_) {
     case SlotState::kLaunching:
       if (!std::exchange(started_, true)) {
-        ++launches_;
+        launches_ += is_mending_ ? 0 : 1;
         return Action::kLaunch;
       }
       return Action::kWait;
@@ -61,7 +61,7 @@ SlotFsm::Action SlotFsm::next(TimePoint now) {
 
 TimePoint SlotFsm::wake_at() const {
   if (state_ == SlotState::kConnecting) {
-    return since_ + timing_.connect_timeout;
+    return since_ + (is_mending_ ? timing_.mend_timeout : timing_.connect_timeout);
   }
   if (state_ == SlotState::kResuming) {
     return disconnected_at_ + timing_.resume_grace;
@@ -74,7 +74,7 @@ void SlotFsm::wait_turn(std::string reason) {
     return;
   }
   state_ = SlotState::kWaiting;
-  --launches_;
+  launches_ -= is_mending_ ? 0 : 1;
   if (!reason.empty()) {
     reason_ = std::move(reason);
   }
@@ -84,6 +84,12 @@ void SlotFsm::take_turn() {
   if (state_ == SlotState::kWaiting) {
     state_ = SlotState::kLaunching;
     started_ = false;
+  }
+}
+
+void SlotFsm::mend_failed() {
+  if (std::exchange(is_mending_, false) && state_ == SlotState::kLaunching) {
+    ++launches_;
   }
 }
 
@@ -160,6 +166,7 @@ void SlotFsm::torn_down(TimePoint now) {
   }
   started_ = false;
   since_ = now;
+  is_mending_ = !closing_ && teardown_ < Teardown::kBrowser;
   if (closing_) {
     // The slot goes, and with it whatever a lesser teardown had left.
     state_ =

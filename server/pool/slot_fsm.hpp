@@ -37,11 +37,13 @@ std::string_view slot_state_name(SlotState state);  // "waiting", ...
 
 // How much of the browser goes when it is lost.
 enum class Teardown : std::uint8_t {
+  kPage,     // loaded again, in its tab
+  kTab,      // opened in a new tab; the old one is closed
   kBrowser,  // session and browser; the driver starts the next one
   kAll,      // the driver too
   kProfile,  // the driver too, and its profile: nothing cached survives
 };
-std::string_view teardown_name(Teardown teardown);  // "browser" "driver" "profile": the rungs of recovery
+std::string_view teardown_name(Teardown teardown);  // "page" "tab" "browser" "driver" "profile": the rungs of recovery
 
 struct SlotTiming {
   Duration connect_timeout{};
@@ -49,6 +51,7 @@ struct SlotTiming {
   Duration first_backoff{};
   Duration longest_backoff{};
   Duration resume_grace{};
+  Duration mend_timeout{};  // of a page that was loaded again to its hello
 };
 
 class SlotFsm {
@@ -66,6 +69,11 @@ class SlotFsm {
   void wait_turn(std::string reason);
   // It is: next() asks for the launch again.
   void take_turn();
+
+  // Of kLaunch: the browser is there, and only its page, or tab, is to be replaced.
+  [[nodiscard]] bool is_mending() const { return is_mending_; }
+  // That did not work: the launch goes on as one of a browser.
+  void mend_failed();
 
   // Events. Those that do not fit the state (a late hello, a second loss) change nothing and answer false.
   bool launched(TimePoint now);
@@ -101,6 +109,7 @@ class SlotFsm {
   SlotState state_ = SlotState::kLaunching;
   bool started_ = false;  // of kLaunching and kLosing: the shell is at it
   bool closing_ = false;
+  bool is_mending_ = false;
   bool draining_ = false;
   Loss loss_ = Loss::kNone;
   Teardown teardown_ = Teardown::kAll;

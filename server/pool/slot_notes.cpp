@@ -25,7 +25,9 @@ void Slot::note() {
     event.loss = Loss::kBroken;
     event.rung = "resume";
   } else if (fsm_.is_connected() && session_ == nullptr) {
-    event.launched_in = Clock::now() - launch_began_;
+    if (!fsm_.is_mending()) {
+      event.launched_in = Clock::now() - launch_began_;
+    }
     if (lost_at_) {
       event.outage = Clock::now() - *lost_at_;
       event.loss = loss_;

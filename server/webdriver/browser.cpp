@@ -22,6 +22,18 @@ std::unique_ptr<Driver> make_driver(const asio::any_io_executor& executor,
   return std::make_unique<RemoteEnd>(executor, std::get<RemoteEndSpec>(std::move(spec)), log);
 }
 
+// chromedriver says "localhost:PORT": looking that up would take a thread, and the browser listens on IPv4.
+std::optional<Endpoint> devtools_of(const Session& session) {
+  constexpr std::string_view kLocal = "localhost:";
+  if (session.debugger.empty()) {
+    return std::nullopt;
+  }
+  const std::string address =
+      session.debugger.starts_with(kLocal) ? "127.0.0.1:" + session.debugger.substr(kLocal.size()) : session.debugger;
+  const auto endpoint = parse_endpoint("http://" + address);
+  return endpoint ? std::optional(*endpoint) : std::nullopt;
+}
+
 }  // namespace
 
 Browser::Browser(asio::any_io_executor executor, BrowserSpec spec, Log log)
@@ -56,10 +68,47 @@ asio::awaitable<Status> Browser::open(std::string url, TimePoint deadline) {
   }
   session_id_ = session->id;
   driver_->session_opened(session->id);
+  devtools_ = root_pid() == 0 ? std::nullopt : devtools_of(*session);
   version_ = session->browser_name + " " + session->browser_version;
   url_ = url;
   const auto opened = co_await send(navigate(*session_id_, url), deadline);
   co_return opened ? Status() : fail(Error(opened.error()).with("opening the agent page"));
+}
+
+asio::awaitable<Status> Browser::reload(std::string url, TimePoint deadline) {
+  if (!session_id_) {
+    co_return fail(Code::kUnavailable, "no session");
+  }
+  url_ = url;
+  const auto opened = co_await send(navigate(*session_id_, url), deadline);
+  co_return opened ? Status() : fail(Error(opened.error()).with("loading the agent page again"));
+}
+
+asio::awaitable<Status> Browser::new_tab(std::string url, TimePoint deadline) {
+  if (!has_tabs()) {
+    co_return fail(Code::kUnavailable, "no tabs to change");
+  }
+  const Client devtools(*devtools_);
+  const auto before = co_await devtools.fetch(list_targets(), deadline);
+  const auto old = before ? parse_targets(*before) : Result<std::vector<std::string>>(fail(before.error()));
+  if (!old) {
+    co_return fail(old.error());
+  }
+  const auto made = co_await devtools.fetch(new_target(), deadline);
+  const auto tab = made ? parse_target(*made) : Result<std::string>(fail(made.error()));
+  if (!tab) {
+    co_return fail(tab.error());
+  }
+  // Before any command that the driver would first ask the lost page about.
+  for (const std::string& target : *old) {
+    if (const auto closed = co_await devtools.fetch(close_target(target), deadline); !closed) {
+      co_return fail(Error(closed.error()).with("closing the lost tab"));
+    }
+  }
+  if (const auto switched = co_await send(switch_to_window(*session_id_, *tab), deadline); !switched) {
+    co_return fail(Error(switched.error()).with("switching to the new tab"));
+  }
+  co_return co_await reload(std::move(url), deadline);
 }
 
 asio::awaitable<Status> Browser::page_lives(TimePoint deadline) {

@@ -42,6 +42,14 @@ class Browser {
   // Whether the page that was opened is there, as the driver says; it may be asked beside the others.
   boost::asio::awaitable<Status> page_lives(TimePoint deadline);
 
+  // Sends the page that is there to `url`.
+  boost::asio::awaitable<Status> reload(std::string url, TimePoint deadline);
+  // Opens `url` in a new tab, and closes every other one, whether that one answers or not. kUnavailable where
+  // has_tabs() is false.
+  boost::asio::awaitable<Status> new_tab(std::string url, TimePoint deadline);
+  // Whether tabs can be changed without asking the page that is lost: a Chromium of this machine, by its DevTools.
+  [[nodiscard]] bool has_tabs() const { return session_id_.has_value() && devtools_.has_value(); }
+
   // Kills the browser and ends its session. An error: the driver is of no use any more.
   boost::asio::awaitable<Status> drop(TimePoint deadline);
 
@@ -73,7 +81,8 @@ class Browser {
   boost::asio::steady_timer stopped_;  // expires when commands are to be given up
   Endpoint endpoint_;
   std::optional<std::string> session_id_;
-  std::string url_;  // of the page
+  std::string url_;                   // of the page
+  std::optional<Endpoint> devtools_;  // of this session's browser
   std::string version_;
 };
 

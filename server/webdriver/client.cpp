@@ -46,7 +46,12 @@ asio::awaitable<Result<Addresses>> addresses_of(Endpoint endpoint) {
   co_return Addresses(found.begin(), found.end());
 }
 
-asio::awaitable<Result<nlohmann::json>> exchange(Endpoint endpoint, Command command) {
+struct Answer {
+  int status = 0;
+  std::string body;
+};
+
+asio::awaitable<Result<Answer>> exchange(Endpoint endpoint, Command command) {
   const Result<Addresses> addresses = co_await addresses_of(endpoint);
   if (!addresses) {
     co_return fail(addresses.error());
@@ -76,14 +81,27 @@ asio::awaitable<Result<nlohmann::json>> exchange(Endpoint endpoint, Command comm
   if (read_error) {
     co_return unreachable("reading from", read_error);
   }
-  co_return parse_response(static_cast<int>(parser.get().result_int()), parser.get().body());
+  co_return Answer{static_cast<int>(parser.get().result_int()), std::move(parser.get().body())};
 }
 
 }  // namespace
 
 asio::awaitable<Result<nlohmann::json>> Client::send(Command command, TimePoint deadline) const {
   std::string what = std::string(command.method) + " " + command.target;
-  co_return co_await net::with_deadline(deadline, std::move(what), exchange(endpoint_, std::move(command)));
+  const auto answer = co_await net::with_deadline(deadline, std::move(what), exchange(endpoint_, std::move(command)));
+  co_return answer ? parse_response(answer->status, answer->body) : fail(answer.error());
+}
+
+asio::awaitable<Result<std::string>> Client::fetch(Command command, TimePoint deadline) const {
+  std::string what = std::string(command.method) + " " + command.target;
+  auto answer = co_await net::with_deadline(deadline, std::move(what), exchange(endpoint_, std::move(command)));
+  if (!answer) {
+    co_return fail(std::move(answer.error()));
+  }
+  if (answer->status != 200) {
+    co_return fail(Code::kUnavailable, "HTTP " + std::to_string(answer->status));
+  }
+  co_return std::move(answer->body);
 }
 
 }  // namespace shoal::webdriver

@@ -4,6 +4,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <utility>
 
 #include "engine/core/result.hpp"
@@ -19,6 +20,9 @@ class Client {
 
   // The answer's value; kDeadlineExceeded, kUnavailable when nobody is there, else as parse_response says.
   [[nodiscard]] boost::asio::awaitable<Result<nlohmann::json>> send(Command command, TimePoint deadline) const;
+
+  // The answer as it came, of whatever speaks HTTP there; kUnavailable unless it is 200.
+  [[nodiscard]] boost::asio::awaitable<Result<std::string>> fetch(Command command, TimePoint deadline) const;
 
  private:
   Endpoint endpoint_;

@@ -59,6 +59,50 @@ Command set_timeouts(std::string_view session_id, SessionTimeouts timeouts) {
 Command get_url(std::string_view session_id) { return {"GET", session_path(session_id, "/url"), {}}; }
 Command get_timeouts(std::string_view session_id) { return {"GET", session_path(session_id, "/timeouts"), {}}; }
 
+Command switch_to_window(std::string_view session_id, std::string_view handle) {
+  return {"POST", session_path(session_id, "/window"), json{{"handle", handle}}.dump()};
+}
+
+Command list_targets() { return {"GET", "/json/list", {}}; }
+// Since Chromium 111 by PUT only.
+Command new_target() { return {"PUT", "/json/new?about:blank", {}}; }
+Command close_target(std::string_view target_id) { return {"GET", fmt::format("/json/close/{}", target_id), {}}; }
+
+namespace {
+
+// They become part of request targets.
+bool is_safe_id(std::string_view id) {
+  const auto safe = [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '_'; };
+  return !id.empty() && id.size() <= 128 && std::ranges::all_of(id, safe);
+}
+
+}  // namespace
+
+Result<std::string> parse_target(std::string_view body) {
+  const json answer = json::parse(body, nullptr, false);
+  std::string id = answer.is_object() ? text_member(answer, "id") : std::string();
+  if (!is_safe_id(id)) {
+    return fail(Code::kUnavailable, "the browser's DevTools gave no usable target");
+  }
+  return id;
+}
+
+Result<std::vector<std::string>> parse_targets(std::string_view body) {
+  constexpr std::size_t kMaxTargets = 64;
+  const json answer = json::parse(body, nullptr, false);
+  if (!answer.is_array()) {
+    return fail(Code::kUnavailable, "the browser's DevTools gave no list of targets");
+  }
+  std::vector<std::string> ids;
+  for (const json& target : answer) {
+    std::string id = target.is_object() ? text_member(target, "id") : std::string();
+    if (is_safe_id(id) && text_member(target, "type") == "page" && ids.size() < kMaxTargets) {
+      ids.push_back(std::move(id));
+    }
+  }
+  return ids;
+}
+
 Result<json> parse_response(int http_status, std::string_view body) {
   json answer = json::parse(body, nullptr, false);
   const auto value = answer.is_object() ? answer.find("value") : answer.end();
@@ -84,11 +128,13 @@ Result<Session> parse_session(const json& value) {
     if (capabilities != value.end() && capabilities->is_object()) {
       session.browser_name = text_member(*capabilities, "browserName");
       session.browser_version = text_member(*capabilities, "browserVersion");
+      const auto options = capabilities->find("goog:chromeOptions");
+      if (options != capabilities->end() && options->is_object()) {
+        session.debugger = text_member(*options, "debuggerAddress");
+      }
     }
   }
-  // The id becomes part of request targets.
-  const auto safe = [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '_'; };
-  if (session.id.empty() || session.id.size() > 128 || !std::ranges::all_of(session.id, safe)) {
+  if (!is_safe_id(session.id)) {
     return fail(Code::kUnavailable, "the new session has no usable sessionId");
   }
   return session;

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/core/result.hpp"
 
@@ -28,6 +29,8 @@ Command new_session(nlohmann::json capabilities);
 Command delete_session(std::string_view session_id);
 Command navigate(std::string_view session_id, std::string_view url);
 Command get_url(std::string_view session_id);
+// Makes `handle` the window of the commands that follow.
+Command switch_to_window(std::string_view session_id, std::string_view handle);
 Command set_timeouts(std::string_view session_id, SessionTimeouts timeouts);
 Command get_timeouts(std::string_view session_id);
 
@@ -36,10 +39,20 @@ Command get_timeouts(std::string_view session_id);
 // kUnavailable, with its words; what is no WebDriver answer is kUnavailable too.
 Result<nlohmann::json> parse_response(int http_status, std::string_view body);
 
+// Of a Chromium, to its DevTools; their answers are no WebDriver answers.
+// https://chromedevtools.github.io/devtools-protocol/#endpoints
+Command list_targets();
+Command new_target();
+Command close_target(std::string_view target_id);
+// The ids of the pages in the answer to list_targets(), at most 64; of the one in the answer to new_target().
+Result<std::vector<std::string>> parse_targets(std::string_view body);
+Result<std::string> parse_target(std::string_view body);
+
 struct Session {
   std::string id;
   std::string browser_name;
   std::string browser_version;
+  std::string debugger;  // "host:port" of its DevTools, as chromedriver says; empty without
 };
 // From the value of new_session's answer.
 Result<Session> parse_session(const nlohmann::json& value);

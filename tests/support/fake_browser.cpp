@@ -276,6 +276,9 @@ int fake_driver_main() {
       }
     } else if (request.target().ends_with("/url")) {
       url = nlohmann::json::parse(request.body())["url"];
+      if (browser > 0) {
+        kill(browser, SIGKILL);  // another page takes its place
+      }
       browser = fork();
       if (browser == 0) {
         acceptor.close();

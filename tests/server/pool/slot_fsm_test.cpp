@@ -274,8 +274,8 @@ TEST_F(ResumeTest, AfterTheGraceItIsALoss) {
   now += 10s;
   fsm.disconnected(now, "broke");
   now += 500ms;
-  tear_down(Teardown::kBrowser);
-  EXPECT_EQ(fsm.loss(), Loss::kCrashed);
+  tear_down(Teardown::kPage);
+  EXPECT_EQ(fsm.loss(), Loss::kBroken);
   EXPECT_EQ(fsm.reason(), "broke");
   EXPECT_FALSE(fsm.resumed());
   EXPECT_EQ(fsm.next(now), Action::kLaunch) << "it had lived a stable life";
@@ -305,6 +305,36 @@ TEST_F(SlotFsmTest, WithoutGraceABrokenConnectionIsALoss) {
   become_ready();
   EXPECT_FALSE(fsm.disconnected(now, "broke"));
   EXPECT_EQ(fsm.state(), SlotState::kReady);
+}
+
+TEST_F(SlotFsmTest, AMendedPageIsNoLaunchAndItsSilenceTakesTheBrowser) {
+  SlotTiming timing{.connect_timeout = 30s, .stable_after = 2s, .first_backoff = 500ms, .longest_backoff = 4s};
+  timing.mend_timeout = 10s;
+  fsm = SlotFsm(timing);
+  become_ready();
+  now += 10s;
+  fsm.lost(now, "hung", Teardown::kTab, Loss::kHung);
+  tear_down(Teardown::kTab);
+  ASSERT_EQ(fsm.next(now), Action::kLaunch);
+  EXPECT_TRUE(fsm.is_mending());
+  EXPECT_EQ(fsm.launches(), 1U);
+  fsm.launched(now);
+  EXPECT_EQ(fsm.wake_at(), now + 10s);
+  now += 10s;
+  tear_down(Teardown::kBrowser);
+  EXPECT_FALSE(fsm.is_mending());
+}
+
+TEST_F(SlotFsmTest, AMendThatFailsIsALaunch) {
+  become_ready();
+  now += 10s;
+  fsm.lost(now, "left", Teardown::kPage, Loss::kLeft);
+  tear_down(Teardown::kPage);
+  ASSERT_EQ(fsm.next(now), Action::kLaunch);
+  fsm.mend_failed();
+  fsm.mend_failed();
+  EXPECT_EQ(fsm.launches(), 2U);
+  EXPECT_TRUE(fsm.hello(now));
 }
 
 }  // namespace
