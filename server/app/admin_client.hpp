@@ -22,6 +22,9 @@ class AdminClient {
                                                     Duration patience = std::chrono::seconds(10)) const {
     return send("POST", path, body.dump(), patience);
   }
+  [[nodiscard]] Result<nlohmann::ordered_json> put(const std::string& path, const nlohmann::json& body) const {
+    return send("PUT", path, body.dump());
+  }
   [[nodiscard]] Result<nlohmann::ordered_json> remove(const std::string& path) const {
     return send("DELETE", path, {});
   }

@@ -171,6 +171,7 @@ metrics::FleetState App::Parts::fleet() const {
     }
     state.workers.push_back(std::move(worker));
   }
+  state.quarantined_requests = dispatcher.quarantine().list(Clock::now()).size();
   for (const pool::BreakerView& view : pool->breakers()) {
     state.breakers.push_back({.browser = view.key.browser,
                               .adapter = view.key.adapter,

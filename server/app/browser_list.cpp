@@ -69,6 +69,15 @@ Status apply_number(std::uint32_t& target, std::string_view key, std::string_vie
   return {};
 }
 
+Status apply_cpus(CpuList& target, std::string_view value) {
+  auto cpus = parse_cpu_list(value);
+  if (!cpus) {
+    return refuse(fmt::format("cpus: {}", cpus.error().message));
+  }
+  target = *std::move(cpus);
+  return {};
+}
+
 Status apply_backends(std::vector<Backend>& backends, std::string_view value) {
   backends.clear();
   for (const std::string_view name : split(value, '+')) {
@@ -128,6 +137,7 @@ const std::vector<Key>& keys() {
       {"count", false, [](Group& group, Text value) { return apply_number(group.count, "count", value, 1); }},
       {"backends", false, [](Group& group, Text value) { return apply_backends(group.backends, value); }},
       {"threads", false, [](Group& group, Text value) { return apply_number(group.threads, "threads", value, 0); }},
+      {"cpus", false, [](Group& group, Text value) { return apply_cpus(group.cpus, value); }},
       {"arguments", false,
        [](Group& group, Text value) {
          for (const Text argument : split(value, '+')) {
@@ -181,6 +191,9 @@ Status check_together(const pool::BrowserGroup& group, const std::vector<const K
   }
   if (kind.is_remote && !(group.browser_path.empty() && group.driver_path.empty())) {
     return refuse("browser_path and driver_path are of this machine: not for kind=remote; see capabilities");
+  }
+  if (kind.is_remote && !group.cpus.empty()) {
+    return refuse("cpus are of this machine: not for kind=remote");
   }
   if (group.headed && !kind.can_be_headed) {
     return refuse(fmt::format("headed: '{}' has no window to show", group.kind));

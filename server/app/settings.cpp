@@ -111,6 +111,12 @@ config::Schema schema_of(Settings& settings) {
   add("pool.memory_budget", "0", "0 to 1TiB; 0 = an equal part of four fifths of the machine's or container's memory",
       "what the graphs in one browser may take; a browser whose processes take more is replaced once it is idle",
       into_bytes(settings.memory_budget, 0, 1ULL << 40));
+  add("pool.memory_monitoring", "true", "true, false",
+      "measure what the browsers' processes take, and replace those that take more than pool.memory_budget",
+      into_bool(settings.memory_monitoring));
+  add("pool.cpu_pinning", "off", "off, auto",
+      "auto: each browser without cpus=... keeps to an equal part of the CPUs, where there are as many as browsers",
+      into_choice(settings.cpu_pinning, {"off", "auto"}));
   add("pool.recycle_runs", "0", "0 to 1000000000; 0 = never",
       "a browser is replaced after so many runs, once it is idle",
       into_integer(settings.recycle_runs, 0, 1'000'000'000));
@@ -138,8 +144,14 @@ config::Schema schema_of(Settings& settings) {
       into_integer(settings.max_queue, 1, 1'000'000));
   add("schedule.max_queue_bytes", "512MiB", "1MiB to 64GiB", "bytes of queued inputs",
       into_bytes(settings.max_queue_bytes, 1U << 20, std::uint64_t{64} << 30));
+  add("schedule.load_balancing", "true", "true, false",
+      "give work to the least busy worker; false: to the first that will do, in the order of their names",
+      into_bool(settings.load_balancing));
   add("schedule.max_attempts", "3", "1 to 10", "browsers that one request may lose before it is answered with an error",
       into_integer(settings.max_attempts, 1, 10));
+  add("schedule.poison_expiry", "10m", "1s to 24h",
+      "a request that lost as many browsers as schedule.max_attempts is refused for so long",
+      into_duration(settings.poison_expiry, 1s, 24h));
   add("schedule.max_in_flight", "2", "1 to 16", "runs sent to one engine of a browser at once",
       into_integer(settings.max_in_flight, 1, 16));
   add("schedule.max_instances", "8", "1 to 256", "graphs resident in one engine of a browser",
@@ -190,6 +202,8 @@ Result<pool::PoolConfig> pool_config_of(const Settings& settings) {
   pool.adapter = settings.adapter == "hardware"   ? pool::AdapterPolicy::kHardware
                  : settings.adapter == "software" ? pool::AdapterPolicy::kSoftware
                                                   : pool::AdapterPolicy::kAuto;
+  pool.monitors_memory = settings.memory_monitoring;
+  pool.pins_cpus = settings.cpu_pinning == "auto";
   pool.start_concurrency = settings.start_concurrency > 0
                                ? settings.start_concurrency
                                : std::max<std::size_t>(2, std::thread::hardware_concurrency());
@@ -223,8 +237,10 @@ dispatch::DispatcherOptions dispatcher_options_of(const Settings& settings) {
   options.limits.max_queued = settings.max_queue;
   options.limits.max_queued_bytes = settings.max_queue_bytes;
   options.limits.max_attempts = static_cast<std::uint32_t>(settings.max_attempts);
+  options.poison.expiry = settings.poison_expiry;
   options.limits.max_in_flight = static_cast<std::uint32_t>(settings.max_in_flight);
   options.limits.max_instances = settings.max_instances;
+  options.limits.balances_load = settings.load_balancing;
   options.limits.load_timeout = settings.load_timeout;
   options.default_timeout = settings.request_timeout;
   options.spot_check = {.share = static_cast<double>(settings.spot_check_percent) / 100,

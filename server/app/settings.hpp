@@ -55,6 +55,9 @@ struct Settings {
   std::chrono::milliseconds load_timeout{};
   std::uint64_t memory_budget = 0;
   std::uint64_t recycle_runs = 0;
+  bool memory_monitoring = true;
+  std::string cpu_pinning;
+  bool load_balancing = true;
   std::chrono::milliseconds recycle_age{};
 
   bool join_enabled = false;
@@ -71,6 +74,7 @@ struct Settings {
   std::uint64_t max_queue = 0;
   std::uint64_t max_queue_bytes = 0;
   std::uint64_t max_attempts = 0;
+  std::chrono::milliseconds poison_expiry{};
   std::uint64_t max_in_flight = 0;
   std::uint64_t max_instances = 0;
 };

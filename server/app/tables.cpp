@@ -207,6 +207,10 @@ std::string worker_text(const ordered_json& worker) {
                     bytes_text(number_of(memory, "gpu_bytes")), bytes_text(number_of(memory, "cache_bytes"))));
     add("heard from", fmt::format("{} ms ago", number_of(worker, "heartbeat_age_ms")));
   }
+  if (const std::uint64_t budget = number_of(worker, "budget_bytes"); budget > 0) {
+    add("budget", fmt::format("{} for its graphs, which take {}", bytes_text(budget),
+                              bytes_text(number_of(worker, "resident_bytes"))));
+  }
   for (const ordered_json& instance : member(worker, "instances")) {
     const std::string error = text_of(instance, "error");
     add(text_of(instance, "state"), text_of(instance, "name") + (error.empty() ? "" : ": " + shortened(error)));
@@ -242,6 +246,22 @@ std::string tokens_text(const ordered_json& list) {
                     joined(member(token, "quarantined"))});
   }
   return table(rows);
+}
+
+std::string poison_text(const ordered_json& list) {
+  std::vector<std::vector<std::string>> rows = {
+      {"FINGERPRINT", "MODEL", "LOSSES", "REFUSED", "EXPIRES", "LAST WORKER", "LAST REASON"}};
+  for (const ordered_json& entry : member(list, "poison")) {
+    rows.push_back({text_of(entry, "fingerprint"), text_of(entry, "model"), std::to_string(number_of(entry, "losses")),
+                    std::to_string(number_of(entry, "refused")),
+                    fmt::format("in {} s", number_of(entry, "expires_in_ms") / 1000), text_of(entry, "last_slot"),
+                    or_dash(shortened(text_of(entry, "reason")))});
+  }
+  return table(rows);
+}
+
+std::string cleared_text(const ordered_json& answer) {
+  return fmt::format("{} taken off the list\n", number_of(answer, "cleared"));
 }
 
 std::string event_text(const ordered_json& event) {

@@ -16,7 +16,9 @@ std::string workers_text(const nlohmann::ordered_json& list);   // of GET /admin
 std::string worker_text(const nlohmann::ordered_json& worker);  // of GET /admin/v1/workers/{slot}
 // Of POST /admin/v1/workers/{slot}/debug: errors, operations, shaders and the memory curve, as far as they are there.
 std::string debug_text(const nlohmann::ordered_json& document);
-std::string tokens_text(const nlohmann::ordered_json& list);  // of GET /admin/v1/join/tokens
-std::string event_text(const nlohmann::ordered_json& event);  // one line, with its newline
+std::string tokens_text(const nlohmann::ordered_json& list);     // of GET /admin/v1/join/tokens
+std::string poison_text(const nlohmann::ordered_json& list);     // of GET /admin/v1/poison
+std::string cleared_text(const nlohmann::ordered_json& answer);  // of DELETE there
+std::string event_text(const nlohmann::ordered_json& event);     // one line, with its newline
 
 }  // namespace shoal::app

@@ -9,6 +9,7 @@
 
 #include "server/app/admin_client.hpp"
 #include "server/app/tables.hpp"
+#include "server/config/value.hpp"
 #include "server/core/percent_encoded.hpp"
 
 namespace shoal::app {
@@ -34,9 +35,12 @@ struct WorkerCommands::State {
   CLI::App* inspect = nullptr;
   CLI::App* events = nullptr;
   CLI::App* debug = nullptr;
+  CLI::App* budget = nullptr;
+  CLI::App* poison = nullptr;
   std::vector<CLI::App*> changes;  // their names are those of the routes
   std::function<Result<std::string>()> default_server;
-  std::string server, slot, reason;
+  std::string server, slot, reason, size, fingerprint;
+  bool clear_all = false;
   bool json = false;
   bool force = false;
   bool follow = false;
@@ -57,6 +61,8 @@ struct WorkerCommands::State {
   }
   Status change(const AdminClient& client, const CLI::App& command) const;
   Status show_events(const AdminClient& client) const;
+  Status set_budget(const AdminClient& client) const;
+  Status show_poison(const AdminClient& client) const;
   Status show_debug(const AdminClient& client) const;
 };
 
@@ -90,6 +96,12 @@ WorkerCommands::WorkerCommands(CLI::App& command, std::function<Result<std::stri
   state.debug->add_flag("--errors", state.errors, "Its last errors with stack and time");
   state.debug->add_flag("--memory", state.memory, "Its memory at each heartbeat of the last ten minutes");
   state.debug->add_flag("--shaders", state.shaders, "The WGSL that its webgpu engine runs, with override constants");
+  state.budget = add("budget", "Set what the graphs in its browser may take; idle ones beyond it are unloaded", true);
+  state.budget->add_option("size", state.size, "512MiB; 1MiB to 1TiB")->required();
+  state.poison = add("poison", "Requests that are refused because workers were lost with them", false);
+  CLI::Option* one =
+      state.poison->add_option("--clear", state.fingerprint, "Take the one with this fingerprint off the list");
+  state.poison->add_flag("--clear-all", state.clear_all, "Take all of them off the list")->excludes(one);
   state.events = add("events", "What happened to them, oldest first", false);
   state.events->add_flag("--follow", state.follow, "Go on as they happen");
   state.events->add_option("--after", state.after, "Only those with a larger sequence number");
@@ -153,6 +165,22 @@ Status WorkerCommands::State::show_debug(const AdminClient& client) const {
   return show(client.post(path, body, kPatience), debug_text);
 }
 
+Status WorkerCommands::State::set_budget(const AdminClient& client) const {
+  std::uint64_t bytes = 0;
+  if (Status read = config::into_bytes(bytes, 1U << 20, std::uint64_t{1} << 40)(size); !read) {
+    return fail(Code::kInvalidArgument, "size: " + read.error().message, "size");
+  }
+  return show(client.put(path_of(slot) + "/budget", {{"bytes", bytes}}), worker_text);
+}
+
+Status WorkerCommands::State::show_poison(const AdminClient& client) const {
+  const std::string path = "/admin/v1/poison";
+  if (clear_all || !fingerprint.empty()) {
+    return show(client.remove(clear_all ? path : path + "/" + percent_encoded(fingerprint)), cleared_text);
+  }
+  return show(client.get(path), poison_text);
+}
+
 Status WorkerCommands::run() {
   const State& state = *state_;
   Result<std::string> server = state.server.empty() ? state.default_server() : Result<std::string>(state.server);
@@ -168,6 +196,12 @@ Status WorkerCommands::run() {
   }
   if (*state.debug) {
     return state.show_debug(*client);
+  }
+  if (*state.budget) {
+    return state.set_budget(*client);
+  }
+  if (*state.poison) {
+    return state.show_poison(*client);
   }
   if (*state.events) {
     return state.show_events(*client);

@@ -28,6 +28,9 @@ Dispatcher::Dispatcher(boost::asio::any_io_executor main, DispatcherOptions opti
       metrics_(metrics),
       log_(std::move(log)),
       scheduler_(options_.limits),
+      poison_({.max_losses = options_.limits.max_attempts,
+               .expiry = options_.poison.expiry,
+               .capacity = options_.poison.capacity}),
       spot_check_(options_.spot_check, std::random_device()()),
       timer_(main_),
       alive_(std::make_shared<Dispatcher*>(this)) {}
@@ -79,6 +82,9 @@ std::uint64_t Dispatcher::submit(InferenceRequest request, Completion done) {
   job.deadline = request.deadline;
   for (const Tensor& tensor : request.inputs) {
     job.bytes += tensor.data.size();
+  }
+  if (std::optional<Error> error = suspicion(request, *open, job)) {
+    return refuse(*std::move(error));
   }
   for (const Way& way : *ways) {
     job.candidates.push_back(way.candidate);
@@ -135,6 +141,7 @@ Status Dispatcher::server_ready() const {
 void Dispatcher::worker_ready(pool::Worker& worker) {
   const pool::WorkerState& state = worker.state();
   workers_[state.slot] = &worker;
+  ++lives_[state.slot];
   scheduler_.slot_up(state.slot, state.backends, state.why_not, state.tier);
   if (state.is_device) {
     scheduler_.set_budget(state.slot, state.memory_budget);
@@ -200,7 +207,8 @@ void Dispatcher::carry_out(const schedule::Action& action) {
     }
     case Kind::kUnload:
       workers_.at(action.slot)->unload(action.candidate.instance);
-      note(action.slot, action.candidate, "loaded", "unloaded", "made room for another graph");
+      note(action.slot, action.candidate, "loaded", "unloaded",
+           action.error.message.empty() ? "made room for another graph" : action.error.message);
       break;
     case Kind::kRun:
       start_run(*open->second, action);
@@ -264,6 +272,7 @@ void Dispatcher::run_ended(std::uint64_t ticket, std::uint32_t attempt, Result<p
   }
   OpenRequest& open = *found->second;
   if (outcome) {
+    poison_.answered(open.fingerprint);
     InferenceResponse response = respond(open, *std::move(outcome), report_of(open), Clock::now());
     scheduler_.finished(ticket);
     if (open.in_doubt) {
@@ -278,13 +287,9 @@ void Dispatcher::run_ended(std::uint64_t ticket, std::uint32_t attempt, Result<p
       // The pool's word comes after this one; until then nothing more may be sent there.
       scheduler_.slot_down(slot);
     }
-    if (Status status = scheduler_.retry(ticket, outcome.error().message); !status) {
-      answer(ticket, fail(std::move(status.error())));
-    } else {
-      tally_.requeued(open.key());
-      open.lost_on = slot;
-      open.lost_at = Clock::now();
-    }
+    open.lost_on = slot;
+    open.lost_at = Clock::now();
+    lost_with(open, outcome.error());
     if (outcome.error().code == Code::kBackendUnavailable && recycle_) {
       recycle_(slot, outcome.error().message);
     }

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@
 #include "server/models/model.hpp"
 #include "server/pool/event_log.hpp"
 #include "server/pool/worker.hpp"
+#include "server/schedule/quarantine.hpp"
 #include "server/schedule/scheduler.hpp"
 
 namespace shoal::metrics {
@@ -31,6 +33,7 @@ namespace shoal::dispatch {
 
 struct DispatcherOptions {
   schedule::SchedulerLimits limits;
+  schedule::QuarantineLimits poison;                    // its max_losses is that of limits.max_attempts
   Duration default_timeout = std::chrono::seconds(30);  // of requests that name none
   WarmUp warm_up = WarmUp::kAll;
   SpotCheckOptions spot_check;
@@ -54,8 +57,8 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   void set_events(pool::EventLog& events) { events_ = &events; }
   // A slot that the pool is going to fill, and the backends it is allowed.
   void slot_configured(const std::string& slot, const std::vector<Backend>& allowed);
-  // Bytes for all graphs of a slot; 0 = no limit.
-  void set_budget(const std::string& slot, std::uint64_t bytes) { scheduler_.set_budget(slot, bytes); }
+  // Bytes for all graphs of a slot, and of its browser's successors; 0 = no limit. Idle graphs beyond it are unloaded.
+  void set_budget(const std::string& slot, std::uint64_t bytes);
 
   std::uint64_t submit(InferenceRequest request, Completion done) override;
   void cancel(std::uint64_t ticket) override;
@@ -72,6 +75,11 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   void set_intake(const std::string& slot, schedule::Intake intake);
   [[nodiscard]] const schedule::Slots& slots() const { return scheduler_.slots(); }
 
+  // Requests that are refused because workers were lost with them: the list, and what operators take off it.
+  [[nodiscard]] const schedule::Quarantine& quarantine() const { return poison_; }
+  // How many were taken off: 0 or 1; of an empty fingerprint all.
+  std::size_t clear_quarantine(const schedule::Fingerprint& fingerprint);
+
   // From now on submit() answers kUnavailable and server_ready() says so; what was accepted goes on. `idle` is called
   // once nothing is left, on the main lane, possibly from inside this call.
   void drain(std::function<void()> idle);
@@ -87,6 +95,10 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   void start_load(const std::string& slot, const Way& way);
   void start_run(OpenRequest& open, const schedule::Action& action);
   void run_ended(std::uint64_t ticket, std::uint32_t attempt, Result<pool::RunOutcome> outcome);
+  // Why the request is not tried, or nothing; says whether it must run alone.
+  std::optional<Error> suspicion(const InferenceRequest& request, OpenRequest& open, schedule::Job& job);
+  // A worker was lost with it: queued again, alone when it is on trial, or answered.
+  void lost_with(OpenRequest& open, const Error& error);
   void answer(std::uint64_t ticket, Result<InferenceResponse> result);
   // False: the response is the answer as it is.
   bool begin_check(OpenRequest& open, InferenceResponse& response);
@@ -104,12 +116,14 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   metrics::Families& metrics_;
   Log log_;
   schedule::Scheduler scheduler_;
+  schedule::Quarantine poison_;
   Tally tally_;
   SpotCheck spot_check_;
   Recycle recycle_;
   Recycle quarantine_;
   pool::EventLog* events_ = nullptr;
   std::map<std::string, pool::Worker*> workers_;
+  std::map<std::string, std::uint64_t> lives_;  // workers that each slot has had
   std::map<std::string, WarmUpQueue> warming_;  // by slot
   std::map<std::uint64_t, std::unique_ptr<OpenRequest>> open_;
   std::uint64_t next_ticket_ = 1;

@@ -93,6 +93,11 @@ void Dispatcher::worker_resumed(const std::string& slot) {
   }
 }
 
+void Dispatcher::set_budget(const std::string& slot, std::uint64_t bytes) {
+  scheduler_.set_budget(slot, bytes);
+  step();
+}
+
 void Dispatcher::set_intake(const std::string& slot, schedule::Intake intake) {
   scheduler_.set_intake(slot, intake);
   if (intake == schedule::Intake::kOpen && workers_.contains(slot)) {

@@ -12,6 +12,7 @@
 #include "server/dispatch/tally.hpp"
 #include "server/pool/worker.hpp"
 #include "server/schedule/placement.hpp"
+#include "server/schedule/quarantine.hpp"
 
 namespace shoal::dispatch {
 
@@ -31,6 +32,7 @@ struct OpenRequest {
   TimePoint sent;
   // The browser that was lost with it, until another one has it.
   std::string lost_on;
+  schedule::Fingerprint fingerprint;  // once it was needed
   TimePoint lost_at;
   // An untrusted worker's answer, while a trusted one computes it again.
   std::optional<InferenceResponse> in_doubt;

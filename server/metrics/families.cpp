@@ -41,6 +41,9 @@ const std::vector<FamilyDeclaration> kDeclarations = {
     {"shoal_requests_redispatched_total", MetricType::Counter,
      "Requests sent to another worker because the first was lost", "model"},
     {"shoal_spot_checks_total", MetricType::Counter, "Results of untrusted workers that were computed again", "result"},
+    {"shoal_requests_quarantined", MetricType::Gauge, "Requests that are refused because workers were lost with them",
+     ""},
+    {"shoal_quarantine_refusals_total", MetricType::Counter, "Times that such a request was refused", "model"},
     {"shoal_http_responses_total", MetricType::Counter, "HTTP answers", "route,status"},
     {"shoal_workers", MetricType::Gauge, "Worker slots by state", "state"},
     {"shoal_workers_by_backend", MetricType::Gauge, "Workers on which the backend is usable now", "backend"},
@@ -113,6 +116,8 @@ struct Families::State {
       build(prometheus::BuildCounter(), "shoal_requests_redispatched_total", registry);
   prometheus::Family<prometheus::Counter>& spot_checks =
       build(prometheus::BuildCounter(), "shoal_spot_checks_total", registry);
+  prometheus::Family<prometheus::Counter>& refused =
+      build(prometheus::BuildCounter(), "shoal_quarantine_refusals_total", registry);
   prometheus::Family<prometheus::Counter>& responses =
       build(prometheus::BuildCounter(), "shoal_http_responses_total", registry);
   prometheus::Family<prometheus::Histogram>& launches =
@@ -154,6 +159,10 @@ void Families::request_redispatched(std::string_view model) {
 
 void Families::spot_checked(std::string_view result) {
   state_->spot_checks.Add({{"result", std::string(result)}}).Increment();
+}
+
+void Families::poison_refused(std::string_view model) {
+  state_->refused.Add({{"model", std::string(model)}}).Increment();
 }
 
 void Families::worker_launched(std::string_view kind, double seconds) {

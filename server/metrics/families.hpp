@@ -39,6 +39,7 @@ struct FleetState {
     std::uint64_t opened = 0;
   };
   std::vector<Breaker> breakers;
+  std::uint64_t quarantined_requests = 0;
   std::uint64_t websocket_sent_bytes = 0;
   std::uint64_t websocket_received_bytes = 0;
 };
@@ -69,6 +70,8 @@ class Families {
   void request_answered(std::string_view model, std::string_view backend, const RequestTiming& timing);
   // A request was sent to another worker because the first one was lost.
   void request_redispatched(std::string_view model);
+  // A request was refused because workers were lost with it before.
+  void poison_refused(std::string_view model);
   // A browser has become a worker. `kind` is one of the configured kinds.
   void worker_launched(std::string_view kind, double seconds);
   // A slot whose worker was lost has one again. `rung` and `reason` come from the pool's closed lists.

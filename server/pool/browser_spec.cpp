@@ -99,7 +99,8 @@ Result<webdriver::BrowserSpec> browser_spec_of(const BrowserGroup& group, std::u
                                  .temporary = {},
                                  .log_path = {},
                                  .agent_url = agent_url,
-                                 .extra_arguments = group.extra_arguments};
+                                 .extra_arguments = group.extra_arguments,
+                                 .cpus = group.cpus};
   if (kind->is_remote) {
     return remote_spec(group, choice);
   }

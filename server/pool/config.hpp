@@ -9,6 +9,7 @@
 
 #include "server/core/backend.hpp"
 #include "server/core/clock.hpp"
+#include "server/core/cpu_list.hpp"
 #include "server/pool/breaker.hpp"
 #include "server/pool/wear.hpp"
 
@@ -25,6 +26,7 @@ struct BrowserGroup {
   std::string browser_path;                  // empty = the kind's
   std::string driver_path;                   // empty = the kind's
   std::vector<std::string> extra_arguments;  // to the browser
+  CpuList cpus = {};                         // that each keeps to, and as many threads by default; empty = any
   bool headed = false;                       // on the display of the environment
   std::string agent_url = {};                // of the page, where these browsers must look elsewhere; empty = loopback
   // Of the kind `remote` only.
@@ -53,6 +55,8 @@ struct PoolConfig {
   std::string supervisor = "/proc/self/exe";  // run as `<supervisor> supervise ...`: webdriver/supervise.hpp
   std::string agent_build;  // hash of the agent bundle that is served; another one in a hello is refused
   AdapterPolicy adapter = AdapterPolicy::kAuto;
+  bool pins_cpus = false;       // groups without CPUs of their own share them equally
+  bool monitors_memory = true;  // of the processes; without, nothing is recycled for what they take
 
   std::size_t start_concurrency = 2;  // browsers that are being started at once
   BreakerLimits breaker;

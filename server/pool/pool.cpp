@@ -1,9 +1,6 @@
 #include "server/pool/pool.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -11,10 +8,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <cerrno>
 #include <csignal>
-#include <cstring>
-#include <filesystem>
 #include <map>
 #include <thread>
 #include <utility>
@@ -22,6 +16,7 @@
 #include "server/net/deadline.hpp"
 #include "server/net/task_group.hpp"
 #include "server/pool/browser_spec.hpp"
+#include "server/pool/home_lock.hpp"
 #include "server/pool/reception.hpp"
 #include "server/pool/slot.hpp"
 #include "server/webdriver/process_tree.hpp"
@@ -29,7 +24,6 @@
 namespace shoal::pool {
 
 namespace asio = boost::asio;
-namespace fs = std::filesystem;
 
 namespace {
 
@@ -65,15 +59,10 @@ class Pool::Body {
                    .traffic = traffic_} {}
   Body(const Body&) = delete;
   Body& operator=(const Body&) = delete;
-  ~Body() {
-    if (lock_ >= 0) {
-      ::close(lock_);
-    }
-  }
 
   Status start(std::string agent_url) {
     agent_url_ = std::move(agent_url);
-    Status prepared = lock_home();
+    Status prepared = lock_.take(config_.home);
     if (prepared) {
       prepared = make_slots();
     }
@@ -88,7 +77,9 @@ class Pool::Body {
       tasks_.spawn(slot->spec().name, run_slot(*slot));
     }
     tasks_.spawn("pool checks", check_slots());
-    tasks_.spawn("pool memory", measure_memory());
+    if (config_.monitors_memory) {
+      tasks_.spawn("pool memory", measure_memory());
+    }
     return {};
   }
 
@@ -150,7 +141,6 @@ class Pool::Body {
   }
 
  private:
-  Status lock_home();
   Status make_slots();
   Status make_slot(const BrowserGroup& group, std::uint32_t number, std::uint32_t threads,
                    const webdriver::MachineFacts& machine);
@@ -263,37 +253,33 @@ class Pool::Body {
   std::vector<std::unique_ptr<Slot>> slots_;
   std::size_t running_slots_ = 0;
   std::size_t connections_ = 0;
-  // Held as long as the pool lives: two servers on one home would kill each other's browsers.
-  int lock_ = -1;
+  HomeLock lock_;
 };
-
-Status Pool::Body::lock_home() {
-  const fs::path folder = config_.home;
-  std::error_code ignored;
-  fs::create_directories(folder, ignored);
-  lock_ = open((folder / "browsers.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (lock_ < 0) {
-    return fail(Code::kInvalidArgument, fmt::format("cannot write to {}: {}", folder.string(), std::strerror(errno)),
-                "home");
-  }
-  if (flock(lock_, LOCK_EX | LOCK_NB) != 0) {
-    return fail(Code::kInvalidArgument, fmt::format("another server runs its browsers in {}", folder.string()), "home");
-  }
-  return {};
-}
 
 Status Pool::Body::make_slots() {
   const webdriver::MachineFacts machine = webdriver::read_machine_facts();
+  const CpuList allowed = allowed_cpus();
   std::uint32_t total = 0;
   for (const BrowserGroup& group : config_.groups) {
     total += group.count;
+    if (!std::ranges::includes(allowed, group.cpus)) {
+      return fail(Code::kInvalidArgument,
+                  fmt::format("cpus={}: this process may use {}", cpu_list_text(group.cpus), cpu_list_text(allowed)),
+                  "cpus");
+    }
   }
-  const std::uint32_t cores = std::max(1U, std::thread::hardware_concurrency());
+  const std::uint32_t cores = std::max(1U, static_cast<std::uint32_t>(allowed.size()));
   const std::uint32_t share = std::max(1U, cores / std::max(1U, total));
   std::map<std::string, std::uint32_t> numbers;  // groups of one kind share its numbering
   for (const BrowserGroup& group : config_.groups) {
     for (std::uint32_t count = 0; count < group.count; ++count) {
-      const Status made = make_slot(group, numbers[group.kind]++, group.threads == 0 ? share : group.threads, machine);
+      BrowserGroup pinned = group;
+      if (config_.pins_cpus && group.cpus.empty()) {
+        pinned.cpus = part_of(allowed, slots_.size(), total);
+      }
+      const auto size = static_cast<std::uint32_t>(pinned.cpus.size());
+      const std::uint32_t usual = size > 0 ? size : share;
+      const Status made = make_slot(pinned, numbers[group.kind]++, group.threads == 0 ? usual : group.threads, machine);
       if (!made) {
         return fail(made.error());
       }
@@ -347,6 +333,17 @@ Status Pool::resume(std::string_view slot) {
     return fail(Code::kUnavailable, "the device pauses, and only its owner or its screen ends that", "slot");
   }
   return body_->with_slot(slot, [](auto& found) { return found.resume(), true; });
+}
+Status Pool::set_memory_limit(std::string_view slot, std::uint64_t bytes) {
+  if (body_->devices().find(slot) != nullptr) {
+    return fail(Code::kInvalidArgument, "what a device gives is its owner's to say", "slot");
+  }
+  return body_->with_slot(slot, [bytes](auto& found) {
+    if constexpr (requires { found.set_memory_limit(bytes); }) {
+      found.set_memory_limit(bytes);
+    }
+    return true;
+  });
 }
 Status Pool::kill(std::string_view slot) {
   pid_t root = 0;

@@ -52,6 +52,9 @@ class Pool {
   // until resume(). The caller sees to it that it is given nothing. kNotFound.
   Status drain(std::string_view slot, std::string reason);
   Status resume(std::string_view slot);
+  // Of its processes, for this browser and those that follow: a browser that takes more is replaced once it is idle.
+  // kNotFound.
+  Status set_memory_limit(std::string_view slot, std::uint64_t bytes);
   // SIGKILL to the driver and the browser; what follows is like any other loss. kNotFound; kUnavailable when
   // no process of it runs here: between two browsers, or when it is a remote one.
   Status kill(std::string_view slot);

@@ -34,6 +34,7 @@ Slot::Slot(asio::any_io_executor executor, net::TaskGroup& tasks, const PoolConf
     : tasks_(tasks),
       config_(config),
       gate_(gate),
+      wear_(config.wear),
       spec_(std::move(spec)),
       listener_(listener),
       events_(events),
@@ -214,7 +215,7 @@ void Slot::check(TimePoint now) {
     detach(*session_, *wrong, Loss::kHung);
     return;
   }
-  if (const std::optional<std::string> wrong = runaway_verdict(config_.wear, session_->state().memory_bytes)) {
+  if (const std::optional<std::string> wrong = runaway_verdict(wear_, session_->state().memory_bytes)) {
     detach(*session_, *wrong, Loss::kMemory);
     return;
   }
@@ -234,7 +235,7 @@ std::optional<std::string> Slot::worn(TimePoint now) const {
     return std::nullopt;
   }
   return wear_verdict(
-      config_.wear,
+      wear_,
       {.runs = session_->figures().runs, .age = now - connected_at_, .memory_bytes = session_->state().memory_bytes});
 }
 

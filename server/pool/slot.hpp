@@ -88,6 +88,7 @@ class Slot {
   // Root of the browser's process tree; 0 without one.
   [[nodiscard]] pid_t root_pid() const { return browser_.root_pid(); }
   void set_memory(std::uint64_t bytes);
+  void set_memory_limit(std::uint64_t bytes) { wear_.max_memory_bytes = bytes; }
 
  private:
   boost::asio::awaitable<void> launch();
@@ -111,6 +112,7 @@ class Slot {
   net::TaskGroup& tasks_;
   const PoolConfig& config_;
   StartGate& gate_;
+  WearLimits wear_;
   SlotSpec spec_;
   WorkerListener& listener_;
   EventLog& events_;

@@ -31,6 +31,7 @@ struct Job {
   std::uint32_t priority = 2;         // 1 highest
   TimePoint deadline = kNoDeadline;
   std::uint64_t bytes = 0;
+  bool is_alone = false;  // nothing else runs in its browser meanwhile: whoever takes that down is known then
 };
 
 // What the dispatcher must do. Produced by Scheduler::step, in order.
@@ -59,6 +60,7 @@ struct SchedulerLimits {
   std::uint32_t max_attempts = 3;  // a job that loses this many workers is answered kWorkerLost and not tried again
   // Graphs resident per (slot, backend); the least recently used idle one makes room for the next.
   std::size_t max_instances = 8;
+  bool balances_load = true;  // else the first worker that will do, in the order of their names
   Duration load_timeout = std::chrono::seconds(120);
 };
 

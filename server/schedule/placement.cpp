@@ -24,16 +24,6 @@ const std::pair<const std::string, InstanceState>* least_recently_used(const Eng
   return oldest;
 }
 
-std::uint64_t resident_bytes(const Slot& slot) {
-  std::uint64_t bytes = 0;
-  for (const auto& [backend, engine] : slot.engines) {
-    for (const auto& [name, instance] : engine.instances) {
-      bytes += instance.kind == InstanceState::Kind::kFailed ? 0 : instance.bytes;
-    }
-  }
-  return bytes;
-}
-
 // What must go so that `candidate` fits into the slot's budget beside what stays, oldest use first; false when what is
 // in the way is busy.
 bool make_room(const Slot& slot, const Candidate& candidate, std::vector<Candidate>& evicted) {
@@ -70,7 +60,7 @@ struct Offer {
   std::vector<Candidate> evicted;
 };
 
-Offer offer_of(const Slot& slot, const Candidate& candidate, const SchedulerLimits& limits) {
+Offer offer_of(const Slot& slot, const Candidate& candidate, bool is_alone, const SchedulerLimits& limits) {
   const auto found = slot.engines.find(candidate.backend);
   if (found == slot.engines.end()) {
     return {};
@@ -82,7 +72,8 @@ Offer offer_of(const Slot& slot, const Candidate& candidate, const SchedulerLimi
   if (slot.intake == Intake::kDrained) {
     return {Offer::Rank::kDrained, 0, {}, {}};
   }
-  if (!slot.is_up || slot.intake == Intake::kHeld) {
+  const bool is_taken = slot.is_reserved || (is_alone && in_flight_of(slot) > 0);
+  if (!slot.is_up || slot.intake == Intake::kHeld || is_taken) {
     return {Offer::Rank::kBusy, engine.in_flight, {}, {}};
   }
   const auto instance = engine.instances.find(candidate.instance);
@@ -147,6 +138,30 @@ std::string where(const Slots& slots, const Job& job, Backend backend) {
 
 }  // namespace
 
+std::uint64_t resident_bytes(const Slot& slot) {
+  std::uint64_t bytes = 0;
+  for (const auto& [backend, engine] : slot.engines) {
+    for (const auto& [name, instance] : engine.instances) {
+      bytes += instance.kind == InstanceState::Kind::kFailed ? 0 : instance.bytes;
+    }
+  }
+  return bytes;
+}
+
+std::uint32_t in_flight_of(const Slot& slot) {
+  std::uint32_t total = 0;
+  for (const auto& [backend, engine] : slot.engines) {
+    total += engine.in_flight;
+  }
+  return total;
+}
+
+std::vector<Candidate> surplus(const Slot& slot) {
+  std::vector<Candidate> evicted;
+  make_room(slot, {}, evicted);
+  return evicted;
+}
+
 bool fits_beside(const Slot& slot, const Candidate& candidate) {
   return slot.memory_budget == 0 || resident_bytes(slot) + candidate.bytes <= slot.memory_budget;
 }
@@ -177,7 +192,10 @@ Placement place(const Slots& slots, const Job& job, const SchedulerLimits& limit
       if ((job.worker && *job.worker != name) || slot.tier < job.min_tier) {
         continue;
       }
-      Offer offer = offer_of(slot, candidate, limits);
+      Offer offer = offer_of(slot, candidate, job.is_alone, limits);
+      if (!limits.balances_load) {
+        offer.in_flight = 0;
+      }
       if (!best || std::pair(offer.rank, offer.in_flight) < std::pair(best->rank, best->in_flight)) {
         best = std::move(offer);
         best_slot = name;

@@ -47,6 +47,8 @@ struct Slot {
   bool is_up = false;
   std::map<Backend, Engine> engines;
   Intake intake = Intake::kOpen;
+  bool is_trimmed = false;          // its budget was lowered: idle graphs beyond it go
+  bool is_reserved = false;         // a job that runs alone is there or waits for it: nobody else is sent there
   std::uint64_t memory_budget = 0;  // for all graphs in it; 0 = no limit
   Tier tier = Tier::kTrusted;
 };
@@ -68,6 +70,11 @@ struct Placement {
   Error error;
 };
 
+// What all graphs in it take, by their weights or by the agent's word.
+std::uint64_t resident_bytes(const Slot& slot);
+// What must go so that the slot keeps to its budget, oldest use first; what is busy stays.
+std::vector<Candidate> surplus(const Slot& slot);
+std::uint32_t in_flight_of(const Slot& slot);  // in all of its engines
 // Whether the slot's budget has room for it beside what is there; whether it would have, were the slot empty.
 bool fits_beside(const Slot& slot, const Candidate& candidate);
 bool fits_alone(const Slot& slot, const Candidate& candidate);

@@ -52,6 +52,7 @@ void Scheduler::set_intake(const std::string& slot, Intake intake) {
 
 void Scheduler::set_budget(const std::string& slot, std::uint64_t bytes) {
   if (const auto found = slots_.find(slot); found != slots_.end()) {
+    found->second.is_trimmed = bytes > 0;
     found->second.memory_budget = bytes;
   }
 }
@@ -63,6 +64,7 @@ void Scheduler::instance_loading(const std::string& slot, const Candidate& candi
 
 void Scheduler::instance_ready(const std::string& slot, const Candidate& candidate, LoadReport report, TimePoint now) {
   const std::uint64_t bytes = std::max(candidate.bytes, report.memory_bytes);
+  slots_[slot].is_trimmed = false;
   slots_[slot].engines[candidate.backend].instances[candidate.instance] = {
       .kind = InstanceState::Kind::kReady, .since = now, .last_used = now, .report = std::move(report), .bytes = bytes};
 }
@@ -98,6 +100,9 @@ Status Scheduler::enqueue(Job job, TimePoint now) {
   if (job.deadline != kNoDeadline) {
     deadlines_.emplace(job.deadline, id);
   }
+  if (job.is_alone) {
+    alone_.insert(id);
+  }
   const auto [entry, inserted] = jobs_.emplace(id, Entry{std::move(job), next_sequence_++, 0, {}, {}});
   queue_.insert(rank_of(entry->second));
   return {};
@@ -130,12 +135,13 @@ void Scheduler::remove(JobId id) {
     leave_engine(entry);
   }
   deadlines_.erase({entry.job.deadline, id});
+  alone_.erase(id);
   jobs_.erase(found);
 }
 
 void Scheduler::finished(JobId id) { remove(id); }
 
-Status Scheduler::retry(JobId id, const std::string& reason) {
+Status Scheduler::retry(JobId id, const std::string& reason, bool is_alone) {
   const auto found = jobs_.find(id);
   if (found == jobs_.end() || found->second.slot.empty()) {
     return fail(Code::kInternal, "a job was retried that was not running");
@@ -151,6 +157,10 @@ Status Scheduler::retry(JobId id, const std::string& reason) {
   }
   leave_engine(entry);
   entry.slot.clear();
+  entry.job.is_alone = entry.job.is_alone || is_alone;
+  if (entry.job.is_alone) {
+    alone_.insert(id);
+  }
   queued_bytes_ += entry.job.bytes;
   queue_.insert(rank_of(entry));
   return {};
@@ -195,10 +205,42 @@ void Scheduler::time_out_loads(TimePoint now, std::vector<Action>& actions) {
   }
 }
 
+void Scheduler::reserve() {
+  for (auto& [name, slot] : slots_) {
+    slot.is_reserved = false;
+  }
+  for (const JobId id : alone_) {
+    if (const std::string& slot = jobs_.at(id).slot; !slot.empty()) {
+      slots_[slot].is_reserved = true;
+    }
+  }
+}
+
+void Scheduler::unload_surplus(std::vector<Action>& actions) {
+  for (auto& [name, slot] : slots_) {
+    if (!slot.is_trimmed || !slot.is_up) {
+      continue;
+    }
+    for (Candidate& candidate : surplus(slot)) {
+      slot.engines[candidate.backend].instances.erase(candidate.instance);
+      actions.push_back({Action::Kind::kUnload,
+                         0,
+                         name,
+                         std::move(candidate),
+                         {},
+                         Error{Code::kResourceLimit, "the worker's memory budget was lowered", {}}});
+    }
+    // What is busy goes later. What is loaded from now on has passed admission, whatever it turns out to take.
+    slot.is_trimmed = resident_bytes(slot) > slot.memory_budget && in_flight_of(slot) > 0;
+  }
+}
+
 std::vector<Action> Scheduler::step(TimePoint now) {
   std::vector<Action> actions;
   expire(now, actions);
   time_out_loads(now, actions);
+  reserve();
+  unload_surplus(actions);
   std::vector<Rank> ranks(queue_.begin(), queue_.end());
   for (const Rank& rank : ranks) {
     Entry& entry = jobs_.at(std::get<3>(rank));
@@ -211,6 +253,10 @@ std::vector<Action> Scheduler::step(TimePoint now) {
                   .error = {}};
     switch (placement.kind) {
       case Placement::Kind::kWait:
+        // Else it would wait for as long as others come.
+        if (entry.job.is_alone && !placement.slot.empty()) {
+          slots_[placement.slot].is_reserved = true;
+        }
         continue;
       case Placement::Kind::kImpossible:
         action.kind = Action::Kind::kFail;
@@ -236,6 +282,7 @@ std::vector<Action> Scheduler::step(TimePoint now) {
         ++entry.attempts;
         Engine& engine = slots_[placement.slot].engines[placement.candidate.backend];
         ++engine.in_flight;
+        slots_[placement.slot].is_reserved = entry.job.is_alone;
         InstanceState& instance = engine.instances[placement.candidate.instance];
         instance.last_used = now;
         ++instance.in_flight;

@@ -32,7 +32,8 @@ class Scheduler {
   // What was sent there goes on. kHeld ends by itself with the next slot_up().
   void set_intake(const std::string& slot, Intake intake);
 
-  // For all graphs of the slot, its browser's successors included; 0 = no limit. What is loaded already stays.
+  // For all graphs of the slot, its browser's successors included; 0 = no limit. Idle graphs beyond it are unloaded by
+  // step().
   void set_budget(const std::string& slot, std::uint64_t bytes);
 
   void instance_loading(const std::string& slot, const Candidate& candidate, TimePoint now);
@@ -43,8 +44,9 @@ class Scheduler {
   // slot can ever run it.
   Status enqueue(Job job, TimePoint now);
   void finished(JobId id);
-  // The worker of a running job was lost: queued again in its old place, or refused with kWorkerLost.
-  Status retry(JobId id, const std::string& reason);
+  // The worker of a running job was lost: queued again in its old place, to run alone when `is_alone`, or refused with
+  // kWorkerLost.
+  Status retry(JobId id, const std::string& reason, bool is_alone = false);
   // Removes the job; the slot it was running on, or an empty string when it was queued. Nothing when it is unknown.
   std::optional<std::string> cancel(JobId id);
 
@@ -71,6 +73,8 @@ class Scheduler {
   void leave_engine(const Entry& entry);
   void expire(TimePoint now, std::vector<Action>& actions);
   void time_out_loads(TimePoint now, std::vector<Action>& actions);
+  void reserve();
+  void unload_surplus(std::vector<Action>& actions);
   void remove(JobId id);
 
   SchedulerLimits limits_;
@@ -78,6 +82,7 @@ class Scheduler {
   std::map<JobId, Entry> jobs_;
   std::set<Rank> queue_;
   std::set<std::pair<TimePoint, JobId>> deadlines_;
+  std::set<JobId> alone_;  // those of jobs_ that run alone
   std::uint64_t queued_bytes_ = 0;
   std::uint64_t next_sequence_ = 1;
 };

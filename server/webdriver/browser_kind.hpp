@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "server/core/cpu_list.hpp"
+
 namespace shoal::webdriver {
 
 struct MachineFacts {
@@ -26,6 +28,7 @@ struct LaunchChoice {
   std::string log_path;   // of the driver
   std::string agent_url;
   std::vector<std::string> extra_arguments;
+  CpuList cpus = {};  // empty: any
 };
 
 using Environment = std::vector<std::pair<std::string, std::string>>;

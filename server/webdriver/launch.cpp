@@ -15,7 +15,8 @@ BrowserSpec local_browser(const BrowserKind& kind, const Programs& programs, con
                          .display_server = choice.headed ? std::string() : std::string(kind.display_server),
                          .profile = choice.profile,
                          .temporary = choice.temporary,
-                         .log_folder = std::filesystem::path(choice.log_path).parent_path()};
+                         .log_folder = std::filesystem::path(choice.log_path).parent_path(),
+                         .cpus = choice.cpus};
   for (std::string& argument : driver_arguments(kind, choice)) {
     driver.command.push_back(std::move(argument));
   }

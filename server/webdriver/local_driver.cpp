@@ -96,6 +96,7 @@ asio::awaitable<Result<Endpoint>> LocalDriver::start(TimePoint deadline) {
       .environment = {{"SHOAL_PROFILE", spec_.profile}, {"HOME", spec_.profile}, {"TMPDIR", spec_.temporary}},
       .directory = spec_.profile,
       .display_server = spec_.display_server,
+      .cpus = spec_.cpus,
       .remove_if_orphaned = {spec_.profile, spec_.temporary}};
   spec.environment.insert(spec.environment.end(), spec_.environment.begin(), spec_.environment.end());
   Result<std::unique_ptr<Process>> process = Process::start(executor_, spec);

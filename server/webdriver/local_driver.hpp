@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/core/cpu_list.hpp"
 #include "server/core/log.hpp"
 #include "server/webdriver/driver.hpp"
 #include "server/webdriver/process.hpp"
@@ -26,6 +27,7 @@ struct LocalDriverSpec {
   std::string profile;         // folder; made when missing, the driver's HOME
   std::string temporary;       // folder for the browser's temporary files, emptied at each start
   std::string log_folder;      // made when missing
+  CpuList cpus = {};           // for it and its browser; empty: any
 };
 
 class LocalDriver final : public Driver {

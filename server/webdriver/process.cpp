@@ -79,6 +79,9 @@ Result<pid_t> spawn(const ProcessSpec& spec, int standard_input, int standard_ou
   if (!spec.display_server.empty()) {
     arguments.insert(arguments.end(), {"--display", spec.display_server});
   }
+  if (!spec.cpus.empty()) {
+    arguments.insert(arguments.end(), {"--cpus", cpu_list_text(spec.cpus)});
+  }
   arguments.emplace_back("--");
   arguments.insert(arguments.end(), spec.arguments.begin(), spec.arguments.end());
   std::vector<std::string> environment = environment_with(spec.environment);

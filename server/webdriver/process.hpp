@@ -15,6 +15,7 @@
 
 #include "engine/core/result.hpp"
 #include "server/core/clock.hpp"
+#include "server/core/cpu_list.hpp"
 
 namespace shoal::webdriver {
 
@@ -24,6 +25,7 @@ struct ProcessSpec {
   std::vector<std::pair<std::string, std::string>> environment;  // added to ours
   std::string directory;                                         // working directory
   std::string display_server = {};                               // see supervise.hpp; empty: none
+  CpuList cpus = {};                                             // that it keeps to; empty: any
   std::vector<std::string> remove_if_orphaned = {};              // folders, see supervise.hpp
 };
 

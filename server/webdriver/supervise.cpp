@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "server/core/cpu_list.hpp"
 #include "server/webdriver/display.hpp"
 #include "server/webdriver/process_tree.hpp"
 
@@ -118,12 +119,19 @@ int supervise_main(int argc, char** argv) {
       removals.emplace_back(argv[next + 1]);
     } else if (option == "--display") {
       display_server = argv[next + 1];
+    } else if (option == "--cpus") {
+      const Result<CpuList> cpus = parse_cpu_list(argv[next + 1]);
+      if (const Status pinned = cpus ? pin_to(*cpus) : Status(fail(cpus.error())); !pinned) {
+        std::fprintf(stderr, "supervise: %s\n", pinned.error().message.c_str());
+        return kCannotRun;
+      }
     } else {
       break;
     }
   }
   if (next + 1 >= argc || std::string_view(argv[next]) != "--") {
-    std::fprintf(stderr, "usage: shoal supervise [--remove DIR]... [--display XVFB] -- PROGRAM ARGUMENTS...\n");
+    std::fprintf(stderr,
+                 "usage: shoal supervise [--remove DIR]... [--display XVFB] [--cpus LIST] -- PROGRAM ARGUMENTS...\n");
     return kUsage;
   }
   sigset_t watched;

@@ -198,6 +198,9 @@ class Server:
     def get(self, path: str, **headers: str) -> Answer:
         return ask(self.http, "GET", path, headers=headers)
 
+    def ask(self, method: str, path: str, body: bytes | str | dict | None = None) -> Answer:
+        return ask(self.http, method, path, body)
+
     def post(self, path: str, body: bytes | str | dict, timeout: float = 35, **headers: str) -> Answer:
         return ask(self.http, "POST", path, body, headers, timeout)
 

@@ -25,6 +25,9 @@ class AdminService {
   virtual Result<v1::Worker> resume(const v1::ResumeWorkerRequest& request) = 0;
   virtual Result<v1::Worker> recycle(const v1::RecycleWorkerRequest& request) = 0;
   virtual Result<v1::Worker> kill(const v1::KillWorkerRequest& request) = 0;
+  virtual Result<v1::Worker> set_budget(const v1::SetWorkerBudgetRequest& request) = 0;
+  virtual v1::ListPoisonResponse list_poison(const v1::ListPoisonRequest& request) = 0;
+  virtual Result<v1::ClearPoisonResponse> clear_poison(const v1::ClearPoisonRequest& request) = 0;
   // `done` is called exactly once, on the main lane, possibly from inside this call.
   using Debugged = std::function<void(Result<v1::DebugWorkerResponse>)>;
   virtual void debug(const v1::DebugWorkerRequest& request, Debugged done) = 0;

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kMaxEvents = 1024;  // in one answer
 constexpr std::size_t kMaxReasonBytes = 512;
+constexpr std::uint64_t kLeastBudget = 1U << 20;
 constexpr std::uint32_t kMaxTraceMs = 3'600'000;
 
 std::string reason_or(const std::string& given, std::string_view otherwise) {
@@ -109,6 +110,42 @@ Result<v1::Worker> Fleet::recycle(const v1::RecycleWorkerRequest& request) {
 
 Result<v1::Worker> Fleet::kill(const v1::KillWorkerRequest& request) {
   return change(request.slot(), [&](pool::Pool& pool) { return pool.kill(request.slot()); });
+}
+
+Result<v1::Worker> Fleet::set_budget(const v1::SetWorkerBudgetRequest& request) {
+  if (request.bytes() < kLeastBudget) {
+    return fail(Code::kInvalidArgument,
+                fmt::format("bytes: expected at least {} (1 MiB), got {}", kLeastBudget, request.bytes()), "bytes");
+  }
+  return change(request.slot(), [&](pool::Pool& pool) {
+    Status status = pool.set_memory_limit(request.slot(), request.bytes());
+    if (status) {
+      dispatcher_.set_budget(request.slot(), request.bytes());
+    }
+    return status;
+  });
+}
+
+v1::ListPoisonResponse Fleet::list_poison(const v1::ListPoisonRequest& /*request*/) {
+  v1::ListPoisonResponse response;
+  const TimePoint now = Clock::now();
+  for (const schedule::Suspect& suspect : dispatcher_.quarantine().list(now)) {
+    *response.add_poison() =
+        poison_message(suspect, suspect.last_loss + dispatcher_.quarantine().limits().expiry - now);
+  }
+  return response;
+}
+
+Result<v1::ClearPoisonResponse> Fleet::clear_poison(const v1::ClearPoisonRequest& request) {
+  const std::size_t cleared = dispatcher_.clear_quarantine(request.fingerprint());
+  if (cleared == 0 && !request.fingerprint().empty()) {
+    return fail(Code::kNotFound,
+                fmt::format("no quarantined request has the fingerprint '{:.100}'", request.fingerprint()),
+                "fingerprint");
+  }
+  v1::ClearPoisonResponse response;
+  response.set_cleared(cleared);
+  return response;
 }
 
 void Fleet::debug(const v1::DebugWorkerRequest& request, Debugged done) {

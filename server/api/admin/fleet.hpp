@@ -22,6 +22,9 @@ class Fleet final : public AdminService {
   Result<v1::Worker> resume(const v1::ResumeWorkerRequest& request) override;
   Result<v1::Worker> recycle(const v1::RecycleWorkerRequest& request) override;
   Result<v1::Worker> kill(const v1::KillWorkerRequest& request) override;
+  Result<v1::Worker> set_budget(const v1::SetWorkerBudgetRequest& request) override;
+  v1::ListPoisonResponse list_poison(const v1::ListPoisonRequest& request) override;
+  Result<v1::ClearPoisonResponse> clear_poison(const v1::ClearPoisonRequest& request) override;
   void debug(const v1::DebugWorkerRequest& request, Debugged done) override;
   v1::ListEventsResponse events(const v1::ListEventsRequest& request) override;
   Result<v1::CreateJoinTokenResponse> create_token(const v1::CreateJoinTokenRequest& request) override;

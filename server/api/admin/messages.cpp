@@ -60,6 +60,8 @@ v1::Worker worker_message(const pool::SlotView& view, const schedule::Slot* sche
   worker.set_pending_work(view.pending_work);
   if (scheduled != nullptr) {
     worker.set_takes_work(scheduled->is_up && scheduled->intake == schedule::Intake::kOpen);
+    worker.set_budget_bytes(scheduled->memory_budget);
+    worker.set_resident_bytes(schedule::resident_bytes(*scheduled));
     fill_instances(*scheduled, worker);
   }
   if (!view.worker) {
@@ -96,6 +98,19 @@ v1::Breaker breaker_message(const pool::BreakerView& view) {
   message.set_failures(view.failures);
   message.set_waiting(view.waiting);
   message.set_retry_in_ms(milliseconds(view.retry_in));
+  return message;
+}
+
+v1::Poison poison_message(const schedule::Suspect& suspect, Duration expires_in) {
+  v1::Poison message;
+  message.set_fingerprint(suspect.fingerprint);
+  message.set_model(suspect.model);
+  message.set_version(suspect.version);
+  message.set_losses(suspect.losses);
+  message.set_refused(suspect.refused);
+  message.set_reason(suspect.reason);
+  message.set_last_slot(suspect.last_slot);
+  message.set_expires_in_ms(milliseconds(expires_in));
   return message;
 }
 

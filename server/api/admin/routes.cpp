@@ -145,6 +145,20 @@ asio::awaitable<Response> on_worker(AdminService& service, Exchange& exchange) {
   co_return request ? answer((service.*method)(*request)) : error_response(ErrorStyle::kKserve, request.error());
 }
 
+asio::awaitable<Response> list_poison(AdminService& service, Exchange&) {
+  co_return json_response(service.list_poison({}));
+}
+
+asio::awaitable<Response> clear_poison(AdminService& service, Exchange& exchange) {
+  v1::ClearPoisonRequest request;
+  const std::string fingerprint(exchange.request.capture("fingerprint"));
+  if (!wire::is_utf8(fingerprint)) {
+    co_return error_response(ErrorStyle::kKserve, {Code::kInvalidArgument, "the path is not UTF-8", "fingerprint"});
+  }
+  request.set_fingerprint(fingerprint);
+  co_return answer(service.clear_poison(request));
+}
+
 }  // namespace
 
 void add_admin_routes(http::Router& router, Services& services, AdminService& service) {
@@ -161,12 +175,16 @@ void add_admin_routes(http::Router& router, Services& services, AdminService& se
   add("POST", "/admin/v1/join/tokens", create_token);
   add("GET", "/admin/v1/join/tokens", tokens);
   add("DELETE", "/admin/v1/join/tokens/{id}", revoke_token);
+  add("GET", "/admin/v1/poison", list_poison);
+  add("DELETE", "/admin/v1/poison", clear_poison);
+  add("DELETE", "/admin/v1/poison/{fingerprint}", clear_poison);
   for (const std::string worker : {"/admin/v1/workers/{slot}", "/admin/v1/workers/{kind}/{number}"}) {
     add("GET", worker, on_worker<v1::InspectWorkerRequest, &AdminService::inspect>);
     add("POST", worker + "/drain", on_worker<v1::DrainWorkerRequest, &AdminService::drain>);
     add("POST", worker + "/resume", on_worker<v1::ResumeWorkerRequest, &AdminService::resume>);
     add("POST", worker + "/recycle", on_worker<v1::RecycleWorkerRequest, &AdminService::recycle>);
     add("POST", worker + "/debug", debug);
+    add("PUT", worker + "/budget", on_worker<v1::SetWorkerBudgetRequest, &AdminService::set_budget>);
     add("POST", worker + "/kill", on_worker<v1::KillWorkerRequest, &AdminService::kill>);
   }
 }

@@ -65,6 +65,21 @@ template <class Response, class Call>
   return answer(context, response, [this, request] { return service_.kill(*request); });
 }
 
+::grpc::ServerUnaryReactor* AdminCalls::SetWorkerBudget(Context* context, const v1::SetWorkerBudgetRequest* request,
+                                                        v1::Worker* response) {
+  return answer(context, response, [this, request] { return service_.set_budget(*request); });
+}
+
+::grpc::ServerUnaryReactor* AdminCalls::ListPoison(Context* context, const v1::ListPoisonRequest* request,
+                                                   v1::ListPoisonResponse* response) {
+  return answer(context, response, [this, request] { return service_.list_poison(*request); });
+}
+
+::grpc::ServerUnaryReactor* AdminCalls::ClearPoison(Context* context, const v1::ClearPoisonRequest* request,
+                                                    v1::ClearPoisonResponse* response) {
+  return answer(context, response, [this, request] { return service_.clear_poison(*request); });
+}
+
 ::grpc::ServerUnaryReactor* AdminCalls::DebugWorker(Context* context, const v1::DebugWorkerRequest* request,
                                                     v1::DebugWorkerResponse* response) {
   auto* reactor = context->DefaultReactor();

@@ -22,6 +22,9 @@ class AdminCalls final : public shoal::admin::v1::Admin::CallbackService {
   Unary* ResumeWorker(Context*, const admin::v1::ResumeWorkerRequest*, admin::v1::Worker*) override;
   Unary* RecycleWorker(Context*, const admin::v1::RecycleWorkerRequest*, admin::v1::Worker*) override;
   Unary* KillWorker(Context*, const admin::v1::KillWorkerRequest*, admin::v1::Worker*) override;
+  Unary* SetWorkerBudget(Context*, const admin::v1::SetWorkerBudgetRequest*, admin::v1::Worker*) override;
+  Unary* ListPoison(Context*, const admin::v1::ListPoisonRequest*, admin::v1::ListPoisonResponse*) override;
+  Unary* ClearPoison(Context*, const admin::v1::ClearPoisonRequest*, admin::v1::ClearPoisonResponse*) override;
   Unary* DebugWorker(Context*, const admin::v1::DebugWorkerRequest*, admin::v1::DebugWorkerResponse*) override;
   Unary* CreateJoinToken(Context*, const admin::v1::CreateJoinTokenRequest*,
                          admin::v1::CreateJoinTokenResponse*) override;

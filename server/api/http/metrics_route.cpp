@@ -121,6 +121,8 @@ void add_fleet_families(const metrics::FleetState& fleet, std::vector<MetricFami
     metrics::add_sample(by_kind, number, {{"kind", kind}});
   }
   families.push_back(std::move(by_kind));
+  metrics::add_sample(families.emplace_back(metrics::pulled_family("shoal_requests_quarantined")),
+                      count(fleet.quarantined_requests));
   MetricFamily breakers = metrics::pulled_family("shoal_breaker_state");
   MetricFamily opened = metrics::pulled_family("shoal_breaker_opened_total");
   for (const metrics::FleetState::Breaker& breaker : fleet.breakers) {

@@ -246,5 +246,48 @@ TEST_F(DispatcherTest, JobsWaitForTheBrowserThatReplacesAHeldOne) {
   EXPECT_EQ(next.runs.size(), 1U);
 }
 
+TEST_F(DispatcherTest, ARequestThatLosesEveryWorkerIsAnsweredThenRefused) {
+  std::optional<Result<InferenceResponse>> answer;
+  for (int attempt = 1; attempt <= 3; ++attempt) {
+    ScriptedWorker worker("hs/0", {Backend::kWasm});
+    bring_up(worker);
+    if (attempt == 1) {
+      submit(answer);
+    }
+    ASSERT_EQ(worker.runs.size(), 1U) << attempt;
+    if (attempt == 3) {
+      std::optional<Result<InferenceResponse>> neighbour;
+      submit(neighbour, {.backend = {}, .worker = "hs/0", .bits = {}, .variant = {}, .trust = {}});
+      EXPECT_EQ(worker.runs.size(), 1U) << "its last attempt is made alone";
+      dispatcher.cancel(2);
+      settle();
+    }
+    worker.runs[0].second(fail(Code::kWorkerLost, "killed"));
+    dispatcher.worker_lost("hs/0", "killed");
+  }
+  settle();
+  ASSERT_TRUE(answer && !*answer);
+  EXPECT_EQ(answer->error().code, Code::kWorkerLost);
+  EXPECT_NE(answer->error().message.find("is quarantined, fingerprint"), std::string::npos);
+  EXPECT_EQ(dispatcher.statistics().at(key).pending, 0U);
+
+  ScriptedWorker worker("hs/0", {Backend::kWasm});
+  bring_up(worker);
+  answer.reset();
+  submit(answer);
+  settle();
+  EXPECT_TRUE(worker.runs.empty());
+  ASSERT_TRUE(answer && !*answer);
+  EXPECT_NE(answer->error().message.find("this request is quarantined for 600 s more: 3 workers"), std::string::npos)
+      << answer->error().message;
+  ASSERT_EQ(dispatcher.quarantine().list(Clock::now()).size(), 1U);
+  EXPECT_EQ(dispatcher.clear_quarantine("unknown"), 0U);
+  EXPECT_EQ(dispatcher.clear_quarantine({}), 1U);
+  answer.reset();
+  submit(answer);
+  EXPECT_EQ(worker.runs.size(), 1U);
+  dispatcher.abandon({Code::kUnavailable, "the end", {}});
+}
+
 }  // namespace
 }  // namespace shoal::dispatch

@@ -103,5 +103,15 @@ TEST(Placement, WhereAllAreDrainedTheNextCandidateOrATypedErrorIsLeft) {
   EXPECT_EQ(refused.error.code, Code::kUnavailable);
 }
 
+TEST(Placement, WithoutBalancingTheFirstThatWillDo) {
+  Slots slots = {{"a/0", slot_of({{Backend::kWasm, ready(kWasm)}})},
+                 {"a/1", slot_of({{Backend::kWasm, ready(kWasm)}})}};
+  slots["a/0"].engines[Backend::kWasm].in_flight = 1;
+  EXPECT_EQ(place(slots, job_of({kWasm}), {}).slot, "a/1");
+  EXPECT_EQ(place(slots, job_of({kWasm}), {.balances_load = false}).slot, "a/0");
+  slots["a/0"].engines[Backend::kWasm].in_flight = 2;
+  EXPECT_EQ(place(slots, job_of({kWasm}), {.balances_load = false}).slot, "a/1") << "the first is full";
+}
+
 }  // namespace
 }  // namespace shoal::schedule

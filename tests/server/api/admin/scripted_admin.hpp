@@ -28,6 +28,23 @@ class ScriptedAdmin final : public AdminService {
     return worker(request.slot(), request.force() ? "recycle by force" : "recycle");
   }
   Result<v1::Worker> kill(const v1::KillWorkerRequest& request) override { return worker(request.slot(), "kill"); }
+  Result<v1::Worker> set_budget(const v1::SetWorkerBudgetRequest& request) override {
+    return worker(request.slot(), "budget " + std::to_string(request.bytes()));
+  }
+  v1::ListPoisonResponse list_poison(const v1::ListPoisonRequest&) override {
+    v1::ListPoisonResponse response;
+    response.add_poison()->set_fingerprint("f00d");
+    return response;
+  }
+  Result<v1::ClearPoisonResponse> clear_poison(const v1::ClearPoisonRequest& request) override {
+    asked.push_back("clear " + request.fingerprint());
+    if (!request.fingerprint().empty() && request.fingerprint() != "f00d") {
+      return fail(Code::kNotFound, "no such fingerprint", "fingerprint");
+    }
+    v1::ClearPoisonResponse response;
+    response.set_cleared(1);
+    return response;
+  }
   void debug(const v1::DebugWorkerRequest& request, Debugged done) override {
     const auto found = worker(request.slot(), request.shaders() ? "debug shaders" : "debug");
     if (!found) {
