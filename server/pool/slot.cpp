@@ -93,7 +93,9 @@ asio::awaitable<void> Slot::launch() {
   token_ = random_hex(16);
   Status opened = fail(Code::kUnavailable, "nothing to mend");
   if (fsm_.is_mending()) {
+    mends_now_ = true;
     opened = co_await mend();
+    mends_now_ = false;
   }
   if (!opened && !fsm_.closing()) {
     opened = co_await browser_.open(page_url(), launch_began_ + config_.launch_timeout);
@@ -160,8 +162,8 @@ Teardown Slot::rung_for(Loss loss) const {
 asio::awaitable<void> Slot::watch_driver() {
   const std::uint64_t watched = browser_.run_number();
   co_await browser_.driver_ended();
-  // A teardown may have ended it, and the next one may run by now.
-  if (browser_.run_number() == watched && fsm_.state() != SlotState::kLosing) {
+  // A teardown may have ended it, and the next one may run by now. A mend that needs it fails, and takes the next rung.
+  if (browser_.run_number() == watched && fsm_.state() != SlotState::kLosing && !mends_now_) {
     log_.warn("driver_lost");
     release(kCloseRecycled, "the driver ended");
     fsm_.lost(Clock::now(), "the driver ended", Teardown::kAll, Loss::kDriver);

@@ -122,6 +122,7 @@ class Slot {
   boost::asio::steady_timer wake_;
   std::shared_ptr<AgentSession> session_;
   TimePoint connected_at_{};
+  bool mends_now_ = false;    // a cheaper rung than another browser is being tried
   bool has_lived_ = false;    // this browser, for so long that it counts as one that works
   std::string token_;         // of this launch; empty when used
   std::string resume_token_;  // of the last Welcome; empty when used
