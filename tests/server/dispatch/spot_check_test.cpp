@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <vector>
 
@@ -11,8 +10,10 @@ namespace shoal::dispatch {
 namespace {
 
 Tensor floats(const std::vector<float>& values) {
-  std::string data(values.size() * sizeof(float), '\0');
-  std::memcpy(data.data(), values.data(), data.size());
+  std::string data;
+  for (const float value : values) {
+    data.append(reinterpret_cast<const char*>(&value), sizeof(value));
+  }
   return {.name = "y",
           .datatype = DataType::kFp32,
           .shape = {static_cast<std::int64_t>(values.size())},
