@@ -12,12 +12,13 @@ import numpy as np
 import psutil
 from support import processes
 from support.driver import run_script
+from support.kinds import LOCAL
 from support.processes import kill_hard
 from support.proxy import Proxy
 from support.server import MODEL, Server
 
 CHROMIUM = ("headless_shell", "chromium")
-ALL = ("headless_shell", "chromium", "firefox", "webkitgtk")
+ALL = tuple(LOCAL)
 
 
 @dataclass

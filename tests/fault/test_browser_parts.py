@@ -4,65 +4,40 @@ import http.client
 import threading
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from support import fault_models
 from support.processes import kill_hard
 from support.waiting import eventually
 
-WIDTH, DEPTH, REQUESTS = 64, 4, 24
-CONFIG = 'parameters { key: "shoal_backend" value { string_value: "%s" } }\n'
-
-
-def weights(seed):
-    source = np.random.default_rng(seed)
-    return [(source.standard_normal((WIDTH, WIDTH)) / WIDTH**0.5).astype(np.float32) for _ in range(DEPTH)]
-
-
-def graph(matrices):
-    """A row of matrix products: enough to keep a software GPU busy for some milliseconds."""
-    names = ["x", *(f"h{index}" for index in range(DEPTH - 1)), "y"]
-    nodes = [helper.make_node("MatMul", [names[index], f"w{index}"], [names[index + 1]], name=f"product{index}") for index in range(DEPTH)]
-    made = helper.make_graph(
-        nodes, "graph", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", WIDTH])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", WIDTH])],
-        [numpy_helper.from_array(matrix, f"w{index}") for index, matrix in enumerate(matrices)])
-    return helper.make_model(made, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
+REQUESTS = 24
 
 
 @pytest.fixture(scope="module")
 def matrices(seed):
-    return weights(seed)
+    return fault_models.matrices(seed)
 
 
 @pytest.fixture(scope="module")
 def server(launch, matrices, tmp_path_factory):
     root = tmp_path_factory.mktemp("models")
     for backend in ("webgpu", "wasm"):
-        (root / backend / "1").mkdir(parents=True)
-        onnx.save(graph(matrices), root / backend / "1/model.onnx")
-        (root / backend / "config.pbtxt").write_text(CONFIG % backend)
+        fault_models.write(root, backend, fault_models.products(matrices), backend)
     return launch(pool__browsers="kind=headless_shell,backends=wasm+webgpu,threads=1", models__repository=str(root)).start()
-
-
-def ask(server, model, row):
-    body = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, WIDTH], "data": row.tolist()}]}
-    return server.post(f"/v2/models/{model}/infer", body)
 
 
 @pytest.mark.parametrize(("part", "model"), [("gpu-process", "webgpu"), ("network", "wasm")])
 def test_its_work_is_answered(server, matrices, seed, part, model):
-    inputs = np.random.default_rng(seed + 1).standard_normal((REQUESTS, WIDTH)).astype(np.float32)
+    inputs = np.random.default_rng(seed + 1).standard_normal((REQUESTS, fault_models.WIDTH)).astype(np.float32)
     expected = inputs
     for matrix in matrices:
         expected = expected @ matrix
-    assert ask(server, model, inputs[0]).status == 200
+    assert fault_models.multiply(server, model, inputs[0]).status == 200
     victim = server.victim("headless_shell/0", part)
     answers = {}
 
     def request(index):
         try:
-            answers[index] = ask(server, model, inputs[index])
+            answers[index] = fault_models.multiply(server, model, inputs[index])
         except (OSError, http.client.HTTPException) as cut:
             answers[index] = cut
 
@@ -82,4 +57,4 @@ def test_its_work_is_answered(server, matrices, seed, part, model):
     for index in good:
         assert np.allclose(answers[index].json()["outputs"][0]["data"], expected[index], atol=1e-2), index
     eventually("the pool is whole", 30, lambda: server.ready_workers() == 1)
-    assert ask(server, model, inputs[0]).status == 200
+    assert fault_models.multiply(server, model, inputs[0]).status == 200

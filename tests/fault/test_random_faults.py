@@ -3,7 +3,6 @@
 The order of faults comes from --seed. ./test --long: 8 browsers and 2,000 requests; else 3 browsers and 300.
 """
 
-import http.client
 import os
 import random
 import signal
@@ -13,7 +12,7 @@ import time
 import pytest
 from support import processes
 from support.embeddings import infer, rows
-from support.load import Outcome
+from support.load import Outcome, attempt, counted
 from support.processes import kill_hard
 from support.waiting import eventually
 
@@ -26,10 +25,10 @@ class Pace:
     """Lets requests go so that they last for a number of faults, whatever the machine's speed."""
 
     def __init__(self, count, seconds):
-        self._count, self._seconds, self._began = count, seconds, time.monotonic()
+        self.count, self._seconds, self._began = count, seconds, time.monotonic()
 
     def due(self, index):
-        return self._began + index * self._seconds / self._count
+        return self._began + index * self._seconds / self.count
 
 
 def strike(server, source):
@@ -52,7 +51,7 @@ def strike(server, source):
 
 
 def drive(server, made, pace):
-    outcomes = [Outcome() for _ in range(pace._count)]
+    outcomes = [Outcome() for _ in range(pace.count)]
     indices = iter(range(len(outcomes)))
     lock = threading.Lock()
 
@@ -63,12 +62,7 @@ def drive(server, made, pace):
             if index is None:
                 return
             time.sleep(max(0.0, pace.due(index) - time.monotonic()))
-            outcome, began = outcomes[index], time.monotonic()
-            try:
-                outcome.answer = infer(server, made[index % len(made)], DEADLINE_S)
-            except (OSError, http.client.HTTPException) as cut:
-                outcome.broken = f"{type(cut).__name__}: {cut}"
-            outcome.seconds = time.monotonic() - began
+            attempt(outcomes[index], lambda index=index: infer(server, made[index % len(made)], DEADLINE_S))
 
     threads = [threading.Thread(target=client, daemon=True) for _ in range(CLIENTS)]
     for thread in threads:
@@ -82,7 +76,7 @@ def test_every_request_has_one_outcome(launch, seed, request):
     server = launch(pool__browsers=f"kind=headless_shell,count={browsers},backends=wasm,threads=1", pool__heartbeat_silence="4s").start(180)
     eventually("all are there", 180, lambda: server.ready_workers() == browsers)
     made = rows(seed, 64, 8)
-    counted = [server.scrape().value(f"nv_inference_request_{name}") for name in ("success", "failure")]
+    before = counted(server)
     source, struck = random.Random(seed), []
     outcomes, threads = drive(server, made, Pace(count, seconds))
     began = time.monotonic()
@@ -100,7 +94,6 @@ def test_every_request_has_one_outcome(launch, seed, request):
     assert not unanswered, unanswered[:5]
     assert len(done) >= seconds / EVERY_S / 2, struck
     assert good >= 0.95 * count, [outcome.answer for outcome in outcomes if not outcome.ok][:5]
-    after = [server.scrape().value(f"nv_inference_request_{name}") for name in ("success", "failure")]
-    assert [now - was for now, was in zip(after, counted, strict=True)] == [good, count - good], "each request counts once"
+    assert [now - was for now, was in zip(counted(server), before, strict=True)] == [good, count - good], "each request counts once"
     eventually("the pool is whole", 120, lambda: server.ready_workers() == browsers)
     assert processes.zombies(server.pid) == 0

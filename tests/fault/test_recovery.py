@@ -16,8 +16,8 @@ from fault.faults import ALL, FAULTS, Target, holdings
 from support import fault_models
 from support.embeddings import Row, infer, rows, states, tokens_that_take
 from support.http import Answer
-from support.kinds import LOCAL, group
-from support.load import Load, Outcome, pending, references
+from support.kinds import group
+from support.load import Load, counted, pending, references
 from support.proxy import Proxy
 from support.server import HOME, MODEL
 from support.waiting import eventually
@@ -95,28 +95,11 @@ def stage(launch, repository, seed):
         end(current.pop())
 
 
-def gpu(server, vector, seconds=DEADLINE_S) -> Answer:
-    body = {"parameters": {"timeout": int(seconds * 1e6)},
-            "inputs": [{"name": "x", "datatype": "FP32", "shape": [1, fault_models.WIDTH], "data": vector.tolist()}]}
-    return server.post("/v2/models/gpu/infer", body, timeout=seconds + 5)
-
-
-def counted(server, model):
-    scrape = server.scrape()
-    return [scrape.value(f"nv_inference_request_{name}", model=model) for name in ("success", "failure")]
-
-
 class GpuLoad(Load):
     """Requests of the webgpu model; its rows are vectors."""
 
-    def _ask(self, index: int) -> None:
-        outcome: Outcome = self.outcomes[index]
-        before = time.monotonic()
-        try:
-            outcome.answer = gpu(self.server, self.rows[index])
-        except OSError as cut:
-            outcome.broken = str(cut)
-        outcome.seconds = time.monotonic() - before
+    def send(self, index: int) -> Answer:
+        return fault_models.multiply(self.server, "gpu", self.rows[index], self.seconds)
 
 
 def load_of(target, fault, work):
@@ -143,7 +126,7 @@ def one_round(target, fault, work):
     """Strikes while requests are in flight; the seconds until the slot answers again."""
     server = target.server
     losses = len(server.events("worker_lost"))
-    numbers = counted(server, fault.model)
+    numbers = counted(server, model=fault.model)
     load, error = load_of(target, fault, work)
     load.start(waiting=0)
     eventually("some are answered", 60, lambda: any(outcome.answer for outcome in load.outcomes), every=0.002)
@@ -152,7 +135,7 @@ def one_round(target, fault, work):
     if fault.loses:
         server.wait_event("worker_lost", 90, after=losses)
         fault.undo(target)
-    answer = (gpu(server, np.ones(fault_models.WIDTH, np.float32)) if fault.model == "gpu"
+    answer = (fault_models.multiply(server, "gpu", np.ones(fault_models.WIDTH, np.float32), DEADLINE_S) if fault.model == "gpu"
               else infer(server, work[0][0], DEADLINE_S, shoal_worker=target.slot))
     took = time.monotonic() - began
     if not fault.loses:
@@ -162,7 +145,7 @@ def one_round(target, fault, work):
         assert outcome.ok, f"request {index} is lost: {outcome}"
         assert error(index, outcome.answer) < 1e-2, f"request {index} got another's answer"
     settle(target)
-    good, bad = (after - was for after, was in zip(counted(server, fault.model), numbers, strict=True))
+    good, bad = (after - was for after, was in zip(counted(server, model=fault.model), numbers, strict=True))
     assert (good, bad) == (len(load.outcomes) + 1, 0), "each request counts once"
     return took, len(server.events("worker_lost")) > losses
 
@@ -201,6 +184,3 @@ def keep(target, fault, times, losses):
     version = target.server.events("browser_launched")[-1]["browser"]
     found.setdefault(target.kind, {"version": version, "faults": {}})["faults"][fault.name] = {"times": times, "lost": losses}
     path.write_text(json.dumps(found, indent=1))
-
-
-assert set(LOCAL) == set(ALL)

@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from support.http import Answer
+from support.server import Server
 
 WIDTH, DEPTH = 64, 4
 
@@ -54,3 +56,10 @@ def write(root: Path, name: str, model: onnx.ModelProto, backend: str) -> None:
     (root / name / "1").mkdir(parents=True)
     onnx.save(model, root / name / "1/model.onnx")
     (root / name / "config.pbtxt").write_text(f'parameters {{ key: "shoal_backend" value {{ string_value: "{backend}" }} }}\n')
+
+
+def multiply(server: Server, model: str, row: np.ndarray, seconds: float = 30) -> Answer:
+    """One row through a products() model."""
+    body = {"parameters": {"timeout": int(seconds * 1e6)},
+            "inputs": [{"name": "x", "datatype": "FP32", "shape": [1, WIDTH], "data": row.tolist()}]}
+    return server.post(f"/v2/models/{model}/infer", body, timeout=seconds + 5)

@@ -3,6 +3,7 @@
 import http.client
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -33,6 +34,16 @@ class Outcome:
         return int(self.answer.json().get("parameters", {}).get("shoal_attempts", 1))
 
 
+def attempt(outcome: Outcome, send: Callable[[], Answer]) -> None:
+    """What becomes of one request, in `outcome`."""
+    before = time.monotonic()
+    try:
+        outcome.answer = send()
+    except (OSError, http.client.HTTPException) as cut:
+        outcome.broken = f"{type(cut).__name__}: {cut}"
+    outcome.seconds, outcome.ended = time.monotonic() - before, time.time()
+
+
 @dataclass
 class Load:
     """Requests for `rows`, all sent at once; start() returns when they are on the server."""
@@ -47,13 +58,11 @@ class Load:
         self.outcomes = [Outcome() for _ in self.rows]
         self._threads = [threading.Thread(target=self._ask, args=(index,), daemon=True) for index in range(len(self.rows))]
 
+    def send(self, index: int) -> Answer:
+        return infer(self.server, self.rows[index], self.seconds, **self.demand)
+
     def _ask(self, index: int) -> None:
-        outcome, before = self.outcomes[index], time.monotonic()
-        try:
-            outcome.answer = infer(self.server, self.rows[index], self.seconds, **self.demand)
-        except (OSError, http.client.HTTPException) as cut:
-            outcome.broken = f"{type(cut).__name__}: {cut}"
-        outcome.seconds, outcome.ended = time.monotonic() - before, time.time()
+        attempt(self.outcomes[index], lambda: self.send(index))
 
     def start(self, waiting: int) -> "Load":
         """`waiting`: how many must be queued, with as many as the browsers take at once running, before this returns."""
@@ -71,6 +80,12 @@ class Load:
 
 def pending(server: Server) -> float:
     return server.scrape().value("nv_inference_pending_request_count", model=MODEL)
+
+
+def counted(server: Server, **labels: str) -> list[float]:
+    """Requests that the server has answered: well, and with an error."""
+    scrape = server.scrape()
+    return [scrape.value(f"nv_inference_request_{name}", **labels) for name in ("success", "failure")]
 
 
 def references(server: Server, rows: list[Row]) -> list[np.ndarray]:
