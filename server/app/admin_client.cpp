@@ -103,6 +103,12 @@ Result<AdminClient> AdminClient::to(std::string_view server) {
   return AdminClient(std::string(rest.substr(0, colon)), std::string(port));
 }
 
+Result<AdminClient> AdminClient::to_chosen(const std::string& server,
+                                           const std::function<Result<std::string>()>& otherwise) {
+  const Result<std::string> named = server.empty() ? otherwise() : Result<std::string>(server);
+  return named ? to(*named) : fail(named.error());
+}
+
 Result<ordered_json> AdminClient::send(const char* method, const std::string& path, const std::string& body,
                                        Duration patience) const {
   HttpRequest request(http::string_to_verb(method), path, 11);

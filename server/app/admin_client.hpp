@@ -2,6 +2,7 @@
 // size. Calling thread; blocks.
 #pragma once
 
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -15,6 +16,9 @@ class AdminClient {
  public:
   // "http://127.0.0.1:8000" or "127.0.0.1:8000"; kInvalidArgument for anything else.
   static Result<AdminClient> to(std::string_view server);
+  // To the one that was named on the command line; an empty name: to the one that `otherwise` gives.
+  static Result<AdminClient> to_chosen(const std::string& server,
+                                       const std::function<Result<std::string>()>& otherwise);
 
   // The answer's document; the server's own error; kUnavailable when nobody listens there.
   [[nodiscard]] Result<nlohmann::ordered_json> get(const std::string& path) const { return send("GET", path, {}); }

@@ -76,11 +76,7 @@ bool JoinCommands::was_asked() const { return state_->join->parsed(); }
 
 Status JoinCommands::run() {
   const State& state = *state_;
-  Result<std::string> server = state.server.empty() ? state.default_server() : Result<std::string>(state.server);
-  if (!server) {
-    return fail(std::move(server.error()));
-  }
-  const auto client = AdminClient::to(*server);
+  const auto client = AdminClient::to_chosen(state.server, state.default_server);
   if (!client) {
     return fail(client.error());
   }

@@ -183,11 +183,7 @@ Status WorkerCommands::State::show_poison(const AdminClient& client) const {
 
 Status WorkerCommands::run() {
   const State& state = *state_;
-  Result<std::string> server = state.server.empty() ? state.default_server() : Result<std::string>(state.server);
-  if (!server) {
-    return fail(std::move(server.error()));
-  }
-  const auto client = AdminClient::to(*server);
+  const auto client = AdminClient::to_chosen(state.server, state.default_server);
   if (!client) {
     return fail(client.error());
   }

@@ -19,4 +19,6 @@ inline std::uint64_t microseconds_between(TimePoint from, TimePoint to) {
              : static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(to - from).count());
 }
 
+inline double milliseconds(Duration duration) { return std::chrono::duration<double, std::milli>(duration).count(); }
+
 }  // namespace shoal

@@ -49,6 +49,14 @@ std::optional<DataType> datatype_from(std::string_view name) {
   return std::nullopt;
 }
 
+std::uint64_t total_bytes(std::span<const Tensor> tensors) {
+  std::uint64_t bytes = 0;
+  for (const Tensor& tensor : tensors) {
+    bytes += tensor.data.size();
+  }
+  return bytes;
+}
+
 Result<std::uint64_t> element_count(std::span<const std::int64_t> shape, std::string_view what) {
   std::uint64_t count = 1;
   bool is_empty = false;

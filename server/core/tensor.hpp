@@ -45,6 +45,9 @@ struct Tensor {
   std::string data;  // raw bytes
 };
 
+// Of their data.
+std::uint64_t total_bytes(std::span<const Tensor> tensors);
+
 // Product of the dimensions; kInvalidArgument (naming `what`) when one is negative or the product exceeds 2^40.
 Result<std::uint64_t> element_count(std::span<const std::int64_t> shape, std::string_view what);
 

@@ -134,6 +134,16 @@ std::vector<Way> warm_ways_of(const models::ModelVersion& model) {
   return ways;
 }
 
+schedule::Job job_of(schedule::JobId id, const InferenceRequest& request, std::span<const Way> ways) {
+  schedule::Job job{.id = id, .candidates = {}, .worker = std::nullopt};
+  job.priority = request.priority == 0 ? 2 : request.priority;
+  job.deadline = request.deadline;
+  for (const Way& way : ways) {
+    job.candidates.push_back(way.candidate);
+  }
+  return job;
+}
+
 Tier least_tier(const models::ModelVersion& model, std::optional<Tier> demanded) {
   return demanded ? std::max(*demanded, model.min_trust.value_or(Tier::kUntrusted))
                   : model.min_trust.value_or(Tier::kTrusted);

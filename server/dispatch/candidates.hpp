@@ -35,6 +35,9 @@ std::vector<Way> warm_ways_of(const models::ModelVersion& model);
 // The least tier of workers that a request on this model may reach. Nothing demanded: the model's, else trusted.
 Tier least_tier(const models::ModelVersion& model, std::optional<Tier> demanded);
 
+// For any trusted worker; what the request demands beyond its ways is the caller's to add.
+schedule::Job job_of(schedule::JobId id, const InferenceRequest& request, std::span<const Way> ways);
+
 // Inputs at the shapes that `way` is built for.
 std::vector<Tensor> padded_inputs(const models::ModelVersion& model, std::span<const Tensor> inputs, const Way& way);
 

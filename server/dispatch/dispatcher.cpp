@@ -76,18 +76,12 @@ std::uint64_t Dispatcher::submit(InferenceRequest request, Completion done) {
   auto open = std::make_unique<OpenRequest>();
   open->ticket = ticket;
   open->batch_size = static_cast<std::uint64_t>(models::batch_size_of(*request.model, request.inputs));
-  schedule::Job job{.id = ticket, .candidates = {}, .worker = request.demand.worker};
+  schedule::Job job = job_of(ticket, request, *ways);
+  job.worker = request.demand.worker;
   job.min_tier = least_tier(*request.model, request.demand.trust);
-  job.priority = request.priority == 0 ? 2 : request.priority;
-  job.deadline = request.deadline;
-  for (const Tensor& tensor : request.inputs) {
-    job.bytes += tensor.data.size();
-  }
+  job.bytes = total_bytes(request.inputs);
   if (std::optional<Error> error = suspicion(request, *open, job)) {
     return refuse(*std::move(error));
-  }
-  for (const Way& way : *ways) {
-    job.candidates.push_back(way.candidate);
   }
   if (Status status = scheduler_.enqueue(std::move(job), now); !status) {
     return refuse(std::move(status.error()));

@@ -21,13 +21,7 @@ bool Dispatcher::begin_check(OpenRequest& open, InferenceResponse& response) {
       open.ways.push_back(way);
     }
   }
-  schedule::Job job{.id = open.ticket, .candidates = {}, .worker = std::nullopt, .min_tier = Tier::kTrusted};
-  job.priority = open.request.priority == 0 ? 2 : open.request.priority;
-  job.deadline = open.request.deadline;
-  for (const Way& way : open.ways) {
-    job.candidates.push_back(way.candidate);
-  }
-  if (const Status status = scheduler_.enqueue(std::move(job), Clock::now()); !status) {
+  if (const Status status = scheduler_.enqueue(job_of(open.ticket, open.request, open.ways), Clock::now()); !status) {
     metrics_.spot_checked("skipped");
     log_.warn("spot_check_skipped", {{"worker", response.worker}, {"what", status.error().message}});
     return false;

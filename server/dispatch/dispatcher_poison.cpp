@@ -9,18 +9,6 @@
 
 namespace shoal::dispatch {
 
-namespace {
-
-std::uint64_t bytes_of(const std::vector<Tensor>& tensors) {
-  std::uint64_t bytes = 0;
-  for (const Tensor& tensor : tensors) {
-    bytes += tensor.data.size();
-  }
-  return bytes;
-}
-
-}  // namespace
-
 std::optional<Error> Dispatcher::suspicion(const InferenceRequest& request, OpenRequest& open, schedule::Job& job) {
   const models::ModelVersion& model = *request.model;
   if (!poison_.may_know(model.name, model.version, job.bytes)) {
@@ -52,7 +40,7 @@ void Dispatcher::lost_with(OpenRequest& open, const Error& error) {
     is_quarantined = poison_.lost({.fingerprint = open.fingerprint,
                                    .model = model.name,
                                    .version = model.version,
-                                   .bytes = bytes_of(*open.inputs),
+                                   .bytes = total_bytes(*open.inputs),
                                    .last_loss = {},
                                    .reason = error.message,
                                    .last_slot = open.lost_on,

@@ -52,10 +52,7 @@ Envelope run_message(std::uint64_t work_id, const RunSpec& spec) {
   if (spec.pooling) {
     wire::pooling_to_wire(*spec.pooling, *run.mutable_pooling());
   }
-  if (spec.deadline != kNoDeadline) {
-    // At least 1: 0 would read as no deadline.
-    run.set_timeout_ms(std::max<std::uint64_t>(1, microseconds_between(Clock::now(), spec.deadline) / 1000));
-  }
+  wire::deadline_to_wire(spec.deadline, Clock::now(), run);
   return envelope;
 }
 
@@ -63,14 +60,6 @@ constexpr std::size_t kCurveSamples = 600;
 constexpr std::size_t kMaxDebugs = 4;
 constexpr std::size_t kMaxDebugBytes = std::size_t{16} << 20;
 constexpr auto kDebugTimeout = std::chrono::seconds(10);
-
-std::uint64_t total_bytes(const std::vector<Tensor>& tensors) {
-  std::uint64_t bytes = 0;
-  for (const Tensor& tensor : tensors) {
-    bytes += tensor.data.size();
-  }
-  return bytes;
-}
 
 }  // namespace
 
@@ -370,6 +359,16 @@ void AgentSession::close(std::uint16_t code, const std::string& reason) {
   if (socket_ != nullptr) {
     socket_->close(code, reason);
   }
+}
+
+void AgentSession::add_to(SlotView& view) const {
+  const Figures now = figures();
+  view.worker = state_;
+  view.last_message = now.last_message;
+  view.pending_work = now.pending_work;
+  view.wasm_bytes = now.wasm_bytes;
+  view.gpu_bytes = now.gpu_bytes;
+  view.cache_bytes = now.cache_bytes;
 }
 
 AgentSession::Figures AgentSession::figures() const {

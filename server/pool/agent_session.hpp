@@ -19,6 +19,7 @@
 #include "server/pool/config.hpp"
 #include "server/pool/liveness.hpp"
 #include "server/pool/outbox.hpp"
+#include "server/pool/slot_view.hpp"
 #include "server/pool/work_table.hpp"
 #include "server/pool/worker.hpp"
 #include "server/wire/frame.hpp"
@@ -89,6 +90,8 @@ class AgentSession final : public Worker {
     std::uint64_t pending_work = 0, runs = 0, wasm_bytes = 0, gpu_bytes = 0, cache_bytes = 0;
   };
   [[nodiscard]] Figures figures() const;
+  // What operators see of it.
+  void add_to(SlotView& view) const;
 
  private:
   // kUnavailable: the agent leaves; any other error is a breach of the protocol.

@@ -1,11 +1,11 @@
 // Of an AgentSession: from one connection to the next. An answer that was cut is dropped and comes again whole: either
 // the agent still holds the work, or it is sent again and computed again. Either way the completion is called once, by
 // the table.
-#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <utility>
 
 #include "server/pool/agent_session.hpp"
+#include "server/wire/agent_messages.hpp"
 
 namespace shoal::pool {
 
@@ -50,10 +50,7 @@ void AgentSession::send_again(const WorkTable::Request& request, bool is_held) {
     return;
   } else if (request.inputs != nullptr) {
     Envelope run = request.envelope;
-    if (request.deadline != kNoDeadline) {
-      const std::uint64_t left_ms = microseconds_between(Clock::now(), request.deadline) / 1000;
-      run.mutable_run()->set_timeout_ms(std::max<std::uint64_t>(1, left_ms));
-    }
+    wire::deadline_to_wire(request.deadline, Clock::now(), *run.mutable_run());
     outbox_.add(std::move(run), request.inputs);
   } else {
     if (request.envelope.has_load()) {

@@ -123,14 +123,8 @@ void Device::enter(SlotState state, std::string reason, Loss loss) {
 SlotView Device::view() const {
   SlotView view{.slot = spec_.name, .kind = std::string(kDeviceKind), .state = state_, .reason = reason_};
   if (session_ != nullptr) {
-    const AgentSession::Figures figures = session_->figures();
-    view.worker = session_->state();
     view.capabilities = capabilities_;
-    view.last_message = figures.last_message;
-    view.pending_work = figures.pending_work;
-    view.wasm_bytes = figures.wasm_bytes;
-    view.gpu_bytes = figures.gpu_bytes;
-    view.cache_bytes = figures.cache_bytes;
+    session_->add_to(view);
   }
   return view;
 }

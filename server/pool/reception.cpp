@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/field.hpp>
@@ -11,13 +10,12 @@
 #include "server/net/deadline.hpp"
 #include "server/net/websocket.hpp"
 #include "server/pool/device_reception.hpp"
-#include "server/wire/agent_messages.hpp"
+#include "server/pool/greeting.hpp"
 #include "server/wire/frame.hpp"
 
 namespace shoal::pool {
 
 namespace asio = boost::asio;
-using asio::experimental::awaitable_operators::operator&&;
 
 namespace {
 
@@ -47,12 +45,9 @@ asio::awaitable<Result<agent::v1::Hello>> read_hello(net::WebSocket& socket) {
   co_return std::move(*frame->envelope.mutable_hello());
 }
 
-std::string welcome(Slot& slot, const PoolConfig& config) {
-  agent::v1::Envelope envelope;
+std::string welcome_to(Slot& slot, const PoolConfig& config) {
+  agent::v1::Envelope envelope = welcome(slot.spec().name, config);
   agent::v1::Welcome& message = *envelope.mutable_welcome();
-  message.set_worker_id(slot.spec().name);
-  const auto interval = std::chrono::duration_cast<std::chrono::milliseconds>(config.heartbeat_interval);
-  message.set_heartbeat_ms(static_cast<std::uint32_t>(interval.count()));
   message.set_wasm_threads(slot.spec().threads);
   message.set_resume_token(slot.new_resume_token());
   const auto grace = std::chrono::duration_cast<std::chrono::milliseconds>(config.resume_grace);
@@ -60,27 +55,12 @@ std::string welcome(Slot& slot, const PoolConfig& config) {
   return wire::encode_frame(envelope);
 }
 
-WorkerState worker_state(const Slot& slot, const agent::v1::Hello& hello) {
-  wire::BackendProbe probe = wire::probe_backends(hello.capabilities(), slot.spec().backends);
-  return {.slot = slot.spec().name,
-          .backends = std::move(probe.usable),
-          .why_not = std::move(probe.why_not),
-          .adapter = std::move(probe.adapter),
-          .browser = std::string(wire::cut_text(hello.user_agent(), 512))};
-}
-
 // Whether the connection ended without a word: then the agent may come back with another one.
 bool is_broken(std::string_view reason) { return reason.starts_with("the connection broke"); }
 
 // The session on one connection, until that has ended.
 asio::awaitable<void> conduct(net::WebSocket& socket, Slot& slot, std::shared_ptr<AgentSession> session) {
-  std::string reason = "the server stops";
-  std::exception_ptr thrown;
-  try {
-    reason = co_await (session->serve() && socket.write_loop());
-  } catch (...) {
-    thrown = std::current_exception();  // cancelled, or a bug: the work in hand is answered all the same
-  }
+  const auto [reason, thrown] = co_await converse(*session, socket);
   if (session->is_on(socket)) {
     if (thrown || !is_broken(reason) || !slot.suspend(*session, reason)) {
       slot.detach(*session, reason, loss_of(reason));
@@ -94,10 +74,10 @@ asio::awaitable<void> conduct(net::WebSocket& socket, Slot& slot, std::shared_pt
 
 asio::awaitable<void> begin_session(const Reception& reception, net::WebSocket& socket, Slot& slot,
                                     const agent::v1::Hello& hello) {
-  auto session =
-      std::make_shared<AgentSession>(socket, co_await asio::this_coro::executor, reception.config,
-                                     worker_state(slot, hello), reception.log.with("slot", slot.spec().name));
-  static_cast<void>(socket.send(welcome(slot, reception.config)));
+  auto session = std::make_shared<AgentSession>(socket, co_await asio::this_coro::executor, reception.config,
+                                                worker_state(slot.spec().name, slot.spec().backends, hello),
+                                                reception.log.with("slot", slot.spec().name));
+  static_cast<void>(socket.send(welcome_to(slot, reception.config)));
   if (!slot.attach(session)) {
     socket.close(kCloseRefused, "the slot does not wait for an agent");
   }
@@ -113,7 +93,7 @@ asio::awaitable<void> go_on(const Reception& reception, net::WebSocket& socket, 
     co_await socket.write_loop();
     co_return;
   }
-  static_cast<void>(socket.send(welcome(slot, reception.config)));
+  static_cast<void>(socket.send(welcome_to(slot, reception.config)));
   session->resume(socket, {hello.holding().begin(), hello.holding().end()});
   co_await conduct(socket, slot, std::move(session));
 }

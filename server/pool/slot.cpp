@@ -25,8 +25,6 @@ SlotTiming timing_of(const PoolConfig& config) {
           .mend_timeout = config.mend_timeout};
 }
 
-double milliseconds(Duration duration) { return std::chrono::duration<double, std::milli>(duration).count(); }
-
 }  // namespace
 
 Slot::Slot(asio::any_io_executor executor, net::TaskGroup& tasks, const PoolConfig& config, SlotSpec spec,

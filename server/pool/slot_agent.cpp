@@ -17,8 +17,6 @@ namespace {
 
 constexpr auto kAskInterval = std::chrono::milliseconds(25);
 
-double milliseconds(Duration duration) { return std::chrono::duration<double, std::milli>(duration).count(); }
-
 }  // namespace
 
 std::optional<Slot::Refusal> Slot::examine(const agent::v1::Hello& hello) {

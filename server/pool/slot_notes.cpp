@@ -82,13 +82,7 @@ SlotView Slot::view() const {
   view.version = browser_.version();
   if (session_ != nullptr) {
     view.capabilities = capabilities_;
-    const AgentSession::Figures figures = session_->figures();
-    view.worker = session_->state();
-    view.last_message = figures.last_message;
-    view.pending_work = figures.pending_work;
-    view.wasm_bytes = figures.wasm_bytes;
-    view.gpu_bytes = figures.gpu_bytes;
-    view.cache_bytes = figures.cache_bytes;
+    session_->add_to(view);
   }
   return view;
 }

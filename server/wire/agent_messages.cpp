@@ -142,6 +142,13 @@ Result<TensorHeader> tensor_from_wire(const agent::v1::Tensor& message) {
   return header;
 }
 
+void deadline_to_wire(TimePoint deadline, TimePoint now, agent::v1::Run& out) {
+  if (deadline != kNoDeadline) {
+    // At least 1: 0 would read as no deadline.
+    out.set_timeout_ms(std::max<std::uint64_t>(1, microseconds_between(now, deadline) / 1000));
+  }
+}
+
 void pooling_to_wire(const Pooling& pooling, agent::v1::Pooling& out) {
   out.set_kind(pooling.kind == Pooling::Kind::kMean ? agent::v1::Pooling::MEAN : agent::v1::Pooling::CLS);
   out.set_normalize(pooling.normalize);

@@ -13,6 +13,7 @@
 
 #include "engine/core/result.hpp"
 #include "server/core/backend.hpp"
+#include "server/core/clock.hpp"
 #include "server/core/pooling.hpp"
 #include "server/core/tensor.hpp"
 
@@ -29,6 +30,8 @@ struct TensorHeader {
 Result<TensorHeader> tensor_from_wire(const agent::v1::Tensor& message);
 
 void pooling_to_wire(const Pooling& pooling, agent::v1::Pooling& out);
+// The time that is left of the deadline; none of kNoDeadline.
+void deadline_to_wire(TimePoint deadline, TimePoint now, agent::v1::Run& out);
 
 // At most `limit` bytes of UTF-8 text, cut between characters: it goes on to JSON and gRPC, which refuse bad UTF-8.
 std::string_view cut_text(std::string_view text, std::size_t limit);

@@ -1,29 +1,15 @@
 // Devices in the dispatcher: who gets what, what becomes of the work of one that pauses or goes, and spot checks.
-#include <gtest/gtest.h>
-
-#include <boost/asio/io_context.hpp>
 #include <optional>
 
-#include "server/dispatch/dispatcher.hpp"
-#include "server/metrics/families.hpp"
-#include "tests/server/dispatch/scripted_worker.hpp"
-#include "tests/server/dispatch/test_model.hpp"
+#include "tests/server/dispatch/dispatcher_fixture.hpp"
 
 namespace shoal::dispatch {
 namespace {
 
-class DispatcherDevicesTest : public testing::Test {
+class DispatcherDevicesTest : public DispatcherFixture {
  protected:
-  DispatcherDevicesTest() {
+  DispatcherDevicesTest() : DispatcherFixture(options()) {
     dispatcher.set_quarantine([this](const std::string& slot, const std::string&) { quarantined.push_back(slot); });
-    dispatcher.slot_configured("hs/0", {Backend::kWasm});
-    auto snapshot = std::make_shared<models::Snapshot>();
-    snapshot->models["m"][1] = model;
-    dispatcher.set_models(snapshot);
-  }
-  void settle() {
-    context.restart();
-    context.poll();
   }
   static DispatcherOptions options() {
     DispatcherOptions options;
@@ -35,16 +21,10 @@ class DispatcherDevicesTest : public testing::Test {
     browser.loads.at(0).second(pool::LoadOutcome{});
   }
   void submit(std::optional<Tier> trust = Tier::kUntrusted, std::optional<std::string> worker = "device/0") {
-    InferenceRequest request{.request_id = "r",
-                             .model = model,
-                             .inputs = {test_input(2, 3)},
-                             .outputs = {},
-                             .pooling = {},
-                             .demand = {},
-                             .received = Clock::now()};
-    request.demand.worker = std::move(worker);
-    request.demand.trust = trust;
-    dispatcher.submit(std::move(request), [this](Result<InferenceResponse> result) {
+    Demand demand;
+    demand.worker = std::move(worker);
+    demand.trust = trust;
+    dispatcher.submit(request(std::move(demand)), [this](Result<InferenceResponse> result) {
       EXPECT_FALSE(answer) << "answered twice";
       answer = std::move(result);
     });
@@ -58,11 +38,7 @@ class DispatcherDevicesTest : public testing::Test {
     ASSERT_EQ(device.runs.size(), 1U);
   }
 
-  boost::asio::io_context context;
-  metrics::Families metrics;
-  std::shared_ptr<models::ModelVersion> model = test_model({Backend::kWasm});
   std::vector<std::string> quarantined;
-  Dispatcher dispatcher{context.get_executor(), options(), metrics, Log::discard()};
   ScriptedWorker browser{"hs/0", {Backend::kWasm}};
   ScriptedDevice device{"device/0", Tier::kUntrusted};
   std::optional<Result<InferenceResponse>> answer;

@@ -1,0 +1,40 @@
+#include "server/pool/greeting.hpp"
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <utility>
+
+#include "server/wire/agent_messages.hpp"
+
+namespace shoal::pool {
+
+using boost::asio::experimental::awaitable_operators::operator&&;
+
+agent::v1::Envelope welcome(const std::string& slot, const PoolConfig& config) {
+  agent::v1::Envelope envelope;
+  agent::v1::Welcome& message = *envelope.mutable_welcome();
+  message.set_worker_id(slot);
+  const auto interval = std::chrono::duration_cast<std::chrono::milliseconds>(config.heartbeat_interval);
+  message.set_heartbeat_ms(static_cast<std::uint32_t>(interval.count()));
+  return envelope;
+}
+
+WorkerState worker_state(const std::string& slot, std::span<const Backend> allowed, const agent::v1::Hello& hello) {
+  wire::BackendProbe probe = wire::probe_backends(hello.capabilities(), allowed);
+  return {.slot = slot,
+          .backends = std::move(probe.usable),
+          .why_not = std::move(probe.why_not),
+          .adapter = std::move(probe.adapter),
+          .browser = std::string(wire::cut_text(hello.user_agent(), 512))};
+}
+
+boost::asio::awaitable<SessionEnd> converse(AgentSession& session, net::WebSocket& socket) {
+  SessionEnd end{.reason = "the server stops", .thrown = nullptr};
+  try {
+    end.reason = co_await (session.serve() && socket.write_loop());
+  } catch (...) {
+    end.thrown = std::current_exception();
+  }
+  co_return end;
+}
+
+}  // namespace shoal::pool
