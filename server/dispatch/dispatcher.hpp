@@ -97,6 +97,10 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   void run_ended(std::uint64_t ticket, std::uint32_t attempt, Result<pool::RunOutcome> outcome);
   // Why the request is not tried, or nothing; says whether it must run alone.
   std::optional<Error> suspicion(const InferenceRequest& request, OpenRequest& open, schedule::Job& job);
+  // Why requests with this fingerprint are not tried, or nothing; counts it.
+  std::optional<Error> refusal_of(const std::string& model, const schedule::Fingerprint& fingerprint);
+  // Answers those that wait in the queue and are the same as this one, which has just been quarantined.
+  void refuse_copies(const OpenRequest& original);
   // A worker was lost with it: queued again, alone when it is on trial, or answered.
   void lost_with(OpenRequest& open, const Error& error);
   void answer(std::uint64_t ticket, Result<InferenceResponse> result);

@@ -15,18 +15,43 @@ std::optional<Error> Dispatcher::suspicion(const InferenceRequest& request, Open
     return std::nullopt;
   }
   open.fingerprint = schedule::fingerprint_of(model.name, model.version, request.inputs, request.outputs);
+  std::optional<Error> refusal = refusal_of(model.name, open.fingerprint);
+  job.is_alone = !refusal && poison_.is_on_trial(open.fingerprint);
+  return refusal;
+}
+
+std::optional<Error> Dispatcher::refusal_of(const std::string& model, const schedule::Fingerprint& fingerprint) {
   const TimePoint now = Clock::now();
-  if (const auto suspect = poison_.refuse(open.fingerprint, now)) {
-    metrics_.poison_refused(model.name);
-    const auto left = std::chrono::ceil<std::chrono::seconds>(suspect->last_loss + poison_.limits().expiry - now);
-    return Error{Code::kWorkerLost,
-                 fmt::format("this request is quarantined for {} s more: {} workers were lost with it, last '{}': {}; "
-                             "fingerprint {}",
-                             left.count(), suspect->losses, suspect->last_slot, suspect->reason, open.fingerprint),
-                 {}};
+  const auto suspect = poison_.refuse(fingerprint, now);
+  if (!suspect) {
+    return std::nullopt;
   }
-  job.is_alone = poison_.is_on_trial(open.fingerprint);
-  return std::nullopt;
+  metrics_.poison_refused(model);
+  const auto left = std::chrono::ceil<std::chrono::seconds>(suspect->last_loss + poison_.limits().expiry - now);
+  return Error{Code::kWorkerLost,
+               fmt::format("this request is quarantined for {} s more: {} workers were lost with it, last '{}': {}; "
+                           "fingerprint {}",
+                           left.count(), suspect->losses, suspect->last_slot, suspect->reason, fingerprint),
+               {}};
+}
+
+void Dispatcher::refuse_copies(const OpenRequest& original) {
+  const std::uint64_t bytes = total_bytes(*original.inputs);
+  std::vector<std::uint64_t> copies;
+  for (const auto& [ticket, open] : open_) {
+    const bool may_be = ticket != original.ticket && open->worker == nullptr && open->key() == original.key() &&
+                        total_bytes(*open->inputs) == bytes;
+    if (may_be && schedule::fingerprint_of(original.request.model->name, original.request.model->version,
+                                           *open->inputs, open->request.outputs) == original.fingerprint) {
+      copies.push_back(ticket);
+    }
+  }
+  for (const std::uint64_t ticket : copies) {
+    if (auto refusal = refusal_of(original.request.model->name, original.fingerprint)) {
+      scheduler_.cancel(ticket);
+      answer(ticket, fail(*std::move(refusal)));
+    }
+  }
 }
 
 void Dispatcher::lost_with(OpenRequest& open, const Error& error) {
@@ -64,6 +89,7 @@ void Dispatcher::lost_with(OpenRequest& open, const Error& error) {
                                       {"model", model.name},
                                       {"fingerprint", open.fingerprint},
                                       {"reason", error.message}});
+    refuse_copies(open);
   }
   tally_.requeued(open.key());  // answer() takes it off: it has no worker
   answer(ticket, fail(std::move(status.error())));
