@@ -181,6 +181,18 @@ ProgramReport look_at(const std::string& configured, std::string_view known, con
   return report;
 }
 
+// A remote end has nothing to look at here: its browser is asked for, where it can find this process.
+void visit(Examination& examination, const pool::BrowserGroup& group, KindReport& report) {
+  report.browser = {.path = group.remote_kind.empty() ? "as its capabilities say" : group.remote_kind, .is_there = true};
+  report.driver = {.path = group.remote_url, .is_there = true};
+  if (group.agent_url.empty()) {
+    examination.launch(group, report);
+  } else {
+    report.problem = fmt::format("not launched: its browsers look for the page at {}, where a running server has it",
+                                 group.agent_url);
+  }
+}
+
 std::string system_name() {
   std::ifstream file("/etc/os-release");
   constexpr std::string_view kKey = "PRETTY_NAME=\"";
@@ -223,6 +235,14 @@ Result<DoctorReport> examine(const Settings& settings, const std::string& only_k
       continue;
     }
     const auto group = std::ranges::find(configured, kind.name, &pool::BrowserGroup::kind);
+    if (kind.is_remote && group != configured.end()) {
+      for (const pool::BrowserGroup& remote : configured) {
+        if (remote.kind == kind.name) {
+          visit(examination, remote, report.kinds.emplace_back(std::string(kind.name), true));
+        }
+      }
+      continue;
+    }
     pool::BrowserGroup probe = group == configured.end() ? pool::BrowserGroup{} : *group;
     probe.kind = kind.name;
     KindReport found{.kind = std::string(kind.name), .is_configured = group != configured.end()};

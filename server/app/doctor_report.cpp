@@ -143,6 +143,9 @@ bool DoctorReport::is_well() const {
 }
 
 std::vector<std::string> advice_for(const KindReport& kind, bool has_gpu) {
+  if (kind.kind == "remote" && !kind.is_configured) {
+    return {"no remote end is configured: pool.browsers takes kind=remote,url=http://HOST:4444,browser=chromium"};
+  }
   std::vector<std::string> advice;
   const auto source = std::ranges::find(kSources, kind.kind, &Source::kind);
   const auto get = [&](const ProgramReport& program, std::string_view what, std::string_view how) {

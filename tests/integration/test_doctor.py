@@ -1,9 +1,13 @@
 """`shoal doctor` with the browsers of this machine: it launches them, beside whatever server runs."""
 
 import json
+import os
+import signal
 import subprocess
 
 import pytest
+from support import processes
+from support.kinds import free_ports
 from support.server import AGENT, HOME, binary, environment
 
 
@@ -54,3 +58,27 @@ def test_a_browser_that_does_not_start_is_reported_in_its_drivers_words(tmp_path
 def test_an_unknown_kind_is_refused(tmp_path):
     status, _, said = doctor(tmp_path, "--kind", "netscape")
     assert status == 2 and "there are: headless_shell" in said
+
+
+def test_a_remote_end_is_asked_for_a_browser(tmp_path):
+    (port,) = free_ports(1)
+    end = subprocess.Popen(["/usr/bin/chromedriver", f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                           start_new_session=True, env=os.environ | {"CHROME_LOG_FILE": str(tmp_path / "chrome.log")})
+    try:
+        group = f"kind=remote,url=http://127.0.0.1:{port},browser=chromium" + (",arguments=--no-sandbox" if os.geteuid() == 0 else "")
+        away = f"kind=remote,url=http://127.0.0.1:{port},agent_url=https://shoal.example:8443/agent/"
+        status, text, said = doctor(tmp_path, "--kind", "remote", "--json", SHOAL_POOL_BROWSERS=f"{group};{away}")
+        here, there = json.loads(text)["kinds"]
+        assert here["works"] and here["backends"]["wasm"]["usable"] and here["driver"]["path"].endswith(str(port)), (here, said)
+        assert not there["works"] and "https://shoal.example:8443/agent/" in there["problem"], there
+        assert status == 1
+    finally:
+        for found in processes.tree(end.pid):
+            os.kill(found.pid, signal.SIGKILL)
+        end.kill()
+        end.wait()
+
+
+def test_without_a_remote_end_it_says_how_to_name_one(tmp_path):
+    _, text, _ = doctor(tmp_path, "--kind", "remote", SHOAL_POOL_BROWSERS="kind=headless_shell")
+    assert "kind=remote,url=" in text
