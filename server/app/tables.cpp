@@ -161,10 +161,10 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
 
 std::string workers_text(const ordered_json& list) {
   std::vector<std::vector<std::string>> rows = {
-      {"WORKER", "STATE", "BACKENDS", "ADAPTER", "MEMORY", "WORK", "RESTARTS", "LOADED", "LAST REASON"}};
+      {"WORKER", "STATE", "TIER", "BACKENDS", "ADAPTER", "MEMORY", "WORK", "RESTARTS", "LOADED", "LAST REASON"}};
   for (const ordered_json& worker : member(list, "workers")) {
-    rows.push_back({text_of(worker, "slot"), text_of(worker, "state"), or_dash(joined(member(worker, "backends"))),
-                    or_dash(text_of(worker, "adapter")),
+    rows.push_back({text_of(worker, "slot"), text_of(worker, "state"), or_dash(text_of(worker, "tier")),
+                    or_dash(joined(member(worker, "backends"))), or_dash(text_of(worker, "adapter")),
                     worker.contains("memory") ? bytes_text(number_of(worker["memory"], "pss_bytes")) : "-",
                     std::to_string(number_of(worker, "pending_work")), std::to_string(number_of(worker, "restarts")),
                     or_dash(loaded(worker)), or_dash(shortened(text_of(worker, "reason")))});
@@ -190,6 +190,7 @@ std::string worker_text(const ordered_json& worker) {
   };
   add("worker", text_of(worker, "slot"));
   add("state", text_of(worker, "state"));
+  add("tier", text_of(worker, "tier"));
   add("last reason", text_of(worker, "reason"));
   add("restarts", std::to_string(number_of(worker, "restarts")));
   add("browser", text_of(worker, "browser"));

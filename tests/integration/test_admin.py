@@ -144,8 +144,8 @@ def test_unknown_slots_and_strangers_are_refused(server):
 
 def test_the_command_line(server):
     text = shoal(server)
-    assert text.splitlines()[0].split()[:3] == ["WORKER", "STATE", "BACKENDS"]
-    assert [line.split()[:3] for line in text.splitlines()[1:]] == [[FIRST, "ready", "wasm"], [SECOND, "ready", "wasm"]]
+    assert text.splitlines()[0].split()[:3] == ["WORKER", "STATE", "TIER"]
+    assert [line.split()[:4] for line in text.splitlines()[1:]] == [[slot, "ready", "trusted", "wasm"] for slot in (FIRST, SECOND)]
     assert shoal(server, "list") .splitlines()[0] == text.splitlines()[0]
     assert json.loads(shoal(server, "--json"))["workers"][0]["slot"] == FIRST
     assert "GFLOP/s" in shoal(server, "inspect", FIRST)

@@ -23,17 +23,17 @@ TEST(BytesText, HasOneUnit) {
 
 TEST(WorkersText, IsOneLineEach) {
   const auto list = ordered_json::parse(R"({"workers": [
-    {"slot": "chromium/0", "state": "ready", "backends": ["wasm", "webgpu"], "adapter": "software",
+    {"slot": "chromium/0", "state": "ready", "tier": "trusted", "backends": ["wasm", "webgpu"], "adapter": "software",
      "memory": {"pss_bytes": 104857600}, "pending_work": 3, "restarts": 1, "reason": "hung",
      "instances": [{"name": "m:1#abc@wasm", "state": "loaded"}, {"name": "m:1#abc@webgpu", "state": "loading"}]},
     {"slot": "chromium/1", "state": "launching"}]})");
   const std::string text = workers_text(list);
   EXPECT_EQ(text,
-            "WORKER      STATE      BACKENDS     ADAPTER   MEMORY   WORK  RESTARTS  LOADED                        "
+            "WORKER      STATE      TIER     BACKENDS     ADAPTER   MEMORY   WORK  RESTARTS  LOADED                        "
             "LAST REASON\n"
-            "chromium/0  ready      wasm,webgpu  software  100 MiB  3     1         m:1@wasm m:1@webgpu(loading)  "
+            "chromium/0  ready      trusted  wasm,webgpu  software  100 MiB  3     1         m:1@wasm m:1@webgpu(loading)  "
             "hung\n"
-            "chromium/1  launching  -            -         -        0     0         -                             "
+            "chromium/1  launching  -        -            -         -        0     0         -                             "
             "-\n");
   EXPECT_EQ(workers_text(ordered_json::object()).find("WORKER"), 0U);
 }
