@@ -222,7 +222,7 @@ Result<pool::PoolConfig> pool_config_of(const Settings& settings) {
   pool.join.max_failures = static_cast<std::uint32_t>(settings.join_max_failures);
   std::size_t browsers = 0;
   for (const pool::BrowserGroup& group : pool.groups) {
-    browsers += group.count;
+    browsers += group.remote_url.empty() ? group.count : 0;  // those of a remote end take another machine's
   }
   pool.wear = {.max_runs = settings.recycle_runs,
                .max_age = settings.recycle_age,
