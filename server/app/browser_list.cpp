@@ -90,8 +90,9 @@ Status apply_backends(std::vector<Backend>& backends, std::string_view value) {
   return {};
 }
 
-Status apply_url(std::string& target, std::string_view key, std::string_view value) {
-  if (const auto endpoint = webdriver::parse_endpoint(value); !endpoint) {
+Status apply_url(std::string& target, std::string_view key, std::string_view value,
+                 Result<webdriver::Endpoint> (*parse)(std::string_view)) {
+  if (const auto endpoint = parse(value); !endpoint) {
     return refuse(fmt::format("{}: {}", key, endpoint.error().message));
   }
   target = value;
@@ -152,8 +153,14 @@ const std::vector<Key>& keys() {
        }},
       {"browser_path", false, [](Group& group, Text value) { return apply_path(group.browser_path, value); }},
       {"driver_path", false, [](Group& group, Text value) { return apply_path(group.driver_path, value); }},
-      {"agent_url", false, [](Group& group, Text value) { return apply_url(group.agent_url, "agent_url", value); }},
-      {"url", true, [](Group& group, Text value) { return apply_url(group.remote_url, "url", value); }},
+      {"agent_url", false,
+       [](Group& group, Text value) {
+         return apply_url(group.agent_url, "agent_url", value, webdriver::parse_page_url);
+       }},
+      {"url", true,
+       [](Group& group, Text value) {
+         return apply_url(group.remote_url, "url", value, webdriver::parse_endpoint);
+       }},
       {"browser", true,
        [](Group& group, Text value) {
          group.remote_kind = value;

@@ -45,15 +45,17 @@ constexpr std::array kCommonArguments = {
 struct Site {
   std::string host = "127.0.0.1";
   std::string origin;
-  bool is_secure_context = true;  // browsers take loopback for one; any other http:// is none
+  bool is_loopback = true;
+  bool is_secure_context = true;  // loopback is one for browsers; any other http:// is none
 };
 
 Site site_of(const LaunchChoice& choice) {
   Site site;
-  if (const auto url = parse_endpoint(choice.agent_url)) {
+  if (const auto url = parse_page_url(choice.agent_url)) {
     site.host = url->host;
     site.origin = "http://" + authority_of(*url);
-    site.is_secure_context = url->host == "localhost" || url->host == "::1" || url->host.starts_with("127.");
+    site.is_loopback = url->host == "localhost" || url->host == "::1" || url->host.starts_with("127.");
+    site.is_secure_context = site.is_loopback || url->is_tls;
   }
   return site;
 }
@@ -76,7 +78,7 @@ json chromium_options(const BrowserKind& kind, const MachineFacts& machine, cons
   const Site site = site_of(choice);
   // The agent's page needs nothing but its own host; an IP literal is looked up by these rules too.
   arguments.push_back("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost" +
-                      (site.is_secure_context ? "" : ", EXCLUDE " + site.host));
+                      (site.is_loopback ? "" : ", EXCLUDE " + site.host));
   if (!site.is_secure_context) {
     // Threads and WebGPU are only for secure contexts; this one was chosen in the configuration.
     arguments.push_back("--unsafely-treat-insecure-origin-as-secure=" + site.origin);

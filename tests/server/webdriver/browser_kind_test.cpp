@@ -122,6 +122,17 @@ TEST(BrowserKindTest, DriversGetTheSlotsFolders) {
               Contains(Pair("XDG_RUNTIME_DIR", "/t")));
 }
 
+TEST(BrowserKindTest, APageBehindTlsIsSecureAndFound) {
+  LaunchChoice choice = choice_of(true);
+  choice.agent_url = "https://10.0.0.5:8443/agent/";
+  const BrowserSpec spec =
+      remote_browser({.endpoint = {.host = "grid", .port = 4444}, .keep_alive = std::chrono::seconds(60)},
+                     find_browser_kind("chromium"), choice, json::object());
+  const auto given = spec.capabilities.at("goog:chromeOptions").at("args").get<std::vector<std::string>>();
+  EXPECT_THAT(given, Not(Contains(HasSubstr("treat-insecure-origin"))));
+  EXPECT_THAT(given, Contains(HasSubstr("EXCLUDE 10.0.0.5")));
+}
+
 TEST(BrowserKindTest, ARemoteBrowserIsAskedForWithoutThisMachinesPaths) {
   LaunchChoice choice = choice_of(true);
   choice.profile.clear();

@@ -20,6 +20,17 @@ TEST(EndpointTest, PartsOfAnAddress) {
   EXPECT_EQ(authority_of(*v6), "[::1]:4444");
 }
 
+TEST(EndpointTest, APageMayBeBehindTls) {
+  const auto page = parse_page_url("https://shoal.example/agent/");
+  ASSERT_TRUE(page);
+  EXPECT_TRUE(page->is_tls);
+  EXPECT_EQ(page->port, 443);
+  EXPECT_EQ(url_of(*page), "https://shoal.example:443/agent");
+  EXPECT_FALSE(parse_page_url("http://shoal.example:8000")->is_tls);
+  ASSERT_FALSE(parse_page_url("wss://shoal.example"));
+  EXPECT_NE(parse_page_url("wss://x").error().message.find("http[s]://host"), std::string::npos);
+}
+
 TEST(EndpointTest, WhatIsNoneIsRefusedWithWhatWasExpected) {
   for (const char* text :
        {"", "grid", "grid:4444", "https://grid", "http://", "http:///path", "http://:4444",
