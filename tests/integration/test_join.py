@@ -88,6 +88,24 @@ def test_a_device_joins_works_and_leaves(server, device, seed):
     assert infer(server, row).status == 200
 
 
+# A phone is Debian's Chromium in its mobile emulation; the others are as their owners have them.
+@pytest.mark.parametrize("kind", ["phone", *(pytest.param(kind, marks=pytest.mark.long) for kind in ("firefox", "webkitgtk"))])
+def test_any_browser_joins(server, device, seed, kind):
+    guest = device(kind=kind).open(token(server, backends=["wasm", "webgpu"])["url"])
+    slot = joined(server)
+    guest.wait_state("Ready", "Working")
+    row = rows(seed, 1, 16)[0]
+    infer(server, row)
+    # Its own answer, not that of the worker which checks it: on trial it is asked alone.
+    answers = [infer(server, row, shoal_worker=slot, shoal_trust="untrusted") for _ in range(8)]
+    assert all(answer.status == 200 for answer in answers), answers
+    assert any(answer.json()["parameters"]["shoal_worker"] == slot for answer in answers)
+    assert all(abs(states(answer) - states(infer(server, row))).max() < 1e-3 for answer in answers)
+    guest.click("leave")
+    guest.wait_state("You have left")
+    gone(server)
+
+
 def test_a_device_that_goes_without_a_word_loses_nothing(server, device, seed):
     phone = device().open(token(server)["url"])
     joined(server)
