@@ -158,9 +158,7 @@ const std::vector<Key>& keys() {
          return apply_url(group.agent_url, "agent_url", value, webdriver::parse_page_url);
        }},
       {"url", true,
-       [](Group& group, Text value) {
-         return apply_url(group.remote_url, "url", value, webdriver::parse_endpoint);
-       }},
+       [](Group& group, Text value) { return apply_url(group.remote_url, "url", value, webdriver::parse_endpoint); }},
       {"browser", true,
        [](Group& group, Text value) {
          group.remote_kind = value;

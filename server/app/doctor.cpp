@@ -183,7 +183,8 @@ ProgramReport look_at(const std::string& configured, std::string_view known, con
 
 // A remote end has nothing to look at here: its browser is asked for, where it can find this process.
 void visit(Examination& examination, const pool::BrowserGroup& group, KindReport& report) {
-  report.browser = {.path = group.remote_kind.empty() ? "as its capabilities say" : group.remote_kind, .is_there = true};
+  report.browser = {.path = group.remote_kind.empty() ? "as its capabilities say" : group.remote_kind,
+                    .is_there = true};
   report.driver = {.path = group.remote_url, .is_there = true};
   if (group.agent_url.empty()) {
     examination.launch(group, report);

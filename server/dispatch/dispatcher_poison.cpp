@@ -41,8 +41,8 @@ void Dispatcher::refuse_copies(const OpenRequest& original) {
   for (const auto& [ticket, open] : open_) {
     const bool may_be = ticket != original.ticket && open->worker == nullptr && open->key() == original.key() &&
                         total_bytes(*open->inputs) == bytes;
-    if (may_be && schedule::fingerprint_of(original.request.model->name, original.request.model->version,
-                                           *open->inputs, open->request.outputs) == original.fingerprint) {
+    if (may_be && schedule::fingerprint_of(original.request.model->name, original.request.model->version, *open->inputs,
+                                           open->request.outputs) == original.fingerprint) {
       copies.push_back(ticket);
     }
   }

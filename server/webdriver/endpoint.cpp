@@ -46,7 +46,8 @@ Result<Endpoint> parse(std::string_view url, bool may_be_tls) {
   while (path.ends_with('/')) {
     path.remove_suffix(1);
   }
-  Endpoint endpoint{.host = {}, .port = static_cast<std::uint16_t>(is_tls ? 443 : 80), .path = std::string(path), .is_tls = is_tls};
+  Endpoint endpoint{
+      .host = {}, .port = static_cast<std::uint16_t>(is_tls ? 443 : 80), .path = std::string(path), .is_tls = is_tls};
   const bool is_v6 = authority.starts_with('[');
   const std::size_t host_end = is_v6 ? authority.find(']') : authority.find(':');
   if (is_v6 && host_end == std::string_view::npos) {

@@ -28,13 +28,14 @@ TEST(WorkersText, IsOneLineEach) {
      "instances": [{"name": "m:1#abc@wasm", "state": "loaded"}, {"name": "m:1#abc@webgpu", "state": "loading"}]},
     {"slot": "chromium/1", "state": "launching"}]})");
   const std::string text = workers_text(list);
-  EXPECT_EQ(text,
-            "WORKER      STATE      TIER     BACKENDS     ADAPTER   MEMORY   WORK  RESTARTS  LOADED                        "
-            "LAST REASON\n"
-            "chromium/0  ready      trusted  wasm,webgpu  software  100 MiB  3     1         m:1@wasm m:1@webgpu(loading)  "
-            "hung\n"
-            "chromium/1  launching  -        -            -         -        0     0         -                             "
-            "-\n");
+  EXPECT_EQ(
+      text,
+      "WORKER      STATE      TIER     BACKENDS     ADAPTER   MEMORY   WORK  RESTARTS  LOADED                        "
+      "LAST REASON\n"
+      "chromium/0  ready      trusted  wasm,webgpu  software  100 MiB  3     1         m:1@wasm m:1@webgpu(loading)  "
+      "hung\n"
+      "chromium/1  launching  -        -            -         -        0     0         -                             "
+      "-\n");
   EXPECT_EQ(workers_text(ordered_json::object()).find("WORKER"), 0U);
 }
 
