@@ -178,6 +178,13 @@ metrics::FleetState App::Parts::fleet() const {
                               .state = static_cast<int>(view.state),
                               .opened = view.opened});
   }
+  for (const pool::GroupView& view : pool->groups()) {
+    metrics::FleetState::Scale& scale = state.scales[view.kind];
+    scale.wanted += view.wanted;
+    scale.ups += view.ups;
+    scale.downs += view.downs;
+    scale.takeovers += view.takeovers;
+  }
   state.websocket_sent_bytes = pool->traffic().sent_bytes;
   state.websocket_received_bytes = pool->traffic().received_bytes;
   return state;
@@ -268,6 +275,7 @@ Status App::Parts::start() {
     }
   });
   pool.emplace(main.get_executor(), cpu, *std::move(config), log, dispatcher, events);
+  pool->set_demand([this](const auto& groups) { return dispatcher.backlog(groups); });
   // Browsers run on this machine: they come in by loopback whatever address clients use.
   return pool->start(fmt::format("http://127.0.0.1:{}/agent/", http->port()));
 }

@@ -135,7 +135,10 @@ const std::vector<Key>& keys() {
          group.kind = value;
          return check_kind(value);
        }},
-      {"count", false, [](Group& group, Text value) { return apply_number(group.count, "count", value, 1); }},
+      {"count", false, [](Group& group, Text value) { return apply_number(group.count, "count", value, 0); }},
+      {"min", false, [](Group& group, Text value) { return apply_number(group.min.emplace(), "min", value, 0); }},
+      {"max", false, [](Group& group, Text value) { return apply_number(group.max.emplace(), "max", value, 1); }},
+      {"spares", false, [](Group& group, Text value) { return apply_number(group.spares, "spares", value, 0); }},
       {"backends", false, [](Group& group, Text value) { return apply_backends(group.backends, value); }},
       {"threads", false, [](Group& group, Text value) { return apply_number(group.threads, "threads", value, 0); }},
       {"cpus", false, [](Group& group, Text value) { return apply_cpus(group.cpus, value); }},
@@ -183,6 +186,22 @@ Status apply(pool::BrowserGroup& group, std::vector<const Key*>& given, std::str
   return refuse(fmt::format("unknown key '{}'; allowed: {}", name, allowed));
 }
 
+// How many browsers, where not all of it was said.
+Status check_numbers(pool::BrowserGroup& group, const std::vector<const Key*>& given) {
+  const bool has_count = std::ranges::find(given, std::string_view("count"), &Key::name) != given.end();
+  if (!has_count) {
+    group.count = std::max(group.count, pool::least_of(group));
+  }
+  if (pool::most_of(group) == 0) {
+    return refuse("count: a group of none; at least 1, or max=...");
+  }
+  if (pool::least_of(group) > group.count || group.count > pool::most_of(group)) {
+    return refuse(fmt::format("expected min <= count <= max, got min={}, count={}, max={}", pool::least_of(group),
+                              group.count, pool::most_of(group)));
+  }
+  return {};
+}
+
 // What is meant for a remote end is refused elsewhere, and the other way round.
 Status check_together(const pool::BrowserGroup& group, const std::vector<const Key*>& given) {
   const webdriver::BrowserKind& kind = *webdriver::find_browser_kind(group.kind);
@@ -223,10 +242,14 @@ Result<std::vector<pool::BrowserGroup>> parse_browsers(std::string_view text) {
         return fail(std::move(status.error()));
       }
     }
-    if (Status status = check_together(group, given); !status) {
+    Status status = check_numbers(group, given);
+    if (status) {
+      status = check_together(group, given);
+    }
+    if (!status) {
       return fail(std::move(status.error()));
     }
-    total += group.count;
+    total += pool::slot_count_of(group);
     groups.push_back(std::move(group));
   }
   if (total > kMaxBrowsers) {
@@ -239,7 +262,7 @@ std::vector<std::pair<std::string, std::vector<Backend>>> slots_of(const std::ve
   std::vector<std::pair<std::string, std::vector<Backend>>> slots;
   std::map<std::string, std::uint32_t> next;
   for (const pool::BrowserGroup& group : groups) {
-    for (std::uint32_t index = 0; index < group.count; ++index) {
+    for (std::uint32_t index = 0; index < pool::slot_count_of(group); ++index) {
       slots.emplace_back(fmt::format("{}/{}", group.kind, next[group.kind]++), group.backends);
     }
   }

@@ -102,6 +102,8 @@ class Examination {
   // Launches `group`'s browser, and writes down how far it came.
   void launch(pool::BrowserGroup group, KindReport& report) {
     group.count = 1;
+    group.min = group.max = std::nullopt;
+    group.spares = 0;
     group.backends.assign(kBackends.begin(), kBackends.end());
     config_.groups = {std::move(group)};
     bool is_done = false;

@@ -117,6 +117,16 @@ config::Schema schema_of(Settings& settings) {
   add("pool.cpu_pinning", "off", "off, auto",
       "auto: each browser without cpus=... keeps to an equal part of the CPUs, where there are as many as browsers",
       into_choice(settings.cpu_pinning, {"off", "auto"}));
+  add("pool.scale_up_queue", "2", "0 to 1000000",
+      "queued requests per worker; with more for pool.scale_up_after, a group of browsers with max=... gets one more",
+      into_integer(settings.scale_up_queue, 0, 1'000'000));
+  add("pool.scale_up_after", "2s", "0s to 1h", "how long requests must wait in such numbers",
+      into_duration(settings.scale_up_after, 0s, 1h));
+  add("pool.scale_down_idle", "60s", "1s to 24h",
+      "one worker not needed for so long, and nothing queued: a group with min=... gets one fewer",
+      into_duration(settings.scale_down_idle, 1s, 24h));
+  add("pool.scale_cooldown", "10s", "0s to 1h", "a group of browsers that has changed keeps its number for so long",
+      into_duration(settings.scale_cooldown, 0s, 1h));
   add("pool.recycle_runs", "0", "0 to 1000000000; 0 = never",
       "a browser is replaced after so many runs, once it is idle",
       into_integer(settings.recycle_runs, 0, 1'000'000'000));
@@ -213,6 +223,10 @@ Result<pool::PoolConfig> pool_config_of(const Settings& settings) {
   pool.launch_timeout = settings.connect_timeout;
   pool.connect_timeout = settings.connect_timeout;
   pool.resume_grace = settings.resume_grace;
+  pool.scaling.up_queue = settings.scale_up_queue;
+  pool.scaling.up_after = settings.scale_up_after;
+  pool.scaling.down_idle = settings.scale_down_idle;
+  pool.scaling.cooldown = settings.scale_cooldown;
   pool.link_silence = settings.heartbeat_silence;
   pool.page_silence = settings.page_silence;
   pool.engine_silence = settings.engine_silence;
@@ -222,7 +236,8 @@ Result<pool::PoolConfig> pool_config_of(const Settings& settings) {
   pool.join.max_failures = static_cast<std::uint32_t>(settings.join_max_failures);
   std::size_t browsers = 0;
   for (const pool::BrowserGroup& group : pool.groups) {
-    browsers += group.remote_url.empty() ? group.count : 0;  // those of a remote end take another machine's
+    // Those of a remote end take another machine's.
+    browsers += group.remote_url.empty() ? pool::slot_count_of(group) : 0;
   }
   pool.wear = {.max_runs = settings.recycle_runs,
                .max_age = settings.recycle_age,

@@ -60,6 +60,11 @@ struct Settings {
   bool load_balancing = true;
   std::chrono::milliseconds recycle_age{};
 
+  std::uint64_t scale_up_queue = 0;
+  std::chrono::milliseconds scale_up_after{};
+  std::chrono::milliseconds scale_down_idle{};
+  std::chrono::milliseconds scale_cooldown{};
+
   bool join_enabled = false;
   std::string join_url;  // join.public_url
   std::uint64_t join_max_devices = 0;

@@ -19,6 +19,9 @@ bool is_worth_retrying(Code code) {
   return code == Code::kWorkerLost || code == Code::kDeviceLost || code == Code::kBackendUnavailable;
 }
 
+// The next request wakes it.
+bool is_dormant(const schedule::Slots::value_type& slot) { return slot.second.duty == schedule::Duty::kDormant; }
+
 }  // namespace
 
 Dispatcher::Dispatcher(boost::asio::any_io_executor main, DispatcherOptions options, metrics::Families& metrics,
@@ -117,7 +120,7 @@ Status Dispatcher::server_ready() const {
   if (models_ == nullptr) {
     return fail(Code::kUnavailable, "the model repository is being read");
   }
-  if (workers_.empty()) {
+  if (workers_.empty() && std::ranges::none_of(scheduler_.slots(), is_dormant)) {
     return fail(Code::kUnavailable, "no browser is connected yet");
   }
   for (const auto& [name, versions] : models_->models) {

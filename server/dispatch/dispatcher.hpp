@@ -70,10 +70,16 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   void worker_paused(const std::string& slot) override { worker_worn(slot); }
   void worker_resumed(const std::string& slot) override;
   void worker_lost(const std::string& slot, const std::string& reason) override;
+  void slot_assigned(const std::string& slot, schedule::Duty duty) override;
+  void slot_expected(const std::string& slot, const pool::WorkerState& like) override;
 
   // Whether the slot is given work. kOpen also warms it up.
   void set_intake(const std::string& slot, schedule::Intake intake);
   [[nodiscard]] const schedule::Slots& slots() const { return scheduler_.slots(); }
+  // As Scheduler::backlog().
+  [[nodiscard]] std::vector<schedule::Backlog> backlog(const std::vector<std::vector<std::string>>& groups) const {
+    return scheduler_.backlog(groups);
+  }
 
   // Requests that are refused because workers were lost with them: the list, and what operators take off it.
   [[nodiscard]] const schedule::Quarantine& quarantine() const { return poison_; }

@@ -7,7 +7,8 @@
 namespace shoal::dispatch {
 
 void Dispatcher::warm_up(const std::string& slot) {
-  if (models_ == nullptr || scheduler_.slots().at(slot).intake != schedule::Intake::kOpen) {
+  const schedule::Slot& state = scheduler_.slots().at(slot);
+  if (models_ == nullptr || state.intake != schedule::Intake::kOpen || state.duty == schedule::Duty::kDormant) {
     return;
   }
   warming_[slot] = warm_up_of(*models_, scheduler_.slots(), slot, options_.warm_up, options_.limits.max_instances);
@@ -91,6 +92,18 @@ void Dispatcher::worker_resumed(const std::string& slot) {
   if (scheduler_.slots().at(slot).intake == schedule::Intake::kHeld) {
     set_intake(slot, schedule::Intake::kOpen);
   }
+}
+
+void Dispatcher::slot_assigned(const std::string& slot, schedule::Duty duty) {
+  scheduler_.set_duty(slot, duty);
+  if (duty == schedule::Duty::kDormant) {
+    warming_.erase(slot);
+  }
+  step();
+}
+
+void Dispatcher::slot_expected(const std::string& slot, const pool::WorkerState& like) {
+  scheduler_.slot_expected(slot, like.backends, like.why_not);
 }
 
 void Dispatcher::set_budget(const std::string& slot, std::uint64_t bytes) {

@@ -8,8 +8,6 @@
 namespace shoal::dispatch {
 namespace {
 
-bool takes_work(const schedule::Slot& slot) { return slot.intake == schedule::Intake::kOpen; }
-
 // What is not demanded of a request: devices below it are a help for those who ask for it, no part of readiness.
 Tier tier_of(const models::ModelVersion& model) { return least_tier(model, std::nullopt); }
 
@@ -46,7 +44,7 @@ const schedule::InstanceState* furthest(const Way& way, const schedule::Slots& s
   const schedule::InstanceState* found = nullptr;
   for (const auto& [name, slot] : slots) {
     const auto engine = slot.engines.find(way.candidate.backend);
-    if (engine == slot.engines.end() || !takes_work(slot) || slot.tier < tier) {
+    if (engine == slot.engines.end() || !schedule::takes_work(slot) || slot.tier < tier) {
       continue;
     }
     const auto instance = engine->second.instances.find(way.candidate.instance);
@@ -63,7 +61,7 @@ const schedule::InstanceState* furthest(const Way& way, const schedule::Slots& s
 // What becomes of a default that is loaded nowhere.
 enum class Outlook : std::uint8_t {
   kComing,    // a warm-up load is under way or will come
-  kOnDemand,  // browsers are full: the first request makes room for it
+  kOnDemand,  // browsers are full or asleep: the first request makes room for it
   kNever,     // it fits into no browser
 };
 
@@ -71,11 +69,15 @@ Outlook outlook_of(const Way& way, const schedule::Slots& slots, std::size_t max
   Outlook outlook = Outlook::kNever;
   for (const auto& [name, slot] : slots) {
     const auto engine = slot.engines.find(way.candidate.backend);
-    if (engine == slot.engines.end() || !engine->second.usable || !takes_work(slot) || slot.tier < tier ||
+    if (engine == slot.engines.end() || !engine->second.usable || !schedule::takes_work(slot) || slot.tier < tier ||
         !schedule::fits_alone(slot, way.candidate)) {
       continue;
     }
     const auto& instances = engine->second.instances;
+    if (slot.duty == schedule::Duty::kDormant) {
+      outlook = Outlook::kOnDemand;
+      continue;
+    }
     if (!slot.is_up || instances.contains(way.candidate.instance) ||
         (instances.size() < max_instances && schedule::fits_beside(slot, way.candidate))) {
       return Outlook::kComing;
@@ -137,8 +139,9 @@ Status default_ready(const models::ModelVersion& model, const schedule::Slots& s
   if (!model.is_ready()) {
     return fail(model.load_error);
   }
-  const bool is_any_up = std::ranges::any_of(
-      slots, [&model](const auto& slot) { return slot.second.is_up && slot.second.tier >= tier_of(model); });
+  const bool is_any_up = std::ranges::any_of(slots, [&model](const auto& slot) {
+    return (slot.second.is_up || slot.second.duty == schedule::Duty::kDormant) && slot.second.tier >= tier_of(model);
+  });
   if (!is_any_up) {
     return fail(Code::kUnavailable, "no browser is connected yet");
   }

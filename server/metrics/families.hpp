@@ -39,6 +39,14 @@ struct FleetState {
     std::uint64_t opened = 0;
   };
   std::vector<Breaker> breakers;
+  // Of all groups of browsers of one kind.
+  struct Scale {
+    std::uint64_t wanted = 0;  // workers that serve
+    std::uint64_t ups = 0;     // steps since the start
+    std::uint64_t downs = 0;
+    std::uint64_t takeovers = 0;  // spares that were given work to do
+  };
+  std::map<std::string, Scale> scales;  // by kind
   std::uint64_t quarantined_requests = 0;
   std::uint64_t websocket_sent_bytes = 0;
   std::uint64_t websocket_received_bytes = 0;

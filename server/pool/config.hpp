@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "server/core/clock.hpp"
 #include "server/core/cpu_list.hpp"
 #include "server/pool/breaker.hpp"
+#include "server/pool/scaling.hpp"
 #include "server/pool/wear.hpp"
 
 namespace shoal::pool {
@@ -19,8 +21,11 @@ namespace shoal::pool {
 enum class AdapterPolicy : std::uint8_t { kAuto, kHardware, kSoftware };
 
 struct BrowserGroup {
-  std::string kind = "headless_shell";  // a name of webdriver::browser_kinds()
-  std::uint32_t count = 1;
+  std::string kind = "headless_shell";    // a name of webdriver::browser_kinds()
+  std::uint32_t count = 1;                // at the start
+  std::optional<std::uint32_t> min = {};  // never fewer by themselves; as `count` by default
+  std::optional<std::uint32_t> max = {};  // never more; as `count` by default
+  std::uint32_t spares = 0;               // besides: with the models loaded, and without work
   std::vector<Backend> backends = {kBackends.begin(), kBackends.end()};  // allowed here
   std::uint32_t threads = 0;                 // of each wasm engine; 0 = the machine's cores divided by all browsers
   std::string browser_path;                  // empty = the kind's
@@ -35,6 +40,11 @@ struct BrowserGroup {
   nlohmann::json capabilities = nlohmann::json::object();  // wanted besides
   Duration keep_alive = std::chrono::seconds(60);          // below half of the remote end's session timeout
 };
+
+inline std::uint32_t least_of(const BrowserGroup& group) { return group.min.value_or(group.count); }
+inline std::uint32_t most_of(const BrowserGroup& group) { return group.max.value_or(group.count); }
+// Slots that the group has from the start, dormant ones with them.
+inline std::uint32_t slot_count_of(const BrowserGroup& group) { return most_of(group) + group.spares; }
 
 // Devices that join by URL.
 struct JoinConfig {
@@ -80,7 +90,8 @@ struct PoolConfig {
   Duration longest_backoff = std::chrono::seconds(30);
   Duration close_timeout = std::chrono::seconds(5);  // for browsers to end by themselves, then they are killed
 
-  WearLimits wear;  // of each browser
+  WearLimits wear;        // of each browser
+  ScalingLimits scaling;  // of each group, with its own min and max
   JoinConfig join;
 
   std::size_t max_pending_work = 1024;                  // per worker

@@ -7,9 +7,9 @@
 namespace shoal::pool {
 
 std::string_view loss_name(Loss loss) {
-  constexpr std::array<std::string_view, 14> kNames = {"",         "crashed",  "hung",    "memory",     "protocol",
-                                                       "broken",   "left",     "driver",  "launch",     "silent",
-                                                       "mismatch", "recycled", "closing", "quarantined"};
+  constexpr std::array<std::string_view, 15> kNames = {"",         "crashed",  "hung",    "memory",      "protocol",
+                                                       "broken",   "left",     "driver",  "launch",      "silent",
+                                                       "mismatch", "recycled", "closing", "quarantined", "retired"};
   return kNames[static_cast<std::size_t>(loss)];
 }
 

@@ -29,6 +29,7 @@ enum class Loss : std::uint8_t {
   kRecycled,     // replaced on purpose
   kClosing,      // the pool closes
   kQuarantined,  // a device gave a wrong result
+  kRetired,      // it is not wanted any more
 };
 std::string_view loss_name(Loss loss);  // "crashed", ...; empty of kNone
 

@@ -56,7 +56,8 @@ class Pool::Body {
                    .find = [this](std::string_view name) { return find(name); },
                    .devices = devices_,
                    .log = log_,
-                   .traffic = traffic_} {}
+                   .traffic = traffic_},
+        groups_(executor_, listener_) {}
   Body(const Body&) = delete;
   Body& operator=(const Body&) = delete;
 
@@ -125,9 +126,11 @@ class Pool::Body {
 
   [[nodiscard]] std::vector<BreakerView> breakers() const { return gate_.breakers(Clock::now()); }
   [[nodiscard]] Devices& devices() { return devices_; }
+  [[nodiscard]] BrowserGroups& groups() { return groups_; }
   [[nodiscard]] net::WebSocket::Traffic traffic() const { return traffic_; }
 
   asio::awaitable<void> close() {
+    groups_.stop();
     for (const auto& slot : slots_) {
       slot->close();
     }
@@ -143,7 +146,7 @@ class Pool::Body {
  private:
   Status make_slots();
   Status make_slot(const BrowserGroup& group, std::uint32_t number, std::uint32_t threads,
-                   const webdriver::MachineFacts& machine);
+                   const webdriver::MachineFacts& machine, schedule::Duty duty);
 
   void note(const BreakerView& view, BreakerState from) {
     events_.record({.slot = {},
@@ -202,6 +205,7 @@ class Pool::Body {
         }
         devices_.check(now);
         replace_worn(now);
+        groups_.check(now);
       }
     }
   }
@@ -250,6 +254,7 @@ class Pool::Body {
   StartGate gate_;
   Devices devices_;
   Reception reception_;
+  BrowserGroups groups_;
   std::vector<std::unique_ptr<Slot>> slots_;
   std::size_t running_slots_ = 0;
   std::size_t connections_ = 0;
@@ -260,8 +265,10 @@ Status Pool::Body::make_slots() {
   const webdriver::MachineFacts machine = webdriver::read_machine_facts();
   const CpuList allowed = allowed_cpus();
   std::uint32_t total = 0;
+  std::uint32_t serving = 0;  // at most, at once: spares compute nothing
   for (const BrowserGroup& group : config_.groups) {
-    total += group.count;
+    total += slot_count_of(group);
+    serving += most_of(group);
     if (!std::ranges::includes(allowed, group.cpus)) {
       return fail(Code::kInvalidArgument,
                   fmt::format("cpus={}: this process may use {}", cpu_list_text(group.cpus), cpu_list_text(allowed)),
@@ -269,27 +276,31 @@ Status Pool::Body::make_slots() {
     }
   }
   const std::uint32_t cores = std::max(1U, static_cast<std::uint32_t>(allowed.size()));
-  const std::uint32_t share = std::max(1U, cores / std::max(1U, total));
+  const std::uint32_t share = std::max(1U, cores / std::max(1U, serving));
   std::map<std::string, std::uint32_t> numbers;  // groups of one kind share its numbering
   for (const BrowserGroup& group : config_.groups) {
-    for (std::uint32_t count = 0; count < group.count; ++count) {
+    std::vector<Slot*> own;
+    for (std::uint32_t number = 0; number < slot_count_of(group); ++number) {
       BrowserGroup pinned = group;
       if (config_.pins_cpus && group.cpus.empty()) {
         pinned.cpus = part_of(allowed, slots_.size(), total);
       }
       const auto size = static_cast<std::uint32_t>(pinned.cpus.size());
       const std::uint32_t usual = size > 0 ? size : share;
-      const Status made = make_slot(pinned, numbers[group.kind]++, group.threads == 0 ? usual : group.threads, machine);
+      const Status made = make_slot(pinned, numbers[group.kind]++, group.threads == 0 ? usual : group.threads, machine,
+                                    BrowserGroups::first_duty(group, number));
       if (!made) {
         return fail(made.error());
       }
+      own.push_back(slots_.back().get());
     }
+    groups_.add(group, config_.scaling, std::move(own));
   }
   return {};
 }
 
 Status Pool::Body::make_slot(const BrowserGroup& group, std::uint32_t number, std::uint32_t threads,
-                             const webdriver::MachineFacts& machine) {
+                             const webdriver::MachineFacts& machine, schedule::Duty duty) {
   const std::string& agent_url = group.agent_url.empty() ? agent_url_ : group.agent_url;
   Result<webdriver::BrowserSpec> browser = browser_spec_of(group, number, config_, machine, agent_url);
   if (!browser) {
@@ -301,11 +312,11 @@ Status Pool::Body::make_slot(const BrowserGroup& group, std::uint32_t number, st
                 .threads = threads,
                 .agent_url = agent_url,
                 .breaker = breaker_key_of(group, config_, machine, *browser),
-                .browser = *std::move(browser)};
+                .browser = *std::move(browser),
+                .duty = duty};
   gate_.add(spec.name, spec.breaker);
   reception_.origins.push_back(origin_of(agent_url));
-  slots_.push_back(
-      std::make_unique<Slot>(executor_, tasks_, config_, std::move(spec), gate_, listener_, events_, log_));
+  slots_.push_back(std::make_unique<Slot>(executor_, tasks_, config_, std::move(spec), gate_, groups_, events_, log_));
   return {};
 }
 
@@ -315,6 +326,8 @@ Pool::Pool(asio::any_io_executor main_lane, asio::thread_pool& cpu, PoolConfig c
 Pool::~Pool() = default;
 Status Pool::start(std::string agent_url) { return body_->start(std::move(agent_url)); }
 Devices& Pool::devices() { return body_->devices(); }
+void Pool::set_demand(DemandOf demand) { body_->groups().set_demand(std::move(demand)); }
+std::vector<GroupView> Pool::groups() const { return body_->groups().views(); }
 void Pool::accept(asio::ip::tcp::socket socket, net::UpgradeRequest request, std::string peer) {
   body_->accept(std::move(socket), std::move(request), std::move(peer));
 }

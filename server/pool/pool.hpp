@@ -18,6 +18,7 @@
 #include "server/net/upgrade.hpp"
 #include "server/net/websocket.hpp"
 #include "server/pool/agent_session.hpp"
+#include "server/pool/browser_groups.hpp"
 #include "server/pool/config.hpp"
 #include "server/pool/devices.hpp"
 #include "server/pool/event_log.hpp"
@@ -35,6 +36,9 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
   ~Pool();
+
+  // Before start(): where the pool learns what waits for workers; without, groups are never made larger.
+  void set_demand(DemandOf demand);
 
   // Starts the browsers. `agent_url` is the agent page's address on this machine, "http://127.0.0.1:8000/agent/"; it is
   // answered from now on. kInvalidArgument when the configuration cannot be run at all (unknown kind, no such file).
@@ -69,6 +73,7 @@ class Pool {
 
   [[nodiscard]] std::vector<SlotView> snapshot() const;
   [[nodiscard]] std::vector<BreakerView> breakers() const;
+  [[nodiscard]] std::vector<GroupView> groups() const;
   // Of all agents' connections since the start.
   [[nodiscard]] net::WebSocket::Traffic traffic() const;
 

@@ -37,7 +37,7 @@ Slot::Slot(asio::any_io_executor executor, net::TaskGroup& tasks, const PoolConf
       listener_(listener),
       events_(events),
       log_(log.with("slot", spec_.name)),
-      fsm_(timing_of(config)),
+      fsm_(timing_of(config), spec_.duty),
       browser_(executor, spec_.browser, log_),
       wake_(executor) {}
 
@@ -48,7 +48,7 @@ asio::awaitable<void> Slot::run() {
     const SlotFsm::Action action = fsm_.next(Clock::now());
     // A browser that is there is not started.
     if (action == SlotFsm::Action::kLaunch && !fsm_.is_mending()) {
-      gate_.ask(spec_.name, fsm_.launches() > 1);
+      gate_.ask(spec_.name, fsm_.is_restart());
       if (!gate_.may_begin(spec_.name, Clock::now())) {
         fsm_.wait_turn(gate_.obstacle(spec_.name, Clock::now()));
         note();
@@ -225,13 +225,18 @@ void Slot::check(TimePoint now) {
   }
   fsm_.idle();
   note();
+  if (fsm_.state() == SlotState::kLosing) {
+    wake_.cancel();
+    return;
+  }
   if (!recycle_reason_.empty()) {
     recycle(std::exchange(recycle_reason_, {}));
   }
 }
 
 std::optional<std::string> Slot::worn(TimePoint now) const {
-  if (session_ == nullptr || !recycle_reason_.empty() || fsm_.state() != SlotState::kReady) {
+  if (session_ == nullptr || !recycle_reason_.empty() ||
+      (fsm_.state() != SlotState::kReady && fsm_.state() != SlotState::kSpare)) {
     return std::nullopt;
   }
   return wear_verdict(
@@ -246,6 +251,9 @@ bool Slot::is_being_replaced() const {
 }
 
 bool Slot::recycle(const std::string& reason) {
+  if (fsm_.state() == SlotState::kDormant) {
+    return true;  // there is none to replace
+  }
   release(kCloseRecycled, reason);
   if (fsm_.state() == SlotState::kWaiting) {
     gate_.hurry(spec_.name, Clock::now());
@@ -273,6 +281,13 @@ void Slot::resume() {
   recycle_reason_.clear();
   fsm_.resume();
   note();
+}
+
+void Slot::assign(schedule::Duty duty, const std::string& reason) {
+  fsm_.assign(duty, reason);
+  listener_.slot_assigned(spec_.name, duty);
+  note(reason);
+  wake_.cancel();
 }
 
 void Slot::close() {

@@ -16,6 +16,7 @@
 #include "server/pool/agent_session.hpp"
 #include "server/pool/config.hpp"
 #include "server/pool/event_log.hpp"
+#include "server/pool/roster.hpp"
 #include "server/pool/slot_fsm.hpp"
 #include "server/pool/slot_view.hpp"
 #include "server/pool/start_gate.hpp"
@@ -32,6 +33,7 @@ struct SlotSpec {
   std::string agent_url;  // of the page
   BreakerKey breaker;
   webdriver::BrowserSpec browser;
+  schedule::Duty duty = schedule::Duty::kServing;  // at first
 };
 
 class Slot {
@@ -77,6 +79,14 @@ class Slot {
   // Once it has finished what it has; at once when it is not connected.
   bool recycle_when_idle(const std::string& reason);
   void drain(const std::string& reason);
+  // What the slot is for from now on; the listener is told.
+  void assign(schedule::Duty duty, const std::string& reason);
+  [[nodiscard]] schedule::Duty duty() const { return fsm_.duty(); }
+  [[nodiscard]] SlotState state() const { return fsm_.state(); }
+  // An agent has been here, whatever became of it.
+  [[nodiscard]] bool has_connected() const { return capabilities_ != nullptr; }
+  // As its place in the roster; whether a request names it is not known here.
+  [[nodiscard]] Place place() const;
   // The agent, or nothing while none is connected.
   [[nodiscard]] AgentSession* session() { return session_.get(); }
   void resume();
@@ -102,8 +112,9 @@ class Slot {
   boost::asio::awaitable<void> ask_driver(TimePoint broken_at);
   // Takes the session away from the dispatcher; the machine is told by the caller.
   void release(std::uint16_t close_code, const std::string& reason);
-  // Tells the event log when the machine's state is another than it was last time.
-  void note();
+  // Tells the event log when the machine's state is another than it was last time; `why` where the change has a reason
+  // that is not the machine's.
+  void note(const std::string& why = {});
   void note_loss(Event& event);
   // The same, for those who wait for their turn to start.
   void tell_gate(bool was_connected);

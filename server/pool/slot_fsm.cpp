@@ -7,9 +7,9 @@
 namespace shoal::pool {
 
 std::string_view slot_state_name(SlotState state) {
-  constexpr std::array<std::string_view, 12> kNames = {"waiting",     "launching",   "connecting", "ready",
-                                                       "draining",    "drained",     "resuming",   "losing",
-                                                       "backing_off", "quarantined", "closed",     "paused"};
+  constexpr std::array<std::string_view, 14> kNames = {
+      "waiting", "launching",   "connecting",  "ready",  "draining", "drained", "resuming",
+      "losing",  "backing_off", "quarantined", "closed", "paused",   "dormant", "spare"};
   return kNames[static_cast<std::size_t>(state)];
 }
 
@@ -19,8 +19,18 @@ std::string_view teardown_name(Teardown teardown) {
 }
 
 bool SlotFsm::is_connected() const {
-  return state_ == SlotState::kReady || state_ == SlotState::kDraining || state_ == SlotState::kDrained;
+  return state_ == SlotState::kReady || state_ == SlotState::kSpare || state_ == SlotState::kDraining ||
+         state_ == SlotState::kDrained;
 }
+
+SlotState SlotFsm::connected_state() const {
+  if (draining_ || duty_ == schedule::Duty::kDormant) {
+    return SlotState::kDraining;
+  }
+  return duty_ == schedule::Duty::kSpare ? SlotState::kSpare : SlotState::kReady;
+}
+
+std::uint64_t SlotFsm::restarts() const { return launches_ - lives_before_ - (launches_ > fresh_since_ ? 1 : 0); }
 
 SlotFsm::Action SlotFsm::next(TimePoint now) {
   if (state_ == SlotState::kConnecting && now >= wake_at()) {
@@ -54,6 +64,8 @@ SlotFsm::Action SlotFsm::next(TimePoint now) {
     case SlotState::kBackingOff:
     case SlotState::kQuarantined:
     case SlotState::kPaused:
+    case SlotState::kDormant:
+    case SlotState::kSpare:
       break;
   }
   return Action::kWait;
@@ -115,7 +127,7 @@ bool SlotFsm::hello(TimePoint now) {
   if (state_ != SlotState::kConnecting && !(state_ == SlotState::kLaunching && started_)) {
     return false;
   }
-  state_ = draining_ ? SlotState::kDraining : SlotState::kReady;
+  state_ = connected_state();
   since_ = now;
   mismatches_ = 0;
   return true;
@@ -147,7 +159,7 @@ bool SlotFsm::resumed() {
   if (state_ != SlotState::kResuming) {
     return false;
   }
-  state_ = draining_ ? SlotState::kDraining : SlotState::kReady;
+  state_ = connected_state();
   return true;
 }
 
@@ -166,11 +178,12 @@ void SlotFsm::torn_down(TimePoint now) {
   }
   started_ = false;
   since_ = now;
-  is_mending_ = !closing_ && teardown_ < Teardown::kBrowser;
-  if (closing_) {
-    // The slot goes, and with it whatever a lesser teardown had left.
-    state_ =
-        std::exchange(teardown_, Teardown::kProfile) == Teardown::kProfile ? SlotState::kClosed : SlotState::kLosing;
+  const bool goes = closing_ || duty_ == schedule::Duty::kDormant;
+  is_mending_ = !goes && teardown_ < Teardown::kBrowser;
+  if (goes && std::exchange(teardown_, Teardown::kProfile) != Teardown::kProfile) {
+    state_ = SlotState::kLosing;  // with the slot goes whatever a lesser teardown had left
+  } else if (goes) {
+    state_ = closing_ ? SlotState::kClosed : SlotState::kDormant;
   } else if (mismatches_ >= 2) {
     state_ = SlotState::kQuarantined;
   } else if (failures_ <= 1) {
@@ -189,7 +202,7 @@ void SlotFsm::drain(std::string reason) {
     return;
   }
   draining_ = true;
-  if (state_ == SlotState::kReady) {
+  if (state_ == SlotState::kReady || state_ == SlotState::kSpare) {
     state_ = SlotState::kDraining;
     reason_ = std::move(reason);
   }
@@ -198,13 +211,39 @@ void SlotFsm::drain(std::string reason) {
 void SlotFsm::resume() {
   draining_ = false;
   if (is_connected()) {
-    state_ = SlotState::kReady;
+    state_ = connected_state();
   }
 }
 
 void SlotFsm::idle() {
-  if (state_ == SlotState::kDraining) {
+  if (state_ != SlotState::kDraining) {
+    return;
+  }
+  if (duty_ == schedule::Duty::kDormant) {
+    lose(std::move(reason_), Teardown::kProfile, Loss::kRetired);
+  } else {
     state_ = SlotState::kDrained;
+  }
+}
+
+void SlotFsm::assign(schedule::Duty duty, std::string reason) {
+  if (closing_ || duty == duty_) {
+    return;
+  }
+  duty_ = duty;
+  if (state_ == SlotState::kDormant) {
+    lives_before_ += launches_ > fresh_since_ ? 1 : 0;
+    fresh_since_ = launches_;
+    failures_ = 0;
+    mismatches_ = 0;
+    state_ = SlotState::kLaunching;
+    started_ = false;
+    reason_ = std::move(reason);
+  } else if (is_connected()) {
+    state_ = state_ == SlotState::kDrained && draining_ ? state_ : connected_state();
+    reason_ = std::move(reason);
+  } else if (duty == schedule::Duty::kDormant && state_ != SlotState::kLosing && state_ != SlotState::kResuming) {
+    lose(std::move(reason), Teardown::kProfile, Loss::kRetired);
   }
 }
 

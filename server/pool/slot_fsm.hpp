@@ -6,6 +6,8 @@
 //                                         '-> backing off -> launching   losses in a row without a stable life between
 //   ready -> draining -> drained -> ready      an operator's wish; a drained slot that is lost comes back drained
 //   ready, draining, drained -> resuming -> ready, draining      its connection broke, its browser lives
+//   dormant -> launching; any -> losing -> dormant    others do its work, or nobody has any: no process, no profile
+//   spare -> ready, ready -> spare                      in the place of `ready`, without being given work
 //   any -> losing -> quarantined       the agent's protocol or build is not ours, twice in a row
 //   any -> losing -> closed            the pool closes
 #pragma once
@@ -16,6 +18,7 @@
 
 #include "server/core/clock.hpp"
 #include "server/pool/event.hpp"
+#include "server/schedule/duty.hpp"
 
 namespace shoal::pool {
 
@@ -31,7 +34,9 @@ enum class SlotState : std::uint8_t {
   kBackingOff,
   kQuarantined,
   kClosed,
-  kPaused,  // of a device only: connected, and takes nothing until its owner or its screen says so
+  kPaused,   // of a device only: connected, and takes nothing until its owner or its screen says so
+  kDormant,  // not wanted now: nothing of it is there
+  kSpare,    // connected, and takes nothing until it is needed
 };
 std::string_view slot_state_name(SlotState state);  // "waiting", ...
 
@@ -56,7 +61,10 @@ struct SlotTiming {
 
 class SlotFsm {
  public:
-  explicit SlotFsm(SlotTiming timing) : timing_(timing) {}
+  explicit SlotFsm(SlotTiming timing, schedule::Duty duty = schedule::Duty::kServing)
+      : timing_(timing),
+        duty_(duty),
+        state_(duty == schedule::Duty::kDormant ? SlotState::kDormant : SlotState::kLaunching) {}
 
   // What the shell does now; kWait until wake_at() or the next event.
   enum class Action : std::uint8_t { kLaunch, kTearDown, kWait, kStop };
@@ -90,6 +98,8 @@ class SlotFsm {
   void resume();
   // A draining slot has nothing left to do.
   void idle();
+  // What it is for from now on. To become dormant it finishes what it has.
+  void assign(schedule::Duty duty, std::string reason);
   // An operator's wish: also out of quarantine and back-off.
   bool recycle(std::string reason, Teardown teardown);
   void close();
@@ -97,16 +107,27 @@ class SlotFsm {
   [[nodiscard]] SlotState state() const { return state_; }
   [[nodiscard]] const std::string& reason() const { return reason_; }
   [[nodiscard]] std::uint64_t launches() const { return launches_; }
+  // Launches but the first, and but those that brought it back from being dormant.
+  [[nodiscard]] std::uint64_t restarts() const;
+  // Of kLaunch: the browser is in the place of one that was lost.
+  [[nodiscard]] bool is_restart() const { return launches_ > fresh_since_ + 1; }
+  [[nodiscard]] schedule::Duty duty() const { return duty_; }
+  // An operator's wish.
+  [[nodiscard]] bool is_drained() const { return draining_; }
   [[nodiscard]] bool closing() const { return closing_; }
   [[nodiscard]] Loss loss() const { return loss_; }  // of the last loss
-  // Ready, draining or drained.
+  // Ready, spare, draining or drained.
   [[nodiscard]] bool is_connected() const;
 
  private:
   void lose(std::string reason, Teardown teardown, Loss loss);
 
+  // Of a connected slot.
+  [[nodiscard]] SlotState connected_state() const;
+
   SlotTiming timing_;
-  SlotState state_ = SlotState::kLaunching;
+  schedule::Duty duty_;
+  SlotState state_;
   bool started_ = false;  // of kLaunching and kLosing: the shell is at it
   bool closing_ = false;
   bool is_mending_ = false;
@@ -119,6 +140,8 @@ class SlotFsm {
   std::uint32_t failures_ = 0;
   std::uint32_t mismatches_ = 0;
   std::uint64_t launches_ = 0;
+  std::uint64_t fresh_since_ = 0;   // launches before it was woken last
+  std::uint64_t lives_before_ = 0;  // times that it was dormant after a launch
   Duration backoff_{};
 };
 

@@ -6,14 +6,15 @@
 
 namespace shoal::pool {
 
-void Slot::note() {
+void Slot::note(const std::string& why) {
   const SlotState state = fsm_.state();
   if (noted_ == state) {
     return;
   }
   Event event{.slot = spec_.name, .to = std::string(slot_state_name(state))};
   const bool was_connected = noted_ == SlotState::kReady || noted_ == SlotState::kResuming ||
-                             noted_ == SlotState::kDraining || noted_ == SlotState::kDrained;
+                             noted_ == SlotState::kSpare || noted_ == SlotState::kDraining ||
+                             noted_ == SlotState::kDrained;
   if (noted_) {
     event.from = slot_state_name(*noted_);
   }
@@ -37,7 +38,10 @@ void Slot::note() {
              state == SlotState::kResuming || (state == SlotState::kWaiting && fsm_.launches() > 0)) {
     event.reason = fsm_.reason();
   }
-  if (fsm_.is_connected()) {
+  if (!why.empty()) {
+    event.reason = why;
+  }
+  if (fsm_.is_connected() || state == SlotState::kDormant) {
     lost_at_.reset();
   }
   events_.record(std::move(event));
@@ -50,7 +54,7 @@ void Slot::tell_gate(bool was_connected) {
     const TimePoint now = Clock::now();
     const Loss loss = fsm_.loss();
     has_lived_ = has_lived_ || (was_connected && now - connected_at_ >= config_.stable_after);
-    if (loss == Loss::kMismatch || loss == Loss::kRecycled || loss == Loss::kClosing) {
+    if (loss == Loss::kMismatch || loss == Loss::kRecycled || loss == Loss::kRetired || loss == Loss::kClosing) {
       gate_.withdrew(spec_.name);
     } else if (has_lived_) {
       gate_.lived(spec_.name, now);
@@ -76,9 +80,20 @@ void Slot::note_loss(Event& event) {
   rung_ = std::max(rung_, fsm_.teardown());
 }
 
+Place Slot::place() const {
+  Place place{.slot = spec_.name, .duty = fsm_.duty(), .is_busy = session_ && session_->figures().pending_work > 0};
+  const SlotState state = fsm_.state();
+  if (fsm_.is_drained() || state == SlotState::kQuarantined || state == SlotState::kClosed) {
+    place.condition = Place::Condition::kOut;
+  } else if (fsm_.is_connected() || state == SlotState::kResuming) {
+    place.condition = Place::Condition::kReady;
+  }
+  return place;
+}
+
 SlotView Slot::view() const {
   SlotView view{.slot = spec_.name, .kind = spec_.kind, .state = fsm_.state(), .reason = fsm_.reason()};
-  view.restarts = fsm_.launches() == 0 ? 0 : fsm_.launches() - 1;
+  view.restarts = fsm_.restarts();
   view.version = browser_.version();
   if (session_ != nullptr) {
     view.capabilities = capabilities_;

@@ -17,6 +17,7 @@
 #include "server/core/pooling.hpp"
 #include "server/core/tensor.hpp"
 #include "server/core/tier.hpp"
+#include "server/schedule/duty.hpp"
 
 namespace shoal::pool {
 
@@ -100,6 +101,10 @@ class WorkerListener {
   // A device pauses: it is given nothing, and what it had has been answered with kDeviceLost after this.
   virtual void worker_paused(const std::string& /*slot*/) {}
   virtual void worker_resumed(const std::string& /*slot*/) {}
+  // What a slot is for from now on; until the first call kServing.
+  virtual void slot_assigned(const std::string& /*slot*/, schedule::Duty /*duty*/) {}
+  // What another browser of the slot's group turned out to be able to do, before the slot has had one.
+  virtual void slot_expected(const std::string& /*slot*/, const WorkerState& /*like*/) {}
   // All completions of the worker have been called before this.
   virtual void worker_lost(const std::string& slot, const std::string& reason) = 0;
 };

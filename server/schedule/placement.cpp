@@ -73,7 +73,7 @@ Offer offer_of(const Slot& slot, const Candidate& candidate, bool is_alone, cons
     return {Offer::Rank::kDrained, 0, {}, {}};
   }
   const bool is_taken = slot.is_reserved || (is_alone && in_flight_of(slot) > 0);
-  if (!slot.is_up || slot.intake == Intake::kHeld || is_taken) {
+  if (!slot.is_up || slot.intake == Intake::kHeld || slot.duty != Duty::kServing || is_taken) {
     return {Offer::Rank::kBusy, engine.in_flight, {}, {}};
   }
   const auto instance = engine.instances.find(candidate.instance);
@@ -137,6 +137,8 @@ std::string where(const Slots& slots, const Job& job, Backend backend) {
 }
 
 }  // namespace
+
+bool takes_work(const Slot& slot) { return slot.intake == Intake::kOpen && slot.duty != Duty::kSpare; }
 
 std::uint64_t resident_bytes(const Slot& slot) {
   std::uint64_t bytes = 0;

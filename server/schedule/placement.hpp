@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "server/schedule/duty.hpp"
 #include "server/schedule/job.hpp"
 
 namespace shoal::schedule {
@@ -51,6 +52,7 @@ struct Slot {
   bool is_reserved = false;         // a job that runs alone is there or waits for it: nobody else is sent there
   std::uint64_t memory_budget = 0;  // for all graphs in it; 0 = no limit
   Tier tier = Tier::kTrusted;
+  Duty duty = Duty::kServing;
 };
 
 using Slots = std::map<std::string, Slot>;
@@ -79,6 +81,9 @@ std::uint32_t in_flight_of(const Slot& slot);  // in all of its engines
 bool fits_beside(const Slot& slot, const Candidate& candidate);
 bool fits_alone(const Slot& slot, const Candidate& candidate);
 Error too_big(const Candidate& candidate, std::uint64_t memory_budget);  // kResourceLimit
+
+// Whether it may be given jobs now or with its next browser: no operator has drained it, and it is no spare.
+bool takes_work(const Slot& slot);
 
 // The first candidate with a usable slot wins and the job waits for it: a busy preferred backend is not a reason to
 // compute elsewhere. A candidate is skipped only when no slot has or will have its backend, or when its graph failed

@@ -7,6 +7,30 @@
 
 namespace shoal::schedule {
 
+namespace {
+
+void set_engines(Slot& slot, const std::vector<Backend>& usable, const std::map<Backend, std::string>& why_not) {
+  for (const Backend backend : usable) {
+    slot.engines[backend].usable = true;
+  }
+  for (const auto& [backend, reason] : why_not) {
+    slot.engines[backend].why_not = reason;
+  }
+}
+
+// Whether a job that waits for this candidate could run there, now or later.
+bool could_run(const Slot& slot, const Candidate& candidate, const Job& job) {
+  const auto engine = slot.engines.find(candidate.backend);
+  if (engine == slot.engines.end() || !engine->second.usable || slot.tier < job.min_tier ||
+      slot.intake == Intake::kDrained) {
+    return false;
+  }
+  const auto instance = engine->second.instances.find(candidate.instance);
+  return instance == engine->second.instances.end() || instance->second.kind != InstanceState::Kind::kFailed;
+}
+
+}  // namespace
+
 Scheduler::Scheduler(SchedulerLimits limits) : limits_(std::move(limits)) {}
 
 void Scheduler::slot_configured(const std::string& slot, const std::vector<Backend>& allowed) {
@@ -20,12 +44,30 @@ void Scheduler::slot_up(const std::string& slot, const std::vector<Backend>& usa
                         const std::map<Backend, std::string>& why_not, Tier tier) {
   Slot& entry = slots_[slot];
   const Intake intake = entry.intake == Intake::kDrained ? Intake::kDrained : Intake::kOpen;
-  entry = Slot{.is_up = true, .engines = {}, .intake = intake, .memory_budget = entry.memory_budget, .tier = tier};
-  for (const Backend backend : usable) {
-    entry.engines[backend].usable = true;
+  entry = Slot{.is_up = true,
+               .engines = {},
+               .intake = intake,
+               .memory_budget = entry.memory_budget,
+               .tier = tier,
+               .duty = entry.duty};
+  set_engines(entry, usable, why_not);
+}
+
+void Scheduler::slot_expected(const std::string& slot, const std::vector<Backend>& usable,
+                              const std::map<Backend, std::string>& why_not) {
+  const auto found = slots_.find(slot);
+  if (found != slots_.end() && !found->second.is_up) {
+    found->second.engines.clear();
+    set_engines(found->second, usable, why_not);
   }
-  for (const auto& [backend, reason] : why_not) {
-    entry.engines[backend].why_not = reason;
+}
+
+void Scheduler::set_duty(const std::string& slot, Duty duty) {
+  if (const auto found = slots_.find(slot); found != slots_.end()) {
+    found->second.duty = duty;
+    if (duty == Duty::kDormant && found->second.intake == Intake::kHeld) {
+      found->second.intake = Intake::kOpen;  // there is no browser any more whose end would have to be waited for
+    }
   }
 }
 
@@ -292,6 +334,31 @@ std::vector<Action> Scheduler::step(TimePoint now) {
     actions.push_back(std::move(action));
   }
   return actions;
+}
+
+std::vector<Backlog> Scheduler::backlog(const std::vector<std::vector<std::string>>& groups) const {
+  std::vector<Backlog> found(groups.size());
+  std::size_t seen = 0;
+  for (const Rank& rank : queue_) {
+    if (++seen > kMaxBacklog) {
+      break;
+    }
+    const Job& job = jobs_.at(std::get<3>(rank)).job;
+    const Placement placement = place(slots_, job, limits_);
+    for (std::size_t at = 0; at < groups.size(); ++at) {
+      const bool is_for_group = std::ranges::any_of(groups[at], [&](const std::string& name) {
+        const auto slot = slots_.find(name);
+        return slot != slots_.end() && (!job.worker || *job.worker == name) &&
+               could_run(slot->second, placement.candidate, job);
+      });
+      found[at].queued += is_for_group ? 1 : 0;
+      if (is_for_group && job.worker &&
+          std::ranges::find(found[at].named_slots, *job.worker) == found[at].named_slots.end()) {
+        found[at].named_slots.push_back(*job.worker);
+      }
+    }
+  }
+  return found;
 }
 
 std::optional<TimePoint> Scheduler::next_wakeup() const {

@@ -32,6 +32,12 @@ class Scheduler {
   // What was sent there goes on. kHeld ends by itself with the next slot_up().
   void set_intake(const std::string& slot, Intake intake);
 
+  // Kept with the browsers that follow. One that is not kServing is given no jobs; they may wait for it.
+  void set_duty(const std::string& slot, Duty duty);
+  // What it is going to be able to do, of a slot that never had a browser.
+  void slot_expected(const std::string& slot, const std::vector<Backend>& usable,
+                     const std::map<Backend, std::string>& why_not);
+
   // For all graphs of the slot, its browser's successors included; 0 = no limit. Idle graphs beyond it are unloaded by
   // step().
   void set_budget(const std::string& slot, std::uint64_t bytes);
@@ -53,6 +59,10 @@ class Scheduler {
   std::vector<Action> step(TimePoint now);
   // When step() must be called again although nothing else happens.
   [[nodiscard]] std::optional<TimePoint> next_wakeup() const;
+
+  // What waits for each group of slots, in their order. Of the first kMaxBacklog queued jobs: more make no difference.
+  static constexpr std::size_t kMaxBacklog = 4096;
+  [[nodiscard]] std::vector<Backlog> backlog(const std::vector<std::vector<std::string>>& groups) const;
 
   [[nodiscard]] std::size_t queued() const { return queue_.size(); }
   [[nodiscard]] std::size_t running() const { return jobs_.size() - queue_.size(); }

@@ -59,7 +59,8 @@ v1::Worker worker_message(const pool::SlotView& view, const schedule::Slot* sche
   worker.set_restarts(view.restarts);
   worker.set_pending_work(view.pending_work);
   if (scheduled != nullptr) {
-    worker.set_takes_work(scheduled->is_up && scheduled->intake == schedule::Intake::kOpen);
+    worker.set_takes_work(scheduled->is_up && scheduled->intake == schedule::Intake::kOpen &&
+                          scheduled->duty == schedule::Duty::kServing);
     worker.set_budget_bytes(scheduled->memory_budget);
     worker.set_resident_bytes(schedule::resident_bytes(*scheduled));
     fill_instances(*scheduled, worker);

@@ -123,6 +123,18 @@ void add_fleet_families(const metrics::FleetState& fleet, std::vector<MetricFami
   families.push_back(std::move(by_kind));
   metrics::add_sample(families.emplace_back(metrics::pulled_family("shoal_requests_quarantined")),
                       count(fleet.quarantined_requests));
+  MetricFamily wanted = metrics::pulled_family("shoal_workers_wanted");
+  MetricFamily steps = metrics::pulled_family("shoal_scaling_steps_total");
+  MetricFamily takeovers = metrics::pulled_family("shoal_spare_takeovers_total");
+  for (const auto& [kind, scale] : fleet.scales) {
+    metrics::add_sample(wanted, static_cast<double>(scale.wanted), {{"kind", kind}});
+    metrics::add_sample(steps, static_cast<double>(scale.ups), {{"kind", kind}, {"direction", "up"}});
+    metrics::add_sample(steps, static_cast<double>(scale.downs), {{"kind", kind}, {"direction", "down"}});
+    metrics::add_sample(takeovers, static_cast<double>(scale.takeovers), {{"kind", kind}});
+  }
+  for (MetricFamily* family : {&wanted, &steps, &takeovers}) {
+    families.push_back(std::move(*family));
+  }
   MetricFamily breakers = metrics::pulled_family("shoal_breaker_state");
   MetricFamily opened = metrics::pulled_family("shoal_breaker_opened_total");
   for (const metrics::FleetState::Breaker& breaker : fleet.breakers) {

@@ -22,10 +22,27 @@ TEST(BrowserList, DefaultGivesWebnnABrowserOfItsOwn) {
 
 TEST(BrowserList, RefusesByKeyWhatIsWrong) {
   for (const char* text :
-       {"", "kind", "kind=a,count=0", "count=999", "backends=cuda", "backends=wasm+wasm", "colour=red"}) {
+       {"", "kind", "kind=a,count=0", "count=999", "count=0", "max=0", "min=2,max=1", "count=3,max=2", "min=2,count=1",
+        "count=200,spares=57", "spares=-1", "backends=cuda", "backends=wasm+wasm", "colour=red"}) {
     EXPECT_EQ(parse_browsers(text).error().param, "pool.browsers") << text;
   }
   EXPECT_NE(parse_browsers("colour=red").error().message.find("allowed: kind, count"), std::string::npos);
+}
+
+TEST(BrowserList, AGroupHasSlotsForAllThatItMayBecome) {
+  const auto numbers = [](const char* text) {
+    const auto groups = parse_browsers(text);
+    EXPECT_TRUE(groups) << text;
+    const pool::BrowserGroup group = groups ? groups->at(0) : pool::BrowserGroup{};
+    return std::vector{pool::least_of(group), group.count, pool::most_of(group), group.spares,
+                       pool::slot_count_of(group)};
+  };
+  using Numbers = std::vector<std::uint32_t>;
+  EXPECT_EQ(numbers("count=3"), (Numbers{3, 3, 3, 0, 3}));
+  EXPECT_EQ(numbers("max=4"), (Numbers{1, 1, 4, 0, 4}));
+  EXPECT_EQ(numbers("min=2,max=4"), (Numbers{2, 2, 4, 0, 4}));
+  EXPECT_EQ(numbers("min=0,count=0,max=2,spares=1"), (Numbers{0, 0, 2, 1, 3}));
+  EXPECT_EQ(slots_of(*parse_browsers("max=2,spares=1;count=1")).back().first, "headless_shell/3");
 }
 
 TEST(BrowserList, AGroupSaysWhereItsProgramsAre) {
