@@ -18,6 +18,7 @@ namespace shoal::app {
 namespace {
 
 constexpr std::uint64_t kMaxBrowsers = 256;
+constexpr std::uint32_t kMaxTabs = 16;  // in one browser
 
 // Where the next separator stands, outside of JSON: what is between braces is one value.
 std::size_t find_separator(std::string_view text, char separator) {
@@ -138,6 +139,7 @@ const std::vector<Key>& keys() {
       {"count", false, [](Group& group, Text value) { return apply_number(group.count, "count", value, 0); }},
       {"min", false, [](Group& group, Text value) { return apply_number(group.min.emplace(), "min", value, 0); }},
       {"max", false, [](Group& group, Text value) { return apply_number(group.max.emplace(), "max", value, 1); }},
+      {"tabs", false, [](Group& group, Text value) { return apply_number(group.tabs, "tabs", value, 1); }},
       {"spares", false, [](Group& group, Text value) { return apply_number(group.spares, "spares", value, 0); }},
       {"backends", false, [](Group& group, Text value) { return apply_backends(group.backends, value); }},
       {"threads", false, [](Group& group, Text value) { return apply_number(group.threads, "threads", value, 0); }},
@@ -218,6 +220,15 @@ Status check_together(const pool::BrowserGroup& group, const std::vector<const K
   }
   if (kind.is_remote && !group.cpus.empty()) {
     return refuse("cpus are of this machine: not for kind=remote");
+  }
+  if (group.tabs > kMaxTabs) {
+    return refuse(fmt::format("tabs: at most {}, got {}", kMaxTabs, group.tabs));
+  }
+  if (group.tabs > 1 && !kind.shares_tabs) {
+    return refuse(fmt::format("tabs: the driver of '{}' does not serve several tabs of one browser apart", group.kind));
+  }
+  if (group.tabs > 1 && (group.spares > 0 || pool::least_of(group) != pool::most_of(group))) {
+    return refuse("tabs: not with min, max or spares: the number of such browsers is fixed");
   }
   if (group.headed && !kind.can_be_headed) {
     return refuse(fmt::format("headed: '{}' has no window to show", group.kind));

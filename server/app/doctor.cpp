@@ -104,6 +104,7 @@ class Examination {
     group.count = 1;
     group.min = group.max = std::nullopt;
     group.spares = 0;
+    group.tabs = 1;
     group.backends.assign(kBackends.begin(), kBackends.end());
     config_.groups = {std::move(group)};
     bool is_done = false;

@@ -42,15 +42,17 @@ Duty BrowserGroups::first_duty(const BrowserGroup& group, std::uint32_t number) 
 
 void BrowserGroups::add(const BrowserGroup& group, const ScalingLimits& limits, std::vector<Slot*> slots) {
   ScalingLimits own = limits;
-  own.min = least_of(group);
-  own.max = most_of(group);
+  own.min = least_of(group) * group.tabs;
+  own.max = most_of(group) * group.tabs;
   for (const Slot* slot : slots) {
     if (slot->duty() != Duty::kServing) {
       listener_.slot_assigned(slot->spec().name, slot->duty());
     }
   }
-  groups_.push_back(
-      {.kind = group.kind, .spares = group.spares, .scaling = Scaling(own, group.count), .slots = std::move(slots)});
+  groups_.push_back({.kind = group.kind,
+                     .spares = group.spares,
+                     .scaling = Scaling(own, group.count * group.tabs),
+                     .slots = std::move(slots)});
 }
 
 void BrowserGroups::check(TimePoint now) {

@@ -37,7 +37,7 @@ class BrowserGroups final : public WorkerListener {
   BrowserGroups(boost::asio::any_io_executor executor, WorkerListener& listener);
   ~BrowserGroups() override;
 
-  // What a slot is for at the start: `number` counts within the group.
+  // What the slots of a browser are for at the start: `number` counts the group's browsers.
   static schedule::Duty first_duty(const BrowserGroup& group, std::uint32_t number);
   // The slots of one group, in the order of their numbers; they outlive this.
   void add(const BrowserGroup& group, const ScalingLimits& limits, std::vector<Slot*> slots);
@@ -53,6 +53,7 @@ class BrowserGroups final : public WorkerListener {
   // What is known of it is expected of those slots of its group that never had one.
   void worker_ready(Worker& worker) override;
   void worker_worn(const std::string& slot) override { listener_.worker_worn(slot); }
+  void worker_resumed(const std::string& slot) override { listener_.worker_resumed(slot); }
   void worker_lost(const std::string& slot, const std::string& reason) override;
   void slot_assigned(const std::string& slot, schedule::Duty duty) override { listener_.slot_assigned(slot, duty); }
 

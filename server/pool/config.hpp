@@ -25,6 +25,7 @@ struct BrowserGroup {
   std::uint32_t count = 1;                // at the start
   std::optional<std::uint32_t> min = {};  // never fewer by themselves; as `count` by default
   std::optional<std::uint32_t> max = {};  // never more; as `count` by default
+  std::uint32_t tabs = 1;                 // of each browser: each is a worker of its own
   std::uint32_t spares = 0;               // besides: with the models loaded, and without work
   std::vector<Backend> backends = {kBackends.begin(), kBackends.end()};  // allowed here
   std::uint32_t threads = 0;                 // of each wasm engine; 0 = the machine's cores divided by all browsers
@@ -43,8 +44,9 @@ struct BrowserGroup {
 
 inline std::uint32_t least_of(const BrowserGroup& group) { return group.min.value_or(group.count); }
 inline std::uint32_t most_of(const BrowserGroup& group) { return group.max.value_or(group.count); }
-// Slots that the group has from the start, dormant ones with them.
-inline std::uint32_t slot_count_of(const BrowserGroup& group) { return most_of(group) + group.spares; }
+// Browsers that the group has from the start, dormant ones with them; each of their tabs is a slot.
+inline std::uint32_t browser_count_of(const BrowserGroup& group) { return most_of(group) + group.spares; }
+inline std::uint32_t slot_count_of(const BrowserGroup& group) { return browser_count_of(group) * group.tabs; }
 
 // Devices that join by URL.
 struct JoinConfig {

@@ -59,7 +59,7 @@ class Device {
   void drain(const std::string& reason);
   void resume();
   // None of its processes is here.
-  [[nodiscard]] static pid_t root_pid() { return 0; }
+  [[nodiscard]] static pid_t kill_pid() { return 0; }
   // Runs that it was given since the last call.
   std::uint64_t take_runs();
 

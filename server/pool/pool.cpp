@@ -9,16 +9,15 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <csignal>
-#include <map>
 #include <thread>
 #include <utility>
 
 #include "server/net/deadline.hpp"
 #include "server/net/task_group.hpp"
-#include "server/pool/browser_spec.hpp"
 #include "server/pool/home_lock.hpp"
 #include "server/pool/reception.hpp"
 #include "server/pool/slot.hpp"
+#include "server/pool/slot_specs.hpp"
 #include "server/webdriver/process_tree.hpp"
 
 namespace shoal::pool {
@@ -145,8 +144,6 @@ class Pool::Body {
 
  private:
   Status make_slots();
-  Status make_slot(const BrowserGroup& group, std::uint32_t number, std::uint32_t threads,
-                   const webdriver::MachineFacts& machine, schedule::Duty duty);
 
   void note(const BreakerView& view, BreakerState from) {
     events_.record({.slot = {},
@@ -262,61 +259,24 @@ class Pool::Body {
 };
 
 Status Pool::Body::make_slots() {
-  const webdriver::MachineFacts machine = webdriver::read_machine_facts();
-  const CpuList allowed = allowed_cpus();
-  std::uint32_t total = 0;
-  std::uint32_t serving = 0;  // at most, at once: spares compute nothing
-  for (const BrowserGroup& group : config_.groups) {
-    total += slot_count_of(group);
-    serving += most_of(group);
-    if (!std::ranges::includes(allowed, group.cpus)) {
-      return fail(Code::kInvalidArgument,
-                  fmt::format("cpus={}: this process may use {}", cpu_list_text(group.cpus), cpu_list_text(allowed)),
-                  "cpus");
-    }
+  Result<std::vector<std::vector<SlotSpec>>> specs = slot_specs_of(config_, agent_url_);
+  if (!specs) {
+    return fail(std::move(specs.error()));
   }
-  const std::uint32_t cores = std::max(1U, static_cast<std::uint32_t>(allowed.size()));
-  const std::uint32_t share = std::max(1U, cores / std::max(1U, serving));
-  std::map<std::string, std::uint32_t> numbers;  // groups of one kind share its numbering
-  for (const BrowserGroup& group : config_.groups) {
+  for (std::size_t at = 0; at < specs->size(); ++at) {
     std::vector<Slot*> own;
-    for (std::uint32_t number = 0; number < slot_count_of(group); ++number) {
-      BrowserGroup pinned = group;
-      if (config_.pins_cpus && group.cpus.empty()) {
-        pinned.cpus = part_of(allowed, slots_.size(), total);
-      }
-      const auto size = static_cast<std::uint32_t>(pinned.cpus.size());
-      const std::uint32_t usual = size > 0 ? size : share;
-      const Status made = make_slot(pinned, numbers[group.kind]++, group.threads == 0 ? usual : group.threads, machine,
-                                    BrowserGroups::first_duty(group, number));
-      if (!made) {
-        return fail(made.error());
-      }
+    Slot* host = nullptr;
+    for (SlotSpec& spec : specs->at(at)) {
+      gate_.add(spec.name, spec.breaker);
+      reception_.origins.push_back(origin_of(spec.agent_url));
+      host = spec.tab == 0 ? nullptr : host;
+      slots_.push_back(
+          std::make_unique<Slot>(executor_, tasks_, config_, std::move(spec), gate_, groups_, events_, log_, host));
       own.push_back(slots_.back().get());
+      host = host == nullptr ? own.back() : host;
     }
-    groups_.add(group, config_.scaling, std::move(own));
+    groups_.add(config_.groups[at], config_.scaling, std::move(own));
   }
-  return {};
-}
-
-Status Pool::Body::make_slot(const BrowserGroup& group, std::uint32_t number, std::uint32_t threads,
-                             const webdriver::MachineFacts& machine, schedule::Duty duty) {
-  const std::string& agent_url = group.agent_url.empty() ? agent_url_ : group.agent_url;
-  Result<webdriver::BrowserSpec> browser = browser_spec_of(group, number, config_, machine, agent_url);
-  if (!browser) {
-    return fail(std::move(browser.error()));
-  }
-  SlotSpec spec{.name = fmt::format("{}/{}", group.kind, number),
-                .kind = group.kind,
-                .backends = group.backends,
-                .threads = threads,
-                .agent_url = agent_url,
-                .breaker = breaker_key_of(group, config_, machine, *browser),
-                .browser = *std::move(browser),
-                .duty = duty};
-  gate_.add(spec.name, spec.breaker);
-  reception_.origins.push_back(origin_of(agent_url));
-  slots_.push_back(std::make_unique<Slot>(executor_, tasks_, config_, std::move(spec), gate_, groups_, events_, log_));
   return {};
 }
 
@@ -360,7 +320,7 @@ Status Pool::set_memory_limit(std::string_view slot, std::uint64_t bytes) {
 }
 Status Pool::kill(std::string_view slot) {
   pid_t root = 0;
-  if (Status status = body_->with_slot(slot, [&root](auto& found) { return root = found.root_pid(), true; }); !status) {
+  if (Status status = body_->with_slot(slot, [&root](auto& found) { return root = found.kill_pid(), true; }); !status) {
     return status;
   }
   if (root <= 0) {

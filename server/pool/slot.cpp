@@ -25,10 +25,16 @@ SlotTiming timing_of(const PoolConfig& config) {
           .mend_timeout = config.mend_timeout};
 }
 
+webdriver::BrowserSpec browser_of(const webdriver::BrowserSpec& spec, const webdriver::Browser* host) {
+  return host == nullptr
+             ? spec
+             : webdriver::BrowserSpec{.name = spec.name, .capabilities = {}, .driver = webdriver::TabSpec{host}};
+}
+
 }  // namespace
 
 Slot::Slot(asio::any_io_executor executor, net::TaskGroup& tasks, const PoolConfig& config, SlotSpec spec,
-           StartGate& gate, WorkerListener& listener, EventLog& events, Log log)
+           StartGate& gate, WorkerListener& listener, EventLog& events, Log log, Slot* host)
     : tasks_(tasks),
       config_(config),
       gate_(gate),
@@ -38,8 +44,14 @@ Slot::Slot(asio::any_io_executor executor, net::TaskGroup& tasks, const PoolConf
       events_(events),
       log_(log.with("slot", spec_.name)),
       fsm_(timing_of(config), spec_.duty),
-      browser_(executor, spec_.browser, log_),
-      wake_(executor) {}
+      host_(host),
+      browser_(executor, browser_of(spec_.browser, host == nullptr ? nullptr : &host->browser_), log_),
+      wake_(executor) {
+  set_memory_limit(config.wear.max_memory_bytes);
+  if (host_ != nullptr) {
+    host_->tabs_.push_back(this);
+  }
+}
 
 Slot::~Slot() = default;
 
@@ -47,6 +59,9 @@ asio::awaitable<void> Slot::run() {
   for (;;) {
     const SlotFsm::Action action = fsm_.next(Clock::now());
     // A browser that is there is not started.
+    if (action == SlotFsm::Action::kLaunch && waits_for_host()) {
+      continue;
+    }
     if (action == SlotFsm::Action::kLaunch && !fsm_.is_mending()) {
       gate_.ask(spec_.name, fsm_.is_restart());
       if (!gate_.may_begin(spec_.name, Clock::now())) {
@@ -95,6 +110,9 @@ asio::awaitable<void> Slot::launch() {
     opened = co_await mend();
     mends_now_ = false;
   }
+  if (!opened && !fsm_.closing() && waits_for_host()) {
+    co_return;
+  }
   if (!opened && !fsm_.closing()) {
     opened = co_await browser_.open(page_url(), launch_began_ + config_.launch_timeout);
   }
@@ -134,6 +152,7 @@ asio::awaitable<Status> Slot::mend() {
   }
   fsm_.mend_failed();
   rung_ = std::max(rung_, Teardown::kBrowser);
+  lose_tabs();
   const TimePoint deadline = Clock::now() + config_.close_timeout;
   if (const Status dropped = co_await browser_.drop(deadline); !dropped) {
     rung_ = std::max(rung_, Teardown::kAll);
@@ -173,6 +192,9 @@ asio::awaitable<void> Slot::watch_driver() {
 asio::awaitable<void> Slot::tear_down() {
   const TimePoint deadline = Clock::now() + config_.close_timeout;
   token_.clear();
+  if (fsm_.teardown() >= Teardown::kBrowser) {
+    lose_tabs();
+  }
   switch (fsm_.teardown()) {
     case Teardown::kPage:
     case Teardown::kTab:
@@ -196,7 +218,7 @@ asio::awaitable<void> Slot::tear_down() {
 }
 
 void Slot::check_turn(TimePoint now) {
-  if (fsm_.state() == SlotState::kWaiting && gate_.may_begin(spec_.name, now)) {
+  if (fsm_.state() == SlotState::kWaiting && (is_hostless_ ? host_->has_browser() : gate_.may_begin(spec_.name, now))) {
     fsm_.take_turn();
     wake_.cancel();
   }
@@ -229,7 +251,7 @@ void Slot::check(TimePoint now) {
     wake_.cancel();
     return;
   }
-  if (!recycle_reason_.empty()) {
+  if (!recycle_reason_.empty() && are_tabs_idle()) {
     recycle(std::exchange(recycle_reason_, {}));
   }
 }
@@ -269,6 +291,11 @@ bool Slot::recycle_when_idle(const std::string& reason) {
     return recycle(reason);
   }
   recycle_reason_ = reason;
+  for (const Slot* tab : tabs_) {
+    if (tab->session_ != nullptr) {
+      listener_.worker_worn(tab->spec_.name);
+    }
+  }
   return true;
 }
 
@@ -278,7 +305,7 @@ void Slot::drain(const std::string& reason) {
 }
 
 void Slot::resume() {
-  recycle_reason_.clear();
+  forget_recycle();
   fsm_.resume();
   note();
 }

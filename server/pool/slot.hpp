@@ -10,6 +10,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "server/core/log.hpp"
 #include "server/net/task_group.hpp"
@@ -34,13 +35,15 @@ struct SlotSpec {
   BreakerKey breaker;
   webdriver::BrowserSpec browser;
   schedule::Duty duty = schedule::Duty::kServing;  // at first
+  std::uint32_t tab = 0;                           // of its browser: 0 has the browser, the others are tabs beside it
+  std::uint32_t tabs = 1;                          // of that browser
 };
 
 class Slot {
  public:
-  // All references outlive the slot.
+  // All references outlive the slot; so does `host`, who has the browser that this slot is a tab of.
   Slot(boost::asio::any_io_executor executor, net::TaskGroup& tasks, const PoolConfig& config, SlotSpec spec,
-       StartGate& gate, WorkerListener& listener, EventLog& events, Log log);
+       StartGate& gate, WorkerListener& listener, EventLog& events, Log log, Slot* host = nullptr);
   Slot(const Slot&) = delete;
   Slot& operator=(const Slot&) = delete;
   ~Slot();
@@ -95,10 +98,13 @@ class Slot {
   [[nodiscard]] const SlotSpec& spec() const { return spec_; }
   [[nodiscard]] SlotView view() const;
   [[nodiscard]] bool closed() const { return fsm_.state() == SlotState::kClosed; }
-  // Root of the browser's process tree; 0 without one.
+  // Root of the browser's process tree; 0 without one, and of a tab: the tree is counted once.
   [[nodiscard]] pid_t root_pid() const { return browser_.root_pid(); }
   void set_memory(std::uint64_t bytes);
-  void set_memory_limit(std::uint64_t bytes) { wear_.max_memory_bytes = bytes; }
+  // Likewise; of a tab the one that it is in.
+  [[nodiscard]] pid_t kill_pid() const { return host_ == nullptr ? root_pid() : host_->root_pid(); }
+  // Of one worker: a browser may take as much for each of its tabs.
+  void set_memory_limit(std::uint64_t bytes) { wear_.max_memory_bytes = bytes * spec_.tabs; }
 
  private:
   boost::asio::awaitable<void> launch();
@@ -110,6 +116,16 @@ class Slot {
   boost::asio::awaitable<void> watch_driver();
   // Ends the wait for an agent whose page is gone.
   boost::asio::awaitable<void> ask_driver(TimePoint broken_at);
+  // Of the slot that has the browser: whether tabs can be opened in it.
+  [[nodiscard]] bool has_browser() const;
+  // A launch has to wait for the host's browser.
+  bool waits_for_host();
+  // The browser goes: so do its tabs.
+  void lose_tabs();
+  void host_lost(const std::string& reason, Loss loss);
+  [[nodiscard]] bool are_tabs_idle() const;
+  // Nobody waits any more for this slot and its tabs to be idle.
+  void forget_recycle();
   // Takes the session away from the dispatcher; the machine is told by the caller.
   void release(std::uint16_t close_code, const std::string& reason);
   // Tells the event log when the machine's state is another than it was last time; `why` where the change has a reason
@@ -129,6 +145,9 @@ class Slot {
   EventLog& events_;
   Log log_;
   SlotFsm fsm_;
+  Slot* host_;
+  std::vector<Slot*> tabs_;   // beside this one, in its browser
+  bool is_hostless_ = false;  // it waits for the host's browser, not for its turn
   webdriver::Browser browser_;
   boost::asio::steady_timer wake_;
   std::shared_ptr<AgentSession> session_;

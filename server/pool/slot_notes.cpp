@@ -54,7 +54,8 @@ void Slot::tell_gate(bool was_connected) {
     const TimePoint now = Clock::now();
     const Loss loss = fsm_.loss();
     has_lived_ = has_lived_ || (was_connected && now - connected_at_ >= config_.stable_after);
-    if (loss == Loss::kMismatch || loss == Loss::kRecycled || loss == Loss::kRetired || loss == Loss::kClosing) {
+    if (loss == Loss::kMismatch || loss == Loss::kRecycled || loss == Loss::kRetired || loss == Loss::kClosing ||
+        host_ != nullptr) {
       gate_.withdrew(spec_.name);
     } else if (has_lived_) {
       gate_.lived(spec_.name, now);
@@ -68,7 +69,7 @@ void Slot::tell_gate(bool was_connected) {
 }
 
 void Slot::note_loss(Event& event) {
-  recycle_reason_.clear();  // it gets another browser anyway
+  forget_recycle();  // it gets another browser anyway
   event.reason = fsm_.reason();
   event.loss = fsm_.loss();
   event.rung = teardown_name(fsm_.teardown());

@@ -15,9 +15,12 @@ using nlohmann::json;
 namespace {
 
 std::unique_ptr<Driver> make_driver(const asio::any_io_executor& executor,
-                                    std::variant<LocalDriverSpec, RemoteEndSpec> spec, const Log& log) {
+                                    std::variant<LocalDriverSpec, RemoteEndSpec, TabSpec> spec, const Log& log) {
   if (auto* local = std::get_if<LocalDriverSpec>(&spec)) {
     return std::make_unique<LocalDriver>(executor, std::move(*local), log);
+  }
+  if (const auto* tab = std::get_if<TabSpec>(&spec)) {
+    return std::make_unique<SharedDriver>(*tab);
   }
   return std::make_unique<RemoteEnd>(executor, std::get<RemoteEndSpec>(std::move(spec)), log);
 }
@@ -39,6 +42,7 @@ std::optional<Endpoint> devtools_of(const Session& session) {
 Browser::Browser(asio::any_io_executor executor, BrowserSpec spec, Log log)
     : name_(std::move(spec.name)),
       capabilities_(std::move(spec.capabilities)),
+      host_(std::holds_alternative<TabSpec>(spec.driver) ? std::get<TabSpec>(spec.driver).host : nullptr),
       driver_(make_driver(executor, std::move(spec.driver), log)),
       stopped_(executor, TimePoint::max()) {}
 
@@ -58,6 +62,10 @@ asio::awaitable<Status> Browser::open(std::string url, TimePoint deadline) {
     co_return fail(std::move(endpoint.error()));
   }
   endpoint_ = *std::move(endpoint);
+  if (host_ != nullptr) {
+    devtools_ = host_->devtools();
+    capabilities_ = attached_capabilities(authority_of(*devtools_));
+  }
   const auto value = co_await send(new_session(capabilities_), deadline);
   if (!value) {
     co_return fail(Error(value.error()).with("starting " + name_));
@@ -68,8 +76,24 @@ asio::awaitable<Status> Browser::open(std::string url, TimePoint deadline) {
   }
   session_id_ = session->id;
   driver_->session_opened(session->id);
-  devtools_ = root_pid() == 0 ? std::nullopt : devtools_of(*session);
   version_ = session->browser_name + " " + session->browser_version;
+  targets_.clear();
+  if (host_ != nullptr) {
+    co_return co_await new_tab(std::move(url), deadline);
+  }
+  devtools_ = root_pid() == 0 ? std::nullopt : devtools_of(*session);
+  co_return co_await enter(std::move(url), deadline);
+}
+
+asio::awaitable<Status> Browser::enter(std::string url, TimePoint deadline) {
+  if (devtools_) {
+    const auto handle = co_await send(get_window(*session_id_), deadline);
+    const auto target = handle ? parse_window(*handle) : Result<std::string>(fail(handle.error()));
+    if (!target) {
+      co_return fail(Error(target.error()).with("asking for the first tab"));
+    }
+    targets_ = {*target};
+  }
   url_ = url;
   const auto opened = co_await send(navigate(*session_id_, url), deadline);
   co_return opened ? Status() : fail(Error(opened.error()).with("opening the agent page"));
@@ -89,21 +113,18 @@ asio::awaitable<Status> Browser::new_tab(std::string url, TimePoint deadline) {
     co_return fail(Code::kUnavailable, "no tabs to change");
   }
   const Client devtools(*devtools_);
-  const auto before = co_await devtools.fetch(list_targets(), deadline);
-  const auto old = before ? parse_targets(*before) : Result<std::vector<std::string>>(fail(before.error()));
-  if (!old) {
-    co_return fail(old.error());
-  }
   const auto made = co_await devtools.fetch(new_target(), deadline);
   const auto tab = made ? parse_target(*made) : Result<std::string>(fail(made.error()));
   if (!tab) {
     co_return fail(tab.error());
   }
+  targets_.push_back(*tab);
   // Before any command that the driver would first ask the lost page about.
-  for (const std::string& target : *old) {
-    if (const auto closed = co_await devtools.fetch(close_target(target), deadline); !closed) {
+  while (targets_.size() > 1) {
+    if (const auto closed = co_await devtools.fetch(close_target(targets_.front()), deadline); !closed) {
       co_return fail(Error(closed.error()).with("closing the lost tab"));
     }
+    targets_.erase(targets_.begin());
   }
   if (const auto switched = co_await send(switch_to_window(*session_id_, *tab), deadline); !switched) {
     co_return fail(Error(switched.error()).with("switching to the new tab"));
@@ -124,6 +145,10 @@ asio::awaitable<Status> Browser::page_lives(TimePoint deadline) {
 }
 
 asio::awaitable<Status> Browser::drop(TimePoint deadline) {
+  if (host_ != nullptr) {
+    co_await leave(deadline);
+    co_return Status();
+  }
   if (!session_id_) {
     co_return fail(Code::kUnavailable, "no session to end");
   }
@@ -142,7 +167,24 @@ asio::awaitable<Status> Browser::drop(TimePoint deadline) {
   co_return deleted || deleted.error().code == Code::kNotFound ? Status() : fail(deleted.error());
 }
 
+asio::awaitable<void> Browser::leave(TimePoint deadline) {
+  const std::vector<std::string> targets = std::exchange(targets_, {});
+  const std::optional<std::string> session_id = std::exchange(session_id_, std::nullopt);
+  if (!host_->has_tabs()) {
+    co_return;  // the browser has gone, and all of its tabs
+  }
+  for (const std::string& target : targets) {
+    static_cast<void>(co_await Client(*devtools_).fetch(close_target(target), deadline));
+  }
+  if (session_id) {
+    static_cast<void>(co_await Client(endpoint_).send(delete_session(*session_id), deadline));
+  }
+}
+
 asio::awaitable<void> Browser::end(TimePoint deadline) {
+  if (host_ != nullptr) {
+    co_await leave(deadline);
+  }
   session_id_.reset();
   co_await driver_->end(deadline);
 }

@@ -39,6 +39,7 @@ std::vector<BrowserKind> make_kinds() {
                        .port_words = kChromedriverPort,
                        // Its drivers switch logging on; without a name the log would grow beside the binary.
                        .environment = {{"CHROME_LOG_FILE", "{profile}/chrome.log"}},
+                       .shares_tabs = true,
                        .browser_name = "chrome",
                        .options_key = "goog:chromeOptions",
                        .headless_arguments = {"--headless=new"},
@@ -61,6 +62,7 @@ std::vector<BrowserKind> make_kinds() {
   chrome.browser_path = chrome.driver_path = chrome.installed_by = {};
   BrowserKind edge = chrome;
   edge.name = "edge";
+  edge.shares_tabs = false;  // not tried
   edge.browser_name = "MicrosoftEdge";
   edge.options_key = "ms:edgeOptions";
 

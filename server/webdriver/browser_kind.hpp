@@ -47,6 +47,7 @@ struct BrowserKind {
   bool can_be_headed = true;
   bool needs_no_sandbox = false;  // also when not root
   bool driver_reaps = true;       // waits for a browser that ended otherwise than by its own doing
+  bool shares_tabs = false;       // its driver takes several sessions on one browser
   bool is_remote = false;         // somebody else's: found by URL, nothing of it runs here
   // The session: browserName, where its options stand, and what makes them.
   std::string_view browser_name = {};

@@ -59,11 +59,12 @@ Command set_timeouts(std::string_view session_id, SessionTimeouts timeouts) {
 Command get_url(std::string_view session_id) { return {"GET", session_path(session_id, "/url"), {}}; }
 Command get_timeouts(std::string_view session_id) { return {"GET", session_path(session_id, "/timeouts"), {}}; }
 
+Command get_window(std::string_view session_id) { return {"GET", session_path(session_id, "/window"), {}}; }
+
 Command switch_to_window(std::string_view session_id, std::string_view handle) {
   return {"POST", session_path(session_id, "/window"), json{{"handle", handle}}.dump()};
 }
 
-Command list_targets() { return {"GET", "/json/list", {}}; }
 // Since Chromium 111 by PUT only.
 Command new_target() { return {"PUT", "/json/new?about:blank", {}}; }
 Command close_target(std::string_view target_id) { return {"GET", fmt::format("/json/close/{}", target_id), {}}; }
@@ -87,20 +88,15 @@ Result<std::string> parse_target(std::string_view body) {
   return id;
 }
 
-Result<std::vector<std::string>> parse_targets(std::string_view body) {
-  constexpr std::size_t kMaxTargets = 64;
-  const json answer = json::parse(body, nullptr, false);
-  if (!answer.is_array()) {
-    return fail(Code::kUnavailable, "the browser's DevTools gave no list of targets");
+Result<std::string> parse_window(const json& value) {
+  if (!value.is_string() || !is_safe_id(value.get_ref<const std::string&>())) {
+    return fail(Code::kUnavailable, "the driver gave no usable window handle");
   }
-  std::vector<std::string> ids;
-  for (const json& target : answer) {
-    std::string id = target.is_object() ? text_member(target, "id") : std::string();
-    if (is_safe_id(id) && text_member(target, "type") == "page" && ids.size() < kMaxTargets) {
-      ids.push_back(std::move(id));
-    }
-  }
-  return ids;
+  return value.get<std::string>();
+}
+
+json attached_capabilities(const std::string& debugger) {
+  return {{"pageLoadStrategy", "none"}, {"goog:chromeOptions", {{"debuggerAddress", debugger}}}};
 }
 
 Result<json> parse_response(int http_status, std::string_view body) {

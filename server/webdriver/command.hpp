@@ -6,7 +6,6 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "engine/core/result.hpp"
 
@@ -31,6 +30,7 @@ Command navigate(std::string_view session_id, std::string_view url);
 Command get_url(std::string_view session_id);
 // Makes `handle` the window of the commands that follow.
 Command switch_to_window(std::string_view session_id, std::string_view handle);
+Command get_window(std::string_view session_id);
 Command set_timeouts(std::string_view session_id, SessionTimeouts timeouts);
 Command get_timeouts(std::string_view session_id);
 
@@ -41,12 +41,15 @@ Result<nlohmann::json> parse_response(int http_status, std::string_view body);
 
 // Of a Chromium, to its DevTools; their answers are no WebDriver answers.
 // https://chromedevtools.github.io/devtools-protocol/#endpoints
-Command list_targets();
 Command new_target();
 Command close_target(std::string_view target_id);
-// The ids of the pages in the answer to list_targets(), at most 64; of the one in the answer to new_target().
-Result<std::vector<std::string>> parse_targets(std::string_view body);
+// The id in the answer to new_target().
 Result<std::string> parse_target(std::string_view body);
+// The handle in the value of get_window()'s answer; chromedriver's are ids of targets.
+Result<std::string> parse_window(const nlohmann::json& value);
+// For new_session() of a chromedriver: another session on the browser whose DevTools are at `debugger`, "host:port".
+// What it opens is its own; its end leaves the browser.
+nlohmann::json attached_capabilities(const std::string& debugger);
 
 struct Session {
   std::string id;

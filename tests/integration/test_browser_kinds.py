@@ -90,7 +90,7 @@ def test_a_webkit_page_has_threads(server):
     ("kind=firefox,browser_path=/nowhere/firefox", "/nowhere/firefox"),
     ("kind=firefox", "scripts/install_browsers.sh firefox"),
     ("kind=remote,url=https://grid", "http://host[:port][/path]"),
-    ("kind=chromium,colour=red", "allowed: kind, count, backends, threads, arguments, headed, browser_path"),
+    ("kind=chromium,colour=red", "allowed: kind, count, min, max, tabs, spares, backends, threads"),
     ("kind=headless_shell,headed=true", "no window"),
 ])
 def test_what_cannot_run_is_refused_at_the_start(tmp_path, browsers, named):

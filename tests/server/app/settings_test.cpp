@@ -21,9 +21,26 @@ TEST(BrowserList, DefaultGivesWebnnABrowserOfItsOwn) {
 }
 
 TEST(BrowserList, RefusesByKeyWhatIsWrong) {
-  for (const char* text :
-       {"", "kind", "kind=a,count=0", "count=999", "count=0", "max=0", "min=2,max=1", "count=3,max=2", "min=2,count=1",
-        "count=200,spares=57", "spares=-1", "backends=cuda", "backends=wasm+wasm", "colour=red"}) {
+  for (const char* text : {"",
+                           "kind",
+                           "kind=a,count=0",
+                           "count=999",
+                           "count=0",
+                           "max=0",
+                           "min=2,max=1",
+                           "count=3,max=2",
+                           "min=2,count=1",
+                           "count=200,spares=57",
+                           "spares=-1",
+                           "tabs=0",
+                           "tabs=17",
+                           "count=20,tabs=16",
+                           "tabs=2,max=3",
+                           "tabs=2,spares=1",
+                           "kind=firefox,tabs=2",
+                           "backends=cuda",
+                           "backends=wasm+wasm",
+                           "colour=red"}) {
     EXPECT_EQ(parse_browsers(text).error().param, "pool.browsers") << text;
   }
   EXPECT_NE(parse_browsers("colour=red").error().message.find("allowed: kind, count"), std::string::npos);
@@ -43,6 +60,8 @@ TEST(BrowserList, AGroupHasSlotsForAllThatItMayBecome) {
   EXPECT_EQ(numbers("min=2,max=4"), (Numbers{2, 2, 4, 0, 4}));
   EXPECT_EQ(numbers("min=0,count=0,max=2,spares=1"), (Numbers{0, 0, 2, 1, 3}));
   EXPECT_EQ(slots_of(*parse_browsers("max=2,spares=1;count=1")).back().first, "headless_shell/3");
+  EXPECT_EQ(slots_of(*parse_browsers("count=2,tabs=3")).back().first, "headless_shell/5");
+  EXPECT_NE(parse_browsers("kind=webkitgtk,tabs=2").error().message.find("tabs: "), std::string::npos);
 }
 
 TEST(BrowserList, AGroupSaysWhereItsProgramsAre) {

@@ -60,17 +60,16 @@ TEST(CommandTest, ASessionIdMustFitATarget) {
 }
 
 TEST(CommandTest, TargetsOfDevToolsMustFitATargetToo) {
-  const auto pages = parse_targets(
-      R"([{"id":"A1","type":"page"},{"id":"B2","type":"service_worker"},{"id":"../x","type":"page"},{"type":"page"},7])");
-  ASSERT_TRUE(pages);
-  EXPECT_EQ(*pages, std::vector<std::string>{"A1"});
   EXPECT_EQ(close_target("A1").target, "/json/close/A1");
   EXPECT_EQ(new_target().method, "PUT");
   EXPECT_EQ(*parse_target(R"({"id":"C3","type":"page"})"), "C3");
   for (const char* body : {"", "{}", "[]", "null", R"({"id":"a/b"})"}) {
     EXPECT_FALSE(parse_target(body)) << body;
   }
-  EXPECT_FALSE(parse_targets("Target is closing"));
+  EXPECT_EQ(*parse_window(json("A1")), "A1");
+  for (const char* value : {"7", "null", "{}", R"("")", R"("../x")"}) {
+    EXPECT_FALSE(parse_window(json::parse(value))) << value;
+  }
   const auto session = parse_session(
       json::parse(R"({"sessionId":"s","capabilities":{"goog:chromeOptions":{"debuggerAddress":"localhost:4711"}}})"));
   EXPECT_EQ(session->debugger, "localhost:4711");
