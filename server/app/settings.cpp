@@ -114,6 +114,9 @@ config::Schema schema_of(Settings& settings) {
   add("pool.memory_monitoring", "true", "true, false",
       "measure what the browsers' processes take, and replace those that take more than pool.memory_budget",
       into_bool(settings.memory_monitoring));
+  add("pool.accelerator_lease", "shared", "shared, exclusive",
+      "exclusive: webgpu and webnn each to one browser of this machine at a time, with all of its tabs",
+      into_choice(settings.accelerator_lease, {"shared", "exclusive"}));
   add("pool.cpu_pinning", "off", "off, auto",
       "auto: each browser without cpus=... keeps to an equal part of the CPUs, where there are as many as browsers",
       into_choice(settings.cpu_pinning, {"off", "auto"}));
@@ -213,6 +216,7 @@ Result<pool::PoolConfig> pool_config_of(const Settings& settings) {
                  : settings.adapter == "software" ? pool::AdapterPolicy::kSoftware
                                                   : pool::AdapterPolicy::kAuto;
   pool.monitors_memory = settings.memory_monitoring;
+  pool.leases_accelerators = settings.accelerator_lease == "exclusive";
   pool.pins_cpus = settings.cpu_pinning == "auto";
   pool.start_concurrency = settings.start_concurrency > 0
                                ? settings.start_concurrency

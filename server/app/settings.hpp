@@ -57,6 +57,7 @@ struct Settings {
   std::uint64_t recycle_runs = 0;
   bool memory_monitoring = true;
   std::string cpu_pinning;
+  std::string accelerator_lease;
   bool load_balancing = true;
   std::chrono::milliseconds recycle_age{};
 

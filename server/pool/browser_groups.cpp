@@ -28,8 +28,11 @@ GroupLoad load_of(const std::vector<Place>& places, std::uint64_t queued) {
 
 }  // namespace
 
-BrowserGroups::BrowserGroups(boost::asio::any_io_executor executor, WorkerListener& listener)
-    : executor_(std::move(executor)), listener_(listener), alive_(std::make_shared<BrowserGroups*>(this)) {}
+BrowserGroups::BrowserGroups(boost::asio::any_io_executor executor, WorkerListener& listener, bool leases_accelerators)
+    : executor_(std::move(executor)),
+      listener_(listener),
+      leases_accelerators_(leases_accelerators),
+      alive_(std::make_shared<BrowserGroups*>(this)) {}
 
 BrowserGroups::~BrowserGroups() { *alive_ = nullptr; }
 
@@ -103,7 +106,12 @@ void BrowserGroups::check(Group& group, TimePoint now, const schedule::Backlog& 
 
 void BrowserGroups::worker_ready(Worker& worker) {
   listener_.worker_ready(worker);
-  const WorkerState& state = worker.state();
+  WorkerState state = worker.state();
+  for (const Backend backend : {Backend::kWebgpu, Backend::kWebnn}) {
+    if (leases_accelerators_ && std::erase(state.backends, backend) > 0) {
+      state.why_not[backend] = "leased to " + state.slot;
+    }
+  }
   const auto name_of = [](const Slot* slot) -> const std::string& { return slot->spec().name; };
   for (const Group& group : groups_) {
     if (std::ranges::find(group.slots, state.slot, name_of) == group.slots.end()) {

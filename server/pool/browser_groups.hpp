@@ -33,8 +33,8 @@ struct GroupView {
 
 class BrowserGroups final : public WorkerListener {
  public:
-  // `listener` outlives this.
-  BrowserGroups(boost::asio::any_io_executor executor, WorkerListener& listener);
+  // `listener` outlives this. `leases_accelerators`: what one of a group has there, the others have not.
+  BrowserGroups(boost::asio::any_io_executor executor, WorkerListener& listener, bool leases_accelerators);
   ~BrowserGroups() override;
 
   // What the slots of a browser are for at the start: `number` counts the group's browsers.
@@ -75,6 +75,7 @@ class BrowserGroups final : public WorkerListener {
   WorkerListener& listener_;
   DemandOf demand_;
   std::vector<Group> groups_;
+  bool leases_accelerators_;
   bool is_stopped_ = false;
   // Checks that are posted to the lane look here before they touch this.
   std::shared_ptr<BrowserGroups*> alive_;

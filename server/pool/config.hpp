@@ -67,8 +67,9 @@ struct PoolConfig {
   std::string supervisor = "/proc/self/exe";  // run as `<supervisor> supervise ...`: webdriver/supervise.hpp
   std::string agent_build;  // hash of the agent bundle that is served; another one in a hello is refused
   AdapterPolicy adapter = AdapterPolicy::kAuto;
-  bool pins_cpus = false;       // groups without CPUs of their own share them equally
-  bool monitors_memory = true;  // of the processes; without, nothing is recycled for what they take
+  bool leases_accelerators = false;  // webgpu and webnn to one browser of this machine at a time
+  bool pins_cpus = false;            // groups without CPUs of their own share them equally
+  bool monitors_memory = true;       // of the processes; without, nothing is recycled for what they take
 
   std::size_t start_concurrency = 2;  // browsers that are being started at once
   BreakerLimits breaker;

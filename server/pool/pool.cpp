@@ -14,6 +14,7 @@
 
 #include "server/net/deadline.hpp"
 #include "server/net/task_group.hpp"
+#include "server/pool/accelerator_lease.hpp"
 #include "server/pool/home_lock.hpp"
 #include "server/pool/reception.hpp"
 #include "server/pool/slot.hpp"
@@ -49,6 +50,7 @@ class Pool::Body {
         gate_(config_.start_concurrency, config_.breaker,
               {.changed = [this](const BreakerView& view, BreakerState from) { note(view, from); },
                .freed = [this] { check_turns(); }}),
+        lease_(config_.leases_accelerators),
         devices_(config_, listener_, events_, log_),
         reception_{.config = config_,
                    .origins = {},
@@ -56,7 +58,7 @@ class Pool::Body {
                    .devices = devices_,
                    .log = log_,
                    .traffic = traffic_},
-        groups_(executor_, listener_) {}
+        groups_(executor_, listener_, config_.leases_accelerators) {}
   Body(const Body&) = delete;
   Body& operator=(const Body&) = delete;
 
@@ -249,6 +251,7 @@ class Pool::Body {
   net::WebSocket::Traffic traffic_;
   net::TaskGroup tasks_;
   StartGate gate_;
+  AcceleratorLease lease_;
   Devices devices_;
   Reception reception_;
   BrowserGroups groups_;
@@ -270,8 +273,8 @@ Status Pool::Body::make_slots() {
       gate_.add(spec.name, spec.breaker);
       reception_.origins.push_back(origin_of(spec.agent_url));
       host = spec.tab == 0 ? nullptr : host;
-      slots_.push_back(
-          std::make_unique<Slot>(executor_, tasks_, config_, std::move(spec), gate_, groups_, events_, log_, host));
+      slots_.push_back(std::make_unique<Slot>(executor_, tasks_, config_, std::move(spec), gate_, lease_, groups_,
+                                              events_, log_, host));
       own.push_back(slots_.back().get());
       host = host == nullptr ? own.back() : host;
     }

@@ -75,8 +75,7 @@ asio::awaitable<void> conduct(net::WebSocket& socket, Slot& slot, std::shared_pt
 asio::awaitable<void> begin_session(const Reception& reception, net::WebSocket& socket, Slot& slot,
                                     const agent::v1::Hello& hello) {
   auto session = std::make_shared<AgentSession>(socket, co_await asio::this_coro::executor, reception.config,
-                                                worker_state(slot.spec().name, slot.spec().backends, hello),
-                                                reception.log.with("slot", slot.spec().name));
+                                                slot.describe(hello), reception.log.with("slot", slot.spec().name));
   static_cast<void>(socket.send(welcome_to(slot, reception.config)));
   if (!slot.attach(session)) {
     socket.close(kCloseRefused, "the slot does not wait for an agent");

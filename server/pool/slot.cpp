@@ -34,10 +34,11 @@ webdriver::BrowserSpec browser_of(const webdriver::BrowserSpec& spec, const webd
 }  // namespace
 
 Slot::Slot(asio::any_io_executor executor, net::TaskGroup& tasks, const PoolConfig& config, SlotSpec spec,
-           StartGate& gate, WorkerListener& listener, EventLog& events, Log log, Slot* host)
+           StartGate& gate, AcceleratorLease& lease, WorkerListener& listener, EventLog& events, Log log, Slot* host)
     : tasks_(tasks),
       config_(config),
       gate_(gate),
+      lease_(lease),
       wear_(config.wear),
       spec_(std::move(spec)),
       listener_(listener),
@@ -94,7 +95,7 @@ asio::awaitable<void> Slot::run() {
 
 std::string Slot::page_url() const {
   std::string backends;
-  for (const Backend backend : spec_.backends) {
+  for (const Backend backend : granted_) {
     backends += (backends.empty() ? "" : ",") + std::string(backend_name(backend));
   }
   return fmt::format("{}?slot={}&token={}&backends={}", spec_.agent_url, percent_encoded(spec_.name), token_, backends);
@@ -104,6 +105,8 @@ asio::awaitable<void> Slot::launch() {
   launch_began_ = Clock::now();
   has_lived_ = false;
   token_ = random_hex(16);
+  // A remote end has accelerators of its own.
+  granted_ = is_local() ? lease_.take(browser_name(), spec_.backends) : spec_.backends;
   Status opened = fail(Code::kUnavailable, "nothing to mend");
   if (fsm_.is_mending()) {
     mends_now_ = true;
@@ -260,6 +263,9 @@ std::optional<std::string> Slot::worn(TimePoint now) const {
   if (session_ == nullptr || !recycle_reason_.empty() ||
       (fsm_.state() != SlotState::kReady && fsm_.state() != SlotState::kSpare)) {
     return std::nullopt;
+  }
+  if (const std::optional<Backend> backend = free_accelerator()) {
+    return fmt::format("takes {}, which no browser has any more", backend_name(*backend));
   }
   return wear_verdict(
       wear_,

@@ -14,6 +14,7 @@
 
 #include "server/core/log.hpp"
 #include "server/net/task_group.hpp"
+#include "server/pool/accelerator_lease.hpp"
 #include "server/pool/agent_session.hpp"
 #include "server/pool/config.hpp"
 #include "server/pool/event_log.hpp"
@@ -43,13 +44,17 @@ class Slot {
  public:
   // All references outlive the slot; so does `host`, who has the browser that this slot is a tab of.
   Slot(boost::asio::any_io_executor executor, net::TaskGroup& tasks, const PoolConfig& config, SlotSpec spec,
-       StartGate& gate, WorkerListener& listener, EventLog& events, Log log, Slot* host = nullptr);
+       StartGate& gate, AcceleratorLease& lease, WorkerListener& listener, EventLog& events, Log log,
+       Slot* host = nullptr);
   Slot(const Slot&) = delete;
   Slot& operator=(const Slot&) = delete;
   ~Slot();
 
   // The slot's life, from the first launch to closed.
   boost::asio::awaitable<void> run();
+
+  // What the agent that says this can do here. Others may have the accelerators that it could not use.
+  [[nodiscard]] WorkerState describe(const agent::v1::Hello& hello);
 
   // Whether the agent that says this may come in: an Error's message is the close reason. A mismatch of protocol or
   // build counts against the slot. The token is used up.
@@ -135,10 +140,18 @@ class Slot {
   // The same, for those who wait for their turn to start.
   void tell_gate(bool was_connected);
   [[nodiscard]] std::string page_url() const;
+  // Whether it could have more of the accelerators now than when its page was opened: which one.
+  [[nodiscard]] std::optional<Backend> free_accelerator() const;
+  // Neither of a remote end nor on its adapter.
+  [[nodiscard]] bool is_local() const { return !spec_.breaker.adapter.empty(); }
+  // Of the lease: the slot that has the browser.
+  [[nodiscard]] const std::string& browser_name() const { return host_ == nullptr ? spec_.name : host_->spec_.name; }
 
   net::TaskGroup& tasks_;
   const PoolConfig& config_;
   StartGate& gate_;
+  AcceleratorLease& lease_;
+  std::vector<Backend> granted_;  // of spec_.backends, to the page that is or will be there
   WearLimits wear_;
   SlotSpec spec_;
   WorkerListener& listener_;

@@ -41,6 +41,10 @@ void Slot::note(const std::string& why) {
   if (!why.empty()) {
     event.reason = why;
   }
+  const bool is_gone = state == SlotState::kDormant || state == SlotState::kQuarantined || state == SlotState::kClosed;
+  if (is_gone && host_ == nullptr) {
+    lease_.give_up(spec_.name);
+  }
   if (fsm_.is_connected() || state == SlotState::kDormant) {
     lost_at_.reset();
   }

@@ -1,7 +1,8 @@
-// Of a Slot: its browser's other tabs, which are slots of their own.
+// Of a Slot: its browser's other tabs, which are slots of their own, and what they have of the machine's accelerators.
 #include <algorithm>
 #include <utility>
 
+#include "server/pool/greeting.hpp"
 #include "server/pool/slot.hpp"
 
 namespace shoal::pool {
@@ -39,6 +40,29 @@ void Slot::host_lost(const std::string& reason, Loss loss) {
 bool Slot::are_tabs_idle() const {
   return std::ranges::all_of(
       tabs_, [](const Slot* tab) { return tab->session_ == nullptr || tab->session_->figures().pending_work == 0; });
+}
+
+std::optional<Backend> Slot::free_accelerator() const {
+  if (host_ == nullptr && is_local()) {
+    for (const Backend backend : spec_.backends) {
+      if (std::ranges::find(granted_, backend) == granted_.end() && !lease_.is_denied(spec_.name, backend)) {
+        return backend;
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+WorkerState Slot::describe(const agent::v1::Hello& hello) {
+  WorkerState state = worker_state(spec_.name, granted_, hello);
+  for (const Backend backend : spec_.backends) {
+    if (std::ranges::find(granted_, backend) == granted_.end()) {
+      state.why_not[backend] = "leased to " + lease_.holder(backend);
+    } else if (host_ == nullptr && std::ranges::find(state.backends, backend) == state.backends.end()) {
+      lease_.give_up(spec_.name, backend);
+    }
+  }
+  return state;
 }
 
 void Slot::forget_recycle() {
