@@ -14,7 +14,7 @@ enum class Duty : std::uint8_t {
   kDormant,  // it has no browser, or loses the one that it has once that is idle; jobs may wait for it to be woken
 };
 
-// The jobs that wait for one of some slots: how many, and which of the slots they name.
+// The jobs that wait for some slots: how many for any of them, and the slots that others ask for by name.
 struct Backlog {
   std::size_t queued = 0;
   std::vector<std::string> named_slots = {};

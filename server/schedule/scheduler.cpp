@@ -351,10 +351,11 @@ std::vector<Backlog> Scheduler::backlog(const std::vector<std::vector<std::strin
         return slot != slots_.end() && (!job.worker || *job.worker == name) &&
                could_run(slot->second, placement.candidate, job);
       });
-      found[at].queued += is_for_group ? 1 : 0;
-      if (is_for_group && job.worker &&
-          std::ranges::find(found[at].named_slots, *job.worker) == found[at].named_slots.end()) {
-        found[at].named_slots.push_back(*job.worker);
+      std::vector<std::string>& named = found[at].named_slots;
+      if (is_for_group && !job.worker) {
+        ++found[at].queued;
+      } else if (is_for_group && std::ranges::find(named, *job.worker) == named.end()) {
+        named.push_back(*job.worker);
       }
     }
   }
