@@ -167,6 +167,20 @@ config::Schema schema_of(Settings& settings) {
       into_duration(settings.poison_expiry, 1s, 24h));
   add("schedule.max_in_flight", "2", "1 to 16", "runs sent to one engine of a browser at once",
       into_integer(settings.max_in_flight, 1, 16));
+  add("schedule.ageing", "10s", "0s to 1h; 0 = never",
+      "a request that waits so long is served as if its priority were one higher, and so on",
+      into_duration(settings.ageing, 0s, 1h));
+  add("schedule.placement", "preference", "preference, measured",
+      "which of a model's backends computes: the first of its preference that is there, or one that runs are measured "
+      "to "
+      "be faster on",
+      into_choice(settings.placement, {"preference", "measured"}));
+  add("schedule.dynamic_batching", "true", "true, false",
+      "join requests that wait for the same graph into one run, where their model allows it",
+      into_bool(settings.dynamic_batching));
+  add("schedule.max_batch_time", "250ms", "0s to 10m; 0 = no limit",
+      "what joining requests may make of a run, by what such runs took before",
+      into_duration(settings.max_batch_time, 0s, 10min));
   add("schedule.max_instances", "8", "1 to 256", "graphs resident in one engine of a browser",
       into_integer(settings.max_instances, 1, 256));
   return schema;
@@ -258,6 +272,10 @@ dispatch::DispatcherOptions dispatcher_options_of(const Settings& settings) {
   options.limits.max_attempts = static_cast<std::uint32_t>(settings.max_attempts);
   options.poison.expiry = settings.poison_expiry;
   options.limits.max_in_flight = static_cast<std::uint32_t>(settings.max_in_flight);
+  options.limits.ageing = settings.ageing;
+  options.limits.prefers_measured = settings.placement == "measured";
+  options.limits.joins = settings.dynamic_batching;
+  options.limits.max_batch_time = settings.max_batch_time;
   options.limits.max_instances = settings.max_instances;
   options.limits.balances_load = settings.load_balancing;
   options.limits.load_timeout = settings.load_timeout;

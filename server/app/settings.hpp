@@ -81,6 +81,10 @@ struct Settings {
   std::uint64_t max_queue_bytes = 0;
   std::uint64_t max_attempts = 0;
   std::chrono::milliseconds poison_expiry{};
+  std::chrono::milliseconds max_batch_time{};
+  std::chrono::milliseconds ageing{};
+  bool dynamic_batching = true;
+  std::string placement;
   std::uint64_t max_in_flight = 0;
   std::uint64_t max_instances = 0;
 };

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 
 namespace shoal::dispatch {
@@ -59,6 +60,37 @@ Way make_way(const models::ModelVersion& model, Backend backend, schedule::Dimen
 
 bool needs_static_shapes(Backend backend) { return backend == Backend::kWebnn; }
 
+// Graphs for the larger sizes of the batch dimension, up to what the model's requests are joined to.
+void add_larger(const models::ModelVersion& model, Way& way) {
+  if (model.scheduling.max_rows <= 1 || model.inputs.empty() || model.inputs.front().dim_names.empty()) {
+    return;
+  }
+  const std::string& symbol = model.inputs.front().dim_names.front();
+  const auto built = way.built.find(symbol);
+  if (built == way.built.end()) {
+    return;
+  }
+  way.candidate.rows = static_cast<std::uint32_t>(built->second);
+  const auto sizes = model.webnn_buckets.find(symbol);
+  if (sizes == model.webnn_buckets.end()) {
+    return;
+  }
+  auto candidates = std::make_shared<std::vector<schedule::Candidate>>();
+  for (const std::int64_t size : sizes->second) {
+    if (size <= built->second || size > model.scheduling.max_rows) {
+      continue;
+    }
+    schedule::Dimensions dimensions = way.built;
+    dimensions[symbol] = size;
+    Way larger = make_way(model, way.candidate.backend, std::move(dimensions));
+    larger.is_padded = true;
+    larger.candidate.rows = static_cast<std::uint32_t>(size);
+    candidates->push_back(larger.candidate);
+    way.larger.push_back(std::move(larger));
+  }
+  way.candidate.larger = std::move(candidates);
+}
+
 Status check_demand(const models::ModelVersion& model, const Demand& demand) {
   if (demand.backend && std::ranges::find(model.backends, *demand.backend) == model.backends.end()) {
     return fail(Code::kBackendUnavailable,
@@ -104,6 +136,7 @@ Result<std::vector<Way>> ways_of(const models::ModelVersion& model, std::span<co
     }
     ways.push_back(make_way(model, backend, *std::move(built)));
     ways.back().is_padded = ways.back().built != actual;
+    add_larger(model, ways.back());
   }
   if (ways.empty()) {
     return fail(bucket_error.value_or(Error{Code::kBackendUnavailable, "the model is offered on no backend", {}}));
@@ -136,12 +169,40 @@ std::vector<Way> warm_ways_of(const models::ModelVersion& model) {
 
 schedule::Job job_of(schedule::JobId id, const InferenceRequest& request, std::span<const Way> ways) {
   schedule::Job job{.id = id, .candidates = {}, .worker = std::nullopt};
-  job.priority = request.priority == 0 ? 2 : request.priority;
+  job.priority = request.priority == 0 ? request.model->scheduling.default_priority : request.priority;
   job.deadline = request.deadline;
   for (const Way& way : ways) {
     job.candidates.push_back(way.candidate);
   }
   return job;
+}
+
+const Way& way_to(const std::vector<Way>& ways, const std::string& instance) {
+  for (const Way& way : ways) {
+    if (way.candidate.instance == instance) {
+      return way;
+    }
+    for (const Way& larger : way.larger) {
+      if (larger.candidate.instance == instance) {
+        return larger;
+      }
+    }
+  }
+  return ways.front();
+}
+
+void set_queue_policy(const models::ModelVersion& model, TimePoint now, schedule::Job& job) {
+  const auto of_level = model.scheduling.policies.find(job.priority);
+  const models::QueuePolicy& policy =
+      of_level == model.scheduling.policies.end() ? model.scheduling.default_policy : of_level->second;
+  if (policy.max_queue_size > 0) {
+    job.queue = fmt::format("{}:{}", model.name, model.version);
+    job.max_queued = policy.max_queue_size;
+  }
+  if (policy.default_timeout > Duration::zero()) {
+    job.queue_deadline = now + policy.default_timeout;
+    job.delays = policy.delays;
+  }
 }
 
 Tier least_tier(const models::ModelVersion& model, std::optional<Tier> demanded) {

@@ -20,7 +20,12 @@ struct Way {
   // Sizes of the symbolic dimensions: what the graph is built for. Empty where shapes are dynamic.
   schedule::Dimensions built;
   bool is_padded = false;  // built differs from what the request has
+  // The same built for more rows, for requests that are joined; candidate.larger names them.
+  std::vector<Way> larger = {};
 };
+
+// The way, or larger one, of this instance. Requires: it is one of them.
+const Way& way_to(const std::vector<Way>& ways, const std::string& instance);
 
 // In the model's order of preference. kBackendUnavailable when the demanded backend is not offered for this model,
 // kPrecisionNotSupported or kNotFound when demanded bits or variant do not exist, kInvalidArgument when no bucket holds
@@ -31,6 +36,9 @@ Result<std::vector<Way>> ways_of(const models::ModelVersion& model, std::span<co
 // The way a model is loaded ahead of requests: static shapes at their smallest bucket; nothing on a backend that needs
 // shapes nobody has declared.
 std::vector<Way> warm_ways_of(const models::ModelVersion& model);
+
+// The model's bounds for what waits at the job's priority.
+void set_queue_policy(const models::ModelVersion& model, TimePoint now, schedule::Job& job);
 
 // The least tier of workers that a request on this model may reach. Nothing demanded: the model's, else trusted.
 Tier least_tier(const models::ModelVersion& model, std::optional<Tier> demanded);

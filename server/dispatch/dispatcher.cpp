@@ -6,18 +6,13 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
+#include "server/dispatch/joining.hpp"
 #include "server/metrics/families.hpp"
 #include "server/models/validate.hpp"
 
 namespace shoal::dispatch {
 
 namespace {
-
-// Errors of a browser, not of the request: another browser, or this one after a restart, may do it. After a lost device
-// the agent has restarted the engine already; an engine that it gave up (kBackendUnavailable) takes a new browser.
-bool is_worth_retrying(Code code) {
-  return code == Code::kWorkerLost || code == Code::kDeviceLost || code == Code::kBackendUnavailable;
-}
 
 // The next request wakes it.
 bool is_dormant(const schedule::Slots::value_type& slot) { return slot.second.duty == schedule::Duty::kDormant; }
@@ -86,6 +81,8 @@ std::uint64_t Dispatcher::submit(InferenceRequest request, Completion done) {
   if (std::optional<Error> error = suspicion(request, *open, job)) {
     return refuse(*std::move(error));
   }
+  set_queue_policy(*request.model, now, job);
+  set_joining(request, job);
   if (Status status = scheduler_.enqueue(std::move(job), now); !status) {
     return refuse(std::move(status.error()));
   }
@@ -196,19 +193,16 @@ void Dispatcher::carry_out(const schedule::Action& action) {
   using Kind = schedule::Action::Kind;
   const auto open = open_.find(action.job);
   switch (action.kind) {
-    case Kind::kLoad: {
-      const auto& ways = open->second->ways;
-      start_load(action.slot, *std::ranges::find(ways, action.candidate.instance,
-                                                 [](const Way& way) { return way.candidate.instance; }));
+    case Kind::kLoad:
+      start_load(action.slot, way_to(open->second->ways, action.candidate.instance));
       break;
-    }
     case Kind::kUnload:
       workers_.at(action.slot)->unload(action.candidate.instance);
       note(action.slot, action.candidate, "loaded", "unloaded",
            action.error.message.empty() ? "made room for another graph" : action.error.message);
       break;
     case Kind::kRun:
-      start_run(*open->second, action);
+      start_run(action);
       break;
     case Kind::kFail:
       if (open != open_.end()) {
@@ -229,82 +223,14 @@ void Dispatcher::carry_out(const schedule::Action& action) {
   }
 }
 
-void Dispatcher::start_run(OpenRequest& open, const schedule::Action& action) {
-  tally_.left_queue(open.key());
-  tally_.executed(open.key());
-  open.way =
-      &*std::ranges::find(open.ways, action.candidate.instance, [](const Way& way) { return way.candidate.instance; });
-  open.worker = workers_.at(action.slot);
-  open.fallback_from = action.fallback_from;
-  open.sent = Clock::now();
-  ++open.attempt;
-  if (!open.lost_on.empty()) {
-    metrics_.request_redispatched(open.request.model->name);
-    log_.info("request_redispatched", {{"request_id", open.request.request_id},
-                                       {"worker", action.slot},
-                                       {"from", std::exchange(open.lost_on, {})},
-                                       {"ms", microseconds_between(open.lost_at, open.sent) / 1000}});
-  }
-  pool::RunSpec spec{.instance = action.candidate.instance,
-                     .inputs = open.inputs,
-                     .outputs = open.request.outputs,
-                     .pooling = open.request.pooling,
-                     .deadline = open.request.deadline};
-  if (open.way->is_padded) {
-    spec.inputs =
-        std::make_shared<const std::vector<Tensor>>(padded_inputs(*open.request.model, *open.inputs, *open.way));
-  }
-  open.work_id = open.worker->run(std::move(spec), [alive = alive_, ticket = open.ticket,
-                                                    attempt = open.attempt](Result<pool::RunOutcome> outcome) {
-    if (*alive != nullptr) {
-      (*alive)->run_ended(ticket, attempt, std::move(outcome));
-    }
-  });
-}
-
-void Dispatcher::run_ended(std::uint64_t ticket, std::uint32_t attempt, Result<pool::RunOutcome> outcome) {
-  const auto found = open_.find(ticket);
-  if (found == open_.end() || found->second->attempt != attempt) {
-    return;  // answered already: cancelled or past its deadline
-  }
-  OpenRequest& open = *found->second;
-  if (outcome) {
-    poison_.answered(open.fingerprint);
-    InferenceResponse response = respond(open, *std::move(outcome), report_of(open), Clock::now());
-    scheduler_.finished(ticket);
-    if (open.in_doubt) {
-      end_check(open, std::move(response));
-    } else if (!begin_check(open, response)) {
-      answer(ticket, std::move(response));
-    }
-  } else if (is_worth_retrying(outcome.error().code)) {
-    const std::string slot = open.worker->state().slot;
-    open.worker = nullptr;
-    if (outcome.error().code != Code::kDeviceLost) {
-      // The pool's word comes after this one; until then nothing more may be sent there.
-      scheduler_.slot_down(slot);
-    }
-    open.lost_on = slot;
-    open.lost_at = Clock::now();
-    lost_with(open, outcome.error());
-    if (outcome.error().code == Code::kBackendUnavailable && recycle_) {
-      recycle_(slot, outcome.error().message);
-    }
-  } else {
-    scheduler_.finished(ticket);
-    answer(ticket, fail(std::move(outcome.error())));
-  }
-  step();
-}
-
 void Dispatcher::answer(std::uint64_t ticket, Result<InferenceResponse> result) {
   const auto found = open_.find(ticket);
   const std::unique_ptr<OpenRequest> open = std::move(found->second);
   open_.erase(found);
   if (open->worker == nullptr) {
     tally_.left_queue(open->key());
-  } else if (!result) {
-    open->worker->cancel(open->work_id);
+  } else {
+    leave_run(*open);
   }
   if (result) {
     tally_.succeeded(open->key(), open->batch_size, result->timing);

@@ -99,8 +99,15 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   void arm_timer();
   void carry_out(const schedule::Action& action);
   void start_load(const std::string& slot, const Way& way);
-  void start_run(OpenRequest& open, const schedule::Action& action);
-  void run_ended(std::uint64_t ticket, std::uint32_t attempt, Result<pool::RunOutcome> outcome);
+  void start_run(const schedule::Action& action);
+  void note_start(OpenRequest& open, const schedule::Action& action, TimePoint now);
+  void run_ended(std::uint64_t id, Result<pool::RunOutcome> outcome);
+  // Each member's part of what the run gave. Empty: it could not be taken apart, and the members go one by one.
+  std::vector<pool::RunOutcome> parts_of(const OpenRun& run, pool::RunOutcome outcome);
+  void member_ended(OpenRequest& open, pool::RunOutcome part);
+  void send_singly(const OpenRun& run, const std::function<bool(std::uint64_t)>& is_waiting);
+  // Takes the request out of its run; the last one to leave before it ends cancels it.
+  void leave_run(OpenRequest& open);
   // Why the request is not tried, or nothing; says whether it must run alone.
   std::optional<Error> suspicion(const InferenceRequest& request, OpenRequest& open, schedule::Job& job);
   // Why requests with this fingerprint are not tried, or nothing; counts it.
@@ -136,7 +143,9 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   std::map<std::string, std::uint64_t> lives_;  // workers that each slot has had
   std::map<std::string, WarmUpQueue> warming_;  // by slot
   std::map<std::uint64_t, std::unique_ptr<OpenRequest>> open_;
+  std::map<std::uint64_t, OpenRun> runs_;
   std::uint64_t next_ticket_ = 1;
+  std::uint64_t next_run_ = 1;
   std::function<void()> idle_;
   bool is_draining_ = false;
   bool is_stepping_ = false;

@@ -23,11 +23,11 @@ struct OpenRequest {
   std::vector<Way> ways;
   Completion done;
   std::uint64_t batch_size = 1;
-  // The attempt that is running.
   std::uint32_t attempt = 0;
+  // The attempt that is running.
   const Way* way = nullptr;
   pool::Worker* worker = nullptr;
-  std::uint64_t work_id = 0;
+  std::uint64_t run = 0;
   std::string fallback_from;
   TimePoint sent;
   // The browser that was lost with it, until another one has it.
@@ -38,6 +38,16 @@ struct OpenRequest {
   std::optional<InferenceResponse> in_doubt;
 
   [[nodiscard]] Tally::Key key() const { return {request.model->name, request.model->version}; }
+};
+
+// What was sent to a worker at once: one request, or several joined.
+struct OpenRun {
+  pool::Worker* worker = nullptr;
+  std::uint64_t work_id = 0;
+  std::vector<std::uint64_t> tickets;  // in the order of their rows; who was answered meanwhile stays listed
+  std::size_t waiting = 0;             // tickets that were not
+  std::vector<std::int64_t> member_rows = {};
+  std::int64_t rows = 0;  // of the tensors that were sent
 };
 
 // The client's answer from a worker's: padding cut off, where it ran, how long each part took. `load` says how the

@@ -17,7 +17,10 @@ void Tally::succeeded(const Key& key, std::uint64_t batch_size, const Timing& ti
   model.compute_input.add(timing.input_us);
   model.compute_infer.add(timing.compute_us);
   model.compute_output.add(timing.output_us);
-  ModelStatistics::Batch& batch = model.batches[batch_size];
+}
+
+void Tally::ran(const Key& key, std::uint64_t rows, const Timing& timing) {
+  ModelStatistics::Batch& batch = statistics_[key].batches[rows];
   batch.compute_input.add(timing.input_us);
   batch.compute_infer.add(timing.compute_us);
   batch.compute_output.add(timing.output_us);

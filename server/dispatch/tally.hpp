@@ -16,6 +16,8 @@ class Tally {
   void left_queue(const Key& key) { --statistics_[key].pending; }
   void requeued(const Key& key) { ++statistics_[key].pending; }
   void executed(const Key& key) { ++statistics_[key].execution_count; }
+  // A run of `rows`, of one request or several, has ended well.
+  void ran(const Key& key, std::uint64_t rows, const Timing& timing);
   void succeeded(const Key& key, std::uint64_t batch_size, const Timing& timing);
   void failed(const Key& key, Code code, std::uint64_t total_us);
 

@@ -38,6 +38,8 @@ const std::vector<FamilyDeclaration> kDeclarations = {
     {"shoal_request_compute_seconds", MetricType::Histogram, "In the engine's run", "model,backend"},
     {"shoal_request_overhead_seconds", MetricType::Histogram,
      "All that is neither compute nor waiting for a worker: the server, the wire and the agent", "model,backend"},
+    {"shoal_batch_rows", MetricType::Histogram, "Rows of a run, of one request or of several that were joined",
+     "model,backend"},
     {"shoal_requests_redispatched_total", MetricType::Counter,
      "Requests sent to another worker because the first was lost", "model"},
     {"shoal_spot_checks_total", MetricType::Counter, "Results of untrusted workers that were computed again", "result"},
@@ -79,6 +81,8 @@ const prometheus::Histogram::BucketBoundaries kSeconds = {0.0001, 0.00025, 0.000
                                                           0.02,   0.04,    0.08,   0.15,  0.3,    0.6,   1.0,
                                                           2.5,    5.0,     10.0,   20.0,  30.0,   60.0};
 
+const prometheus::Histogram::BucketBoundaries kRows = {1, 2, 4, 8, 16, 32, 64, 128};
+
 const FamilyDeclaration& declaration(std::string_view name) {
   for (const FamilyDeclaration& candidate : kDeclarations) {
     if (candidate.name == name) {
@@ -116,6 +120,7 @@ struct Families::State {
       build(prometheus::BuildHistogram(), "shoal_request_compute_seconds", registry);
   prometheus::Family<prometheus::Histogram>& overhead =
       build(prometheus::BuildHistogram(), "shoal_request_overhead_seconds", registry);
+  prometheus::Family<prometheus::Histogram>& rows = build(prometheus::BuildHistogram(), "shoal_batch_rows", registry);
   prometheus::Family<prometheus::Counter>& redispatched =
       build(prometheus::BuildCounter(), "shoal_requests_redispatched_total", registry);
   prometheus::Family<prometheus::Counter>& spot_checks =
@@ -132,6 +137,7 @@ struct Families::State {
       build(prometheus::BuildCounter(), "shoal_worker_recoveries_total", registry);
   // Looked up once per model and backend: finding a metric by its labels hashes them all.
   std::map<std::pair<std::string, std::string>, Latency, std::less<>> latencies;
+  std::map<std::pair<std::string, std::string>, prometheus::Histogram*, std::less<>> batches;
   std::map<std::pair<std::string, unsigned>, prometheus::Counter*> answered;
 };
 
@@ -155,6 +161,14 @@ void Families::request_answered(std::string_view model, std::string_view backend
   latency.queue.Observe(static_cast<double>(timing.queue_us) * kMicro);
   latency.compute.Observe(static_cast<double>(timing.compute_us) * kMicro);
   latency.overhead.Observe(static_cast<double>(timing.total_us > elsewhere ? timing.total_us - elsewhere : 0) * kMicro);
+}
+
+void Families::run_finished(std::string_view model, std::string_view backend, std::uint64_t rows) {
+  prometheus::Histogram*& histogram = state_->batches[{std::string(model), std::string(backend)}];
+  if (histogram == nullptr) {
+    histogram = &state_->rows.Add({{"model", std::string(model)}, {"backend", std::string(backend)}}, kRows);
+  }
+  histogram->Observe(static_cast<double>(rows));
 }
 
 void Families::request_redispatched(std::string_view model) {

@@ -76,6 +76,8 @@ class Families {
 
   // A request was answered with success. `model` is a name from the repository.
   void request_answered(std::string_view model, std::string_view backend, const RequestTiming& timing);
+  // A run of so many rows, of one request or several, has ended.
+  void run_finished(std::string_view model, std::string_view backend, std::uint64_t rows);
   // A request was sent to another worker because the first one was lost.
   void request_redispatched(std::string_view model);
   // A request was refused because workers were lost with it before.

@@ -14,6 +14,7 @@
 
 #include "engine/core/result.hpp"
 #include "server/core/backend.hpp"
+#include "server/core/clock.hpp"
 #include "server/core/pooling.hpp"
 #include "server/core/tensor.hpp"
 #include "server/core/tier.hpp"
@@ -60,6 +61,25 @@ struct EmbeddingConfig {
 // Allowed sizes of symbolic dimensions where a backend needs static shapes, ascending: {"sequence_length": {32, 128}}.
 using Buckets = std::map<std::string, std::vector<std::int64_t>>;
 
+// Of the requests of one model and priority level that wait.
+struct QueuePolicy {
+  bool delays = false;               // a request whose time is over waits behind all others; else it is refused
+  Duration default_timeout{};        // in the queue; 0 = none
+  std::uint32_t max_queue_size = 0;  // 0 = the server's limit alone
+};
+
+// How the requests of one model wait, and how they are joined into one run.
+struct SchedulingConfig {
+  std::int64_t max_rows = 1;                  // that requests are joined up to; 1 = they are not
+  std::vector<std::uint32_t> preferred_rows;  // ascending
+  Duration max_delay{};                       // for which a request is kept back for others to join it
+  bool is_configured = false;                 // by dynamic_batching; else Shoal's own choice
+  std::uint32_t priority_levels = 3;          // 1 is served first
+  std::uint32_t default_priority = 2;
+  QueuePolicy default_policy;
+  std::map<std::uint32_t, QueuePolicy> policies;  // by level; the others have default_policy
+};
+
 enum class ModelState : std::uint8_t { kReady, kUnavailable };
 
 struct ModelVersion {
@@ -75,6 +95,7 @@ struct ModelVersion {
   std::vector<ExternalBlob> external;
   std::vector<Backend> backends;  // preference, default first; only these are offered
   Buckets webnn_buckets;
+  SchedulingConfig scheduling;
   // The least tier of workers that may see its requests, and its weights: nothing below, whatever the request says.
   // Unset: trusted ones, unless a request says that others will do.
   std::optional<Tier> min_trust;

@@ -13,6 +13,7 @@
 #include "server/models/model_parameters.hpp"
 #include "server/models/onnx_signature.hpp"
 #include "server/models/read_file.hpp"
+#include "server/models/scheduling_config.hpp"
 
 namespace shoal::models {
 namespace {
@@ -151,6 +152,17 @@ Status read_version(const fs::path& folder, ParsedConfig parsed, const Repositor
     return files;
   }
   read_embedding(folder, log, tokenizers, model);
+  auto scheduling = read_scheduling(*model.config, model);
+  if (!scheduling) {
+    return fail(std::move(scheduling.error()).with("config.pbtxt"));
+  }
+  model.scheduling = *std::move(scheduling);
+  if (model.scheduling.max_rows > 1 && !model.config->has_dynamic_batching()) {
+    // Clients read from the configuration whether requests are joined.
+    auto completed = std::make_shared<inference::ModelConfig>(*model.config);
+    completed->mutable_dynamic_batching();
+    model.config = std::move(completed);
+  }
   model.state = ModelState::kReady;
   return {};
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,6 +22,18 @@ struct Candidate {
   Backend backend = Backend::kWasm;
   std::string instance;
   std::uint64_t bytes = 0;  // of its weights
+  std::uint32_t rows = 0;   // that the graph is built for; 0 = any number
+  // The same graph built for more rows, ascending; null or empty where `rows` is 0.
+  std::shared_ptr<const std::vector<Candidate>> larger = nullptr;
+};
+
+// How jobs of one model are joined along their batch dimension.
+struct BatchPolicy {
+  std::uint32_t max_rows = 1;
+  std::vector<std::uint32_t> preferred = {};  // rows, ascending: the largest that can be had is sent
+  Duration max_delay{};                       // for how long a job may be kept back for others to join it
+  // Also while nobody knows how long that takes: else the first runs go alone, and their times decide.
+  bool joins_unmeasured = false;
 };
 
 struct Job {
@@ -31,7 +44,16 @@ struct Job {
   std::uint32_t priority = 2;         // 1 highest
   TimePoint deadline = kNoDeadline;
   std::uint64_t bytes = 0;
+  std::string queue = {};                  // the model's: max_queued counts what waits there at this priority
+  std::uint32_t max_queued = 0;            // 0 = the limits of all queues alone
+  TimePoint queue_deadline = kNoDeadline;  // to be sent by; then it is refused, or waits behind those that are in time
+  bool delays = false;                     // the latter
   bool is_alone = false;  // nothing else runs in its browser meanwhile: whoever takes that down is known then
+  // Jobs that have the same one may be sent as one run; empty: it is never joined with another.
+  std::string batch_key = {};
+  std::shared_ptr<const BatchPolicy> batching = nullptr;  // set where batch_key is
+  std::uint32_t rows = 1;                                 // along the batch dimension
+  std::uint32_t length = 0;  // of what is padded to the longest member; 0 = nothing is padded
 };
 
 // What the dispatcher must do. Produced by Scheduler::step, in order.
@@ -39,16 +61,17 @@ struct Action {
   enum class Kind : std::uint8_t {
     kLoad,     // load `instance` on `slot`
     kUnload,   // drop `instance` from `slot`
-    kRun,      // send `job` to `slot`
+    kRun,      // send `members` to `slot` as one run of `candidate`
     kFail,     // answer `job` with `error`; when slot is not empty the run there is to be cancelled
     kRecycle,  // restart the browser of `slot`; `error.message` is the reason
   };
   Kind kind = Kind::kRun;
-  JobId job = 0;
+  JobId job = 0;  // of kRun: the first member
   std::string slot;
   Candidate candidate;
   std::string fallback_from;  // kRun: backends preferred before this one, comma separated
   Error error;
+  std::vector<JobId> members = {};  // kRun: in the order of their rows
 };
 
 struct SchedulerLimits {
@@ -60,8 +83,17 @@ struct SchedulerLimits {
   std::uint32_t max_attempts = 3;  // a job that loses this many workers is answered kWorkerLost and not tried again
   // Graphs resident per (slot, backend); the least recently used idle one makes room for the next.
   std::size_t max_instances = 8;
+  // A job that waited so long is served as if its priority were one higher, and so on; after its last step it goes
+  // before whatever comes new. 0 = never.
+  Duration ageing = std::chrono::seconds(10);
+  // A backend that the model prefers less is taken where runs are measured to be faster there, and it is loaded and
+  // free; else the order of preference alone decides between backends.
+  bool prefers_measured = false;
   bool balances_load = true;  // else the first worker that will do, in the order of their names
   Duration load_timeout = std::chrono::seconds(120);
+  bool joins = true;  // jobs into runs; else each is sent by itself
+  // What joining may make of a run's expected time; 0 = no limit. A job that takes longer by itself runs by itself.
+  Duration max_batch_time = std::chrono::milliseconds(250);
 };
 
 }  // namespace shoal::schedule

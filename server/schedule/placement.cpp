@@ -58,6 +58,7 @@ struct Offer {
   std::uint32_t in_flight = 0;
   Error error;
   std::vector<Candidate> evicted;
+  const Cost* cost = nullptr;  // of kReady: of runs of the graph there, where there were any
 };
 
 Offer offer_of(const Slot& slot, const Candidate& candidate, bool is_alone, const SchedulerLimits& limits) {
@@ -79,11 +80,13 @@ Offer offer_of(const Slot& slot, const Candidate& candidate, bool is_alone, cons
   const auto instance = engine.instances.find(candidate.instance);
   if (instance != engine.instances.end()) {
     switch (instance->second.kind) {
-      case InstanceState::Kind::kReady:
-        return {engine.in_flight < limits.max_in_flight ? Offer::Rank::kReady : Offer::Rank::kBusy,
-                engine.in_flight,
-                {},
-                {}};
+      case InstanceState::Kind::kReady: {
+        if (engine.in_flight >= limits.max_in_flight) {
+          return {Offer::Rank::kBusy, engine.in_flight, {}, {}};
+        }
+        const auto cost = engine.costs.find(candidate.instance);
+        return {Offer::Rank::kReady, engine.in_flight, {}, {}, cost == engine.costs.end() ? nullptr : &cost->second};
+      }
       case InstanceState::Kind::kLoading:
         return {Offer::Rank::kBusy, engine.in_flight, {}, {}};
       case InstanceState::Kind::kFailed:
@@ -112,6 +115,61 @@ Offer offer_of(const Slot& slot, const Candidate& candidate, bool is_alone, cons
   return {Offer::Rank::kLoadable, engine.in_flight, {}, std::move(evicted)};
 }
 
+// Of one candidate on all slots: where it would end first.
+struct Choice {
+  Offer offer;
+  std::string slot;
+  std::optional<double> seconds;  // until it ends there, where that is measured
+
+  [[nodiscard]] bool is_ready() const { return offer.rank == Offer::Rank::kReady; }
+};
+
+// A worker that nobody has measured is expected to be like the others.
+double seconds_of(const Offer& offer, double units, double usual) {
+  const auto time = offer.cost == nullptr ? std::nullopt : offer.cost->expected(units);
+  return (offer.in_flight + 1) * (time ? std::chrono::duration<double>(*time).count() : usual);
+}
+
+std::optional<Choice> choose(const Slots& slots, const Job& job, const Candidate& candidate,
+                             const SchedulerLimits& limits) {
+  const double units = candidate.rows > 0 ? 1 : units_of(job);
+  double measured = 0;
+  double total = 0;
+  std::optional<Choice> best;
+  std::vector<Choice> ready;
+  for (const auto& [name, slot] : slots) {
+    if ((job.worker && *job.worker != name) || slot.tier < job.min_tier) {
+      continue;
+    }
+    Offer offer = offer_of(slot, candidate, job.is_alone, limits);
+    if (!limits.balances_load) {
+      offer.in_flight = 0;
+      offer.cost = nullptr;
+    }
+    if (offer.cost != nullptr) {
+      ++measured;
+      total += std::chrono::duration<double>(*offer.cost->expected(units)).count();
+    }
+    if (offer.rank == Offer::Rank::kReady) {
+      ready.push_back({std::move(offer), name, {}});
+    } else if (!best || std::pair(offer.rank, offer.in_flight) < std::pair(best->offer.rank, best->offer.in_flight)) {
+      best = Choice{std::move(offer), name, {}};
+    }
+  }
+  if (ready.empty()) {
+    return best;
+  }
+  const double usual = measured > 0 ? total / measured : 1;
+  for (Choice& choice : ready) {
+    choice.seconds = seconds_of(choice.offer, units, usual);
+  }
+  Choice& first = *std::ranges::min_element(ready, {}, [](const Choice& choice) { return *choice.seconds; });
+  if (measured == 0) {
+    first.seconds.reset();
+  }
+  return std::move(first);
+}
+
 // The demanded worker can be gone for good, or be one that this job must not reach.
 Status check_worker(const Slots& slots, const Job& job) {
   const auto found = slots.find(*job.worker);
@@ -136,9 +194,30 @@ std::string where(const Slots& slots, const Job& job, Backend backend) {
   return is_elsewhere ? fmt::format("any {} worker of this pool", tier_name(job.min_tier)) : "any worker of this pool";
 }
 
+// A later candidate that is loaded and free where it is measured to end well before `seconds`.
+std::optional<Placement> faster_than(double seconds, const Slots& slots, const Job& job, const Candidate& preferred,
+                                     const SchedulerLimits& limits) {
+  // So that two that are alike do not take turns.
+  constexpr double kMargin = 0.8;
+  std::optional<Placement> faster;
+  double best = seconds * kMargin;
+  std::string skipped;
+  for (const Candidate& candidate : job.candidates) {
+    const auto choice = choose(slots, job, candidate, limits);
+    if (&candidate > &preferred && choice && choice->is_ready() && choice->seconds && *choice->seconds < best) {
+      best = *choice->seconds;
+      faster = Placement{Placement::Kind::kRun, choice->slot, candidate, {}, skipped, {}};
+    }
+    skipped += (skipped.empty() ? "" : ",") + std::string(backend_name(candidate.backend));
+  }
+  return faster;
+}
+
 }  // namespace
 
 bool takes_work(const Slot& slot) { return slot.intake == Intake::kOpen && slot.duty != Duty::kSpare; }
+
+double units_of(const Job& job) { return job.rows * static_cast<double>(std::max(job.length, 1U)); }
 
 std::uint64_t resident_bytes(const Slot& slot) {
   std::uint64_t bytes = 0;
@@ -188,49 +267,40 @@ Placement place(const Slots& slots, const Job& job, const SchedulerLimits& limit
   std::string skipped;
   Error last_error{Code::kBackendUnavailable, "", {}};
   for (const Candidate& candidate : job.candidates) {
-    std::optional<Offer> best;
-    std::string best_slot;
-    for (const auto& [name, slot] : slots) {
-      if ((job.worker && *job.worker != name) || slot.tier < job.min_tier) {
-        continue;
-      }
-      Offer offer = offer_of(slot, candidate, job.is_alone, limits);
-      if (!limits.balances_load) {
-        offer.in_flight = 0;
-      }
-      if (!best || std::pair(offer.rank, offer.in_flight) < std::pair(best->rank, best->in_flight)) {
-        best = std::move(offer);
-        best_slot = name;
-      }
-    }
-    const Offer::Rank rank = best ? best->rank : Offer::Rank::kNone;
+    const std::optional<Choice> best = choose(slots, job, candidate, limits);
+    const Offer::Rank rank = best ? best->offer.rank : Offer::Rank::kNone;
     const auto placed = [&](Placement::Kind kind) {
-      return Placement{kind, best_slot, candidate, best->evicted, skipped, {}};
+      return Placement{kind, best->slot, candidate, best->offer.evicted, skipped, {}};
     };
     switch (rank) {
       case Offer::Rank::kReady:
+        if (limits.prefers_measured && best->seconds) {
+          if (auto faster = faster_than(*best->seconds, slots, job, candidate, limits)) {
+            return *std::move(faster);
+          }
+        }
         return placed(Placement::Kind::kRun);
       case Offer::Rank::kLoadable:
         return placed(Placement::Kind::kLoad);
       case Offer::Rank::kBusy:
         return placed(Placement::Kind::kWait);
       case Offer::Rank::kFailed:
-        last_error = best->error;
+        last_error = best->offer.error;
         break;
       case Offer::Rank::kDrained:
         if (last_error.code == Code::kBackendUnavailable) {
-          last_error =
-              job.worker ? Error{Code::kUnavailable,
-                                 fmt::format("worker '{}' is drained: it takes no new work", best_slot), "shoal_worker"}
-                         : Error{Code::kUnavailable,
-                                 fmt::format("every worker with backend '{}' is drained: it takes no new work",
-                                             backend_name(candidate.backend)),
-                                 {}};
+          last_error = job.worker ? Error{Code::kUnavailable,
+                                          fmt::format("worker '{}' is drained: it takes no new work", best->slot),
+                                          "shoal_worker"}
+                                  : Error{Code::kUnavailable,
+                                          fmt::format("every worker with backend '{}' is drained: it takes no new work",
+                                                      backend_name(candidate.backend)),
+                                          {}};
         }
         break;
       case Offer::Rank::kNone:
         if (last_error.code == Code::kBackendUnavailable) {
-          const std::string why = best && !best->error.message.empty() ? ": " + best->error.message : "";
+          const std::string why = best && !best->offer.error.message.empty() ? ": " + best->offer.error.message : "";
           last_error.message =
               fmt::format("backend '{}' is not available on {}{}", backend_name(candidate.backend),
                           job.worker ? "worker '" + *job.worker + "'" : where(slots, job, candidate.backend), why);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "server/schedule/cost.hpp"
 #include "server/schedule/duty.hpp"
 #include "server/schedule/job.hpp"
 
@@ -28,6 +29,7 @@ struct InstanceState {
       {};  // of kFailed: kept for the life of the connection, so that a bad graph is not built again and again
   LoadReport report = {};   // of kReady
   std::uint64_t bytes = 0;  // what it counts against the budget: its weights, once loaded the agent's word
+  bool has_run = false;     // the first run compiles what the load did not, and is not measured
 };
 
 struct Engine {
@@ -35,6 +37,8 @@ struct Engine {
   std::string why_not;  // the browser's words
   std::uint32_t in_flight = 0;
   std::map<std::string, InstanceState> instances;
+  TimePoint idle_since{};                  // when its last run ended
+  std::map<std::string, Cost> costs = {};  // by instance; kept when a graph is unloaded or the browser replaced
 };
 
 // Whether a slot takes new work.
@@ -72,6 +76,9 @@ struct Placement {
   Error error;
 };
 
+// Of work: rows, times the padded length where there is one. A run of a graph built for fixed shapes is one unit.
+double units_of(const Job& job);
+
 // What all graphs in it take, by their weights or by the agent's word.
 std::uint64_t resident_bytes(const Slot& slot);
 // What must go so that the slot keeps to its budget, oldest use first; what is busy stays.
@@ -87,7 +94,9 @@ bool takes_work(const Slot& slot);
 
 // The first candidate with a usable slot wins and the job waits for it: a busy preferred backend is not a reason to
 // compute elsewhere. A candidate is skipped only when no slot has or will have its backend, or when its graph failed
-// everywhere, or all of its slots are drained.
+// everywhere, or all of its slots are drained; or, where limits.prefers_measured says so, when a later one is faster.
+// Among slots that could run it now, the one where it is expected to end first: what is before it there, and itself, by
+// the times of earlier runs; where there are none, by the number of runs that are before it.
 Placement place(const Slots& slots, const Job& job, const SchedulerLimits& limits);
 
 }  // namespace shoal::schedule

@@ -1,6 +1,7 @@
 // Which job runs where and when. Pure: state changes come in by calls, time comes in as `now`, and step() returns what
 // to do. Owned by the dispatcher; main lane. Invariants: every job that enqueue() accepted leaves by exactly one of
-// finished(), cancel() or a kFail action; no job is started after its deadline; in_flight never exceeds its limit.
+// finished(), cancel() or a kFail action; no job is started after its deadline; in_flight never exceeds its limit;
+// members of one run have the same batch_key and keep to its bounds.
 #pragma once
 
 #include <cstdint>
@@ -8,11 +9,12 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <tuple>
 #include <vector>
 
+#include "server/schedule/batching.hpp"
 #include "server/schedule/job.hpp"
 #include "server/schedule/placement.hpp"
+#include "server/schedule/queue.hpp"
 
 namespace shoal::schedule {
 
@@ -49,10 +51,14 @@ class Scheduler {
   // kOverloaded when a bound is reached, kDeadlineExceeded when it is too late already, kBackendUnavailable when no
   // slot can ever run it.
   Status enqueue(Job job, TimePoint now);
-  void finished(JobId id);
+  // A run ends with the last of its members; with `now` its time is kept as evidence of what such runs take.
+  void finished(JobId id, std::optional<TimePoint> now = {});
   // The worker of a running job was lost: queued again in its old place, to run alone when `is_alone`, or refused with
-  // kWorkerLost.
+  // kWorkerLost. A member of a joined run is not joined again: the next loss tells whose it was.
   Status retry(JobId id, const std::string& reason, bool is_alone = false);
+  // A joined run failed, and each member may be the one that did it: queued again in its old place, to be sent by
+  // itself. No attempt is counted.
+  void run_singly(JobId id);
   // Removes the job; the slot it was running on, or an empty string when it was queued. Nothing when it is unknown.
   std::optional<std::string> cancel(JobId id);
 
@@ -63,6 +69,8 @@ class Scheduler {
   // What waits for each group of slots, in their order. Of the first kMaxBacklog queued jobs: more make no difference.
   static constexpr std::size_t kMaxBacklog = 4096;
   [[nodiscard]] std::vector<Backlog> backlog(const std::vector<std::vector<std::string>>& groups) const;
+  // Members of the run that the job is in, 0 when it is not running.
+  [[nodiscard]] std::size_t members_beside(JobId id) const;
 
   [[nodiscard]] std::size_t queued() const { return queue_.size(); }
   [[nodiscard]] std::size_t running() const { return jobs_.size() - queue_.size(); }
@@ -71,30 +79,63 @@ class Scheduler {
  private:
   struct Entry {
     Job job;
+    TimePoint since;
     std::uint64_t sequence = 0;
+    std::string group;
     std::uint32_t attempts = 0;
-    std::string slot;  // running there; empty = queued
-    Candidate candidate;
+    std::uint64_t run = 0;    // of runs_; 0 = queued
+    std::uint32_t steps = 0;  // of priority that it has gained by waiting
+    bool is_late = false;
+    bool was_sent = false;  // in time, whatever became of it
   };
-  // Priority, then earliest deadline, then arrival.
-  using Rank = std::tuple<std::uint32_t, TimePoint, std::uint64_t, JobId>;
+  struct Run {
+    std::string slot;
+    Candidate candidate;
+    TimePoint sent;
+    double units = 0;
+    std::uint32_t members = 0;  // that are still in it
+    std::uint32_t began_with = 0;
+  };
 
   static Rank rank_of(const Entry& entry);
-  void leave_engine(const Entry& entry);
+  Status check_room(const Job& job) const;
+  void leave_queue(Entry& entry);
+  // What time does to those that wait.
+  void age(TimePoint now);
+  void expire_queued(TimePoint now, std::vector<Action>& actions);
+  [[nodiscard]] const std::string& slot_of(const Entry& entry) const;  // empty = queued
+  void put_back(Entry& entry);
+  void leave_run(Entry& entry, std::optional<TimePoint> ended);
+  void measure(const Run& run, Engine& engine, TimePoint now);
+  void serve(const Queue::Head& head, TimePoint now, std::vector<Action>& actions);
+  void start_run(const Queue::Head& head, const Placement& placement, TimePoint now, Action action,
+                 std::vector<Action>& actions);
+  void load_larger(const Action& run, const Placement& placement, std::uint32_t rows, TimePoint now,
+                   std::vector<Action>& actions);
   void expire(TimePoint now, std::vector<Action>& actions);
   void time_out_loads(TimePoint now, std::vector<Action>& actions);
   void reserve();
+  void reserve(const std::string& slot);
   void unload_surplus(std::vector<Action>& actions);
-  void remove(JobId id);
+  void remove(JobId id, std::optional<TimePoint> finished = {});
 
   SchedulerLimits limits_;
   Slots slots_;
   std::map<JobId, Entry> jobs_;
-  std::set<Rank> queue_;
+  std::map<std::uint64_t, Run> runs_;
+  Queue queue_;
   std::set<std::pair<TimePoint, JobId>> deadlines_;
-  std::set<JobId> alone_;  // those of jobs_ that run alone
-  std::uint64_t queued_bytes_ = 0;
+  std::set<std::pair<TimePoint, JobId>> queue_deadlines_;                 // of those that wait
+  std::set<std::pair<TimePoint, JobId>> next_steps_;                      // of ageing
+  std::map<std::pair<std::string, std::uint32_t>, std::size_t> waiting_;  // by queue and priority, where bounded
+  // Slots that may be in these states: a pool of hundreds is not gone through at each step.
+  std::set<std::string> loading_;
+  std::set<std::string> reserved_;
+  std::set<std::string> trimmed_;
+  std::set<JobId> alone_;                // those of jobs_ that run alone
+  std::optional<TimePoint> held_until_;  // the first of the batches that others may still join
   std::uint64_t next_sequence_ = 1;
+  std::uint64_t next_run_ = 1;
 };
 
 }  // namespace shoal::schedule

@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import machine, report
+from bench import batching, machine, report
 from bench.engines import Native, Shoal
 from bench.measure import FULL, cosine, measure, row_of, timed
 from golden.native import long_text
@@ -24,7 +24,7 @@ from support.server import HOME, ROOT, Server
 from support.waiting import eventually
 
 MODELS = {"all-minilm-l6-v2": "the default: weights stored as int8, computed in fp32", "all-minilm-l6-v2-fp32": "fp32"}
-PARTS = ("starts", "run", "throughput")
+PARTS = ("starts", "run", "throughput", "batching")
 BACKENDS = ("wasm", "webnn", "webgpu")
 BATCHES = (1, 8)
 TOKENS = 32
@@ -154,6 +154,8 @@ def main():
             result["run_seconds"] = run_script_seconds()
         if "throughput" in parts:
             result |= serving(Path(folder) / "serving", options.backends.split(","), options.runs)
+        if "batching" in parts:
+            result["batching"] = batching.measure(Path(folder), options.backends.split(","), say)
     result["problems"] = list(problems(result))
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "bench.json").write_text(json.dumps(result, indent=1) + "\n")

@@ -28,6 +28,20 @@ def table(rows):
     return "\n".join(lines)
 
 
+def batching_table(rows):
+    lines = [
+        "| backend | tokens | requests | requests/s | rows a run | p50 ms | p99 ms | requests |",
+        "|---|---:|---|---:|---:|---:|---:|---:|",
+    ]
+    for row in rows:
+        cells = [
+            row["backend"], str(row["tokens"]), "joined" if row["joined"] else "one by one", number(row["per_second"]),
+            number(row["rows_per_run"]), number(row["p50_ms"]), number(row["p99_ms"]), str(row["requests"]),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def markdown(result):
     machine, rows = result["machine"], [Row(**row) for row in result.get("rows", [])]
     models = list(dict.fromkeys(row.model for row in rows))
@@ -63,6 +77,13 @@ def markdown(result):
             f"| browsers and drivers, idle with default models loaded, proportional | {idle['browsers_pss_mib']:.0f} MiB |",
             f"| server after the benchmark | {after['server_rss_mib']:.1f} MiB |",
             f"| browsers and drivers after the benchmark | {after['browsers_pss_mib']:.0f} MiB |",
+        ]
+    if "batching" in result:
+        parts += [
+            "## Dynamic batching",
+            "16 clients ask the default model for one sentence each, again and again, of a server that joins requests into runs "
+            "(`schedule.dynamic_batching`) and of one that does not.",
+            batching_table(result["batching"]),
         ]
     parts += ["## Start and memory", "\n".join(lines)]
     return "\n\n".join(parts) + "\n"

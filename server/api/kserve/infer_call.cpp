@@ -27,11 +27,6 @@ std::optional<std::uint64_t> natural(const wire::Parameter& value) {
   return number != nullptr && *number >= 0 ? std::optional(static_cast<std::uint64_t>(*number)) : std::nullopt;
 }
 
-std::uint64_t priority_levels(const models::ModelVersion& model) {
-  const std::uint64_t levels = model.config->dynamic_batching().priority_levels();
-  return levels == 0 ? kDefaultPriorityLevels : levels;
-}
-
 Status apply_demand(const std::string& name, const wire::Parameter& value, dispatch::Demand& demand) {
   const auto* text = std::get_if<std::string>(&value);
   if (name == "shoal_backend") {
@@ -74,7 +69,7 @@ Status apply_parameter(const std::string& name, const wire::Parameter& value, di
     if (!priority) {
       return wrong(name, "an integer >= 0");
     }
-    const std::uint64_t levels = priority_levels(*request.model);
+    const std::uint64_t levels = request.model->scheduling.priority_levels;
     if (*priority > levels) {
       return wrong(name, fmt::format("at most {}, the levels of model '{}'", levels, request.model->name));
     }

@@ -15,8 +15,6 @@
 
 namespace shoal::api::kserve {
 
-inline constexpr std::uint32_t kDefaultPriorityLevels = 3;  // high, medium, low, where the model's config names none
-
 struct InferCall {
   wire::Parameters parameters;
   std::vector<Tensor> inputs;

@@ -113,5 +113,41 @@ TEST(Placement, WithoutBalancingTheFirstThatWillDo) {
   EXPECT_EQ(place(slots, job_of({kWasm}), {.balances_load = false}).slot, "a/1") << "the first is full";
 }
 
+Engine measured(const Candidate& candidate, std::chrono::milliseconds time, std::uint32_t in_flight = 0) {
+  Engine engine = ready(candidate, in_flight);
+  engine.costs[candidate.instance].add(1, time);
+  return engine;
+}
+
+using std::chrono::milliseconds;
+
+TEST(Placement, TakesTheWorkerWhereItEndsFirst) {
+  Slots slots = {{"a/0", slot_of({{Backend::kWasm, measured(kWasm, milliseconds(100))}})},
+                 {"a/1", slot_of({{Backend::kWasm, measured(kWasm, milliseconds(30), 1)}})}};
+  EXPECT_EQ(place(slots, job_of({kWasm}), {}).slot, "a/1") << "two runs there take less than one here";
+  slots["a/1"] = slot_of({{Backend::kWasm, measured(kWasm, milliseconds(60), 1)}});
+  EXPECT_EQ(place(slots, job_of({kWasm}), {}).slot, "a/0");
+  slots["a/2"] = slot_of({{Backend::kWasm, ready(kWasm)}});
+  EXPECT_EQ(place(slots, job_of({kWasm}), {}).slot, "a/2") << "expected to be like the others: 80 ms";
+  EXPECT_EQ(place(slots, job_of({kWasm}), {.balances_load = false}).slot, "a/0");
+}
+
+TEST(Placement, AMeasuredBackendGoesBeforeThePreferredOneOnlyWhereThatIsWanted) {
+  const Slots slots = {{"a/0", slot_of({{Backend::kWebgpu, measured(kWebgpu, milliseconds(100))},
+                                        {Backend::kWasm, measured(kWasm, milliseconds(70))}})}};
+  EXPECT_EQ(place(slots, job_of({kWebgpu, kWasm}), {}).candidate.backend, Backend::kWebgpu);
+  const SchedulerLimits limits{.prefers_measured = true};
+  const Placement placement = place(slots, job_of({kWebgpu, kWasm}), limits);
+  EXPECT_EQ(placement.candidate.backend, Backend::kWasm);
+  EXPECT_EQ(placement.fallback_from, "webgpu");
+  EXPECT_EQ(place(slots, job_of({kWasm, kWebgpu}), limits).fallback_from, "");
+  const Slots alike = {{"a/0", slot_of({{Backend::kWebgpu, measured(kWebgpu, milliseconds(100))},
+                                        {Backend::kWasm, measured(kWasm, milliseconds(90))}})}};
+  EXPECT_EQ(place(alike, job_of({kWebgpu, kWasm}), limits).candidate.backend, Backend::kWebgpu);
+  const Slots unknown = {
+      {"a/0", slot_of({{Backend::kWebgpu, measured(kWebgpu, milliseconds(100))}, {Backend::kWasm, ready(kWasm)}})}};
+  EXPECT_EQ(place(unknown, job_of({kWebgpu, kWasm}), limits).candidate.backend, Backend::kWebgpu);
+}
+
 }  // namespace
 }  // namespace shoal::schedule

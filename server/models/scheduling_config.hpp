@@ -1,0 +1,14 @@
+// What a model's configuration says of its queue and of joining requests: dynamic_batching of config.pbtxt, read
+// strictly, and what holds without it. allow_timeout_override changes nothing: a request's own timeout is its deadline,
+// from its arrival to its answer, and always holds. Pure.
+#pragma once
+
+#include "engine/core/result.hpp"
+#include "server/models/model.hpp"
+
+namespace shoal::models {
+
+// kInvalidArgument names the field. Requires: model.inputs, model.outputs, model.max_batch_size and model.embedding.
+Result<SchedulingConfig> read_scheduling(const inference::ModelConfig& config, const ModelVersion& model);
+
+}  // namespace shoal::models

@@ -1,0 +1,81 @@
+#include "server/models/scheduling_config.hpp"
+
+#include <gmock/gmock.h>
+#include <google/protobuf/text_format.h>
+#include <gtest/gtest.h>
+
+#include "inference/model_config.pb.h"
+
+namespace shoal::models {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+ModelVersion encoder() {
+  ModelVersion model;
+  model.inputs = {{"ids", DataType::kInt64, {-1, -1}, {"batch", "length"}, true}};
+  model.outputs = {{"y", DataType::kFp32, {-1, 4}, {"batch", ""}, true}};
+  model.max_batch_size = 8;
+  return model;
+}
+
+Result<SchedulingConfig> read(const std::string& text, const ModelVersion& model = encoder()) {
+  inference::ModelConfig config;
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &config));
+  return read_scheduling(config, model);
+}
+
+TEST(SchedulingConfig, WithoutItOnlySentenceEncodersAreJoined) {
+  EXPECT_EQ(read("")->max_rows, 1);
+  EXPECT_EQ(read("")->priority_levels, 3U);
+  EXPECT_EQ(read("")->default_priority, 2U);
+  ModelVersion model = encoder();
+  model.embedding = EmbeddingConfig{};
+  EXPECT_EQ(read("", model)->max_rows, 8);
+  EXPECT_FALSE(read("", model)->is_configured);
+  model.outputs[0].datatype = DataType::kBytes;
+  EXPECT_EQ(read("", model)->max_rows, 1) << "rows of BYTES are not of one size";
+}
+
+TEST(SchedulingConfig, ReadsEveryField) {
+  const auto config = read(R"(dynamic_batching {
+    preferred_batch_size: [ 8, 4, 4 ] max_queue_delay_microseconds: 500
+    priority_levels: 2 default_priority_level: 1
+    default_queue_policy { max_queue_size: 5 default_timeout_microseconds: 1000 allow_timeout_override: true }
+    priority_queue_policy { key: 2 value { timeout_action: DELAY max_queue_size: 9 } } })");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_TRUE(config->is_configured);
+  EXPECT_EQ(config->max_rows, 8);
+  EXPECT_THAT(config->preferred_rows, ElementsAre(4, 8));
+  EXPECT_EQ(config->max_delay, std::chrono::microseconds(500));
+  EXPECT_EQ(config->priority_levels, 2U);
+  EXPECT_EQ(config->default_priority, 1U);
+  EXPECT_EQ(config->default_policy.max_queue_size, 5U);
+  EXPECT_EQ(config->default_policy.default_timeout, std::chrono::milliseconds(1));
+  EXPECT_FALSE(config->default_policy.delays);
+  EXPECT_TRUE(config->policies.at(2).delays);
+  EXPECT_EQ(config->policies.at(2).max_queue_size, 9U);
+}
+
+TEST(SchedulingConfig, RefusesWithTheNameOfTheField) {
+  const auto error = [](const std::string& fields) {
+    const auto config = read("dynamic_batching {" + fields + "}");
+    return config ? std::string() : config.error().message;
+  };
+  EXPECT_THAT(error("preferred_batch_size: 9"), HasSubstr("dynamic_batching.preferred_batch_size is 9"));
+  EXPECT_THAT(error("preferred_batch_size: 0"), HasSubstr("preferred_batch_size is 0"));
+  EXPECT_THAT(error("max_queue_delay_microseconds: 99999999999"), HasSubstr("max_queue_delay_microseconds"));
+  EXPECT_THAT(error("preserve_ordering: true"), HasSubstr("preserve_ordering"));
+  EXPECT_THAT(error("default_priority_level: 1"), HasSubstr("default_priority_level needs priority_levels"));
+  EXPECT_THAT(error("priority_levels: 2"), HasSubstr("default_priority_level is 0"));
+  EXPECT_THAT(error("priority_levels: 2 default_priority_level: 3"), HasSubstr("default_priority_level is 3"));
+  EXPECT_THAT(error("priority_levels: 5000 default_priority_level: 3"), HasSubstr("priority_levels is 5000"));
+  EXPECT_THAT(error("priority_queue_policy { key: 4 value {} }"), HasSubstr("priority_queue_policy[4]"));
+  ModelVersion plain = encoder();
+  plain.max_batch_size = 0;
+  EXPECT_THAT(read("dynamic_batching {}", plain).error().message, HasSubstr("max_batch_size is 0"));
+}
+
+}  // namespace
+}  // namespace shoal::models
