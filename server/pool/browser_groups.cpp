@@ -137,6 +137,7 @@ void BrowserGroups::worker_lost(const std::string& slot, const std::string& reas
 
 std::vector<GroupView> BrowserGroups::views() const {
   std::vector<GroupView> views;
+  views.reserve(groups_.size());
   for (const Group& group : groups_) {
     views.push_back({.kind = group.kind,
                      .wanted = group.scaling.wanted(),
