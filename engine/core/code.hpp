@@ -25,9 +25,12 @@ enum class Code : std::uint8_t {
   kWorkerLost = 13,
   kContextLengthExceeded = 14,
   kInternal = 15,
+  kUnauthenticated = 16,
+  kPermissionDenied = 17,
+  kQuotaExceeded = 18,
 };
 
-inline constexpr std::size_t kCodeCount = 15;
+inline constexpr std::size_t kCodeCount = 18;
 
 inline constexpr std::array<std::string_view, kCodeCount> kCodeNames = {
     "INVALID_ARGUMENT",
@@ -45,6 +48,9 @@ inline constexpr std::array<std::string_view, kCodeCount> kCodeNames = {
     "WORKER_LOST",
     "CONTEXT_LENGTH_EXCEEDED",
     "INTERNAL",
+    "UNAUTHENTICATED",
+    "PERMISSION_DENIED",
+    "QUOTA_EXCEEDED",
 };
 
 // "INVALID_ARGUMENT" and so on: the `code` of REST errors and the gRPC trailer `shoal-error-code`.

@@ -114,6 +114,9 @@ Result<ordered_json> AdminClient::send(const char* method, const std::string& pa
   HttpRequest request(http::string_to_verb(method), path, 11);
   request.set(http::field::host, address_);
   request.set(http::field::connection, "close");
+  if (const char* key = std::getenv("SHOAL_API_KEY"); key != nullptr && *key != '\0') {
+    request.set(http::field::authorization, std::string("Bearer ") + key);
+  }
   request.body() = body;
   request.prepare_payload();
   asio::io_context context(1);

@@ -8,9 +8,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/signal_set.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <filesystem>
@@ -25,7 +23,12 @@
 #include "server/api/services.hpp"
 #include "server/app/agent_bundle.hpp"
 #include "server/app/browser_list.hpp"
+#include "server/app/event.hpp"
+#include "server/app/fleet_state.hpp"
 #include "server/app/join_front.hpp"
+#include "server/app/key_watch.hpp"
+#include "server/app/tls_files.hpp"
+#include "server/app/tls_http.hpp"
 #include "server/core/split.hpp"
 #include "server/dispatch/dispatcher.hpp"
 #include "server/metrics/families.hpp"
@@ -59,29 +62,6 @@ std::vector<std::string> public_hosts(const std::string& text, const std::string
 
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
-// Something that happens once and can be awaited by one coroutine of the same lane.
-class Event {
- public:
-  explicit Event(const asio::any_io_executor& executor) : timer_(executor, TimePoint::max()) {}
-  void set() {
-    is_set_ = true;
-    timer_.cancel();
-  }
-  // True when it happened before the deadline.
-  asio::awaitable<bool> wait_until(TimePoint deadline) {
-    if (!is_set_) {
-      timer_.expires_at(deadline);
-      boost::system::error_code ignored;
-      co_await timer_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-    }
-    co_return is_set_;
-  }
-
- private:
-  asio::steady_timer timer_;
-  bool is_set_ = false;
-};
-
 }  // namespace
 
 struct App::Parts {
@@ -97,7 +77,7 @@ struct App::Parts {
         services{.inference = dispatcher,
                  .models = [this] { return models; },
                  .statistics = [this] { return dispatcher.statistics(); },
-                 .fleet = [this] { return fleet(); },
+                 .fleet = [this] { return pool ? fleet_state(*pool, dispatcher) : metrics::FleetState(); },
                  .metrics = metrics,
                  .log = log,
                  .main = main.get_executor(),
@@ -110,11 +90,12 @@ struct App::Parts {
   }
 
   Status start();
+  // The ports by TLS, and what gRPC needs for its own.
+  Result<std::optional<api::grpc::TlsPort>> make_tls(api::http::ServerOptions options);
   void start_pool(const std::string& build);
   void read_models();
   void watch_signals();
   asio::awaitable<void> shut_down();
-  metrics::FleetState fleet() const;
   void count(const pool::Event& event);
   std::filesystem::path repository() const;
   void add_join_addresses(const JoinFront& front, pool::JoinConfig& addresses) const;
@@ -125,6 +106,8 @@ struct App::Parts {
   asio::thread_pool cpu;
   asio::signal_set signals;
   metrics::Families metrics;
+  auth::Gate gate;
+  std::optional<KeyWatch> keys;
   models::SnapshotPtr models;
   dispatch::Dispatcher dispatcher;
   pool::EventLog events;
@@ -133,6 +116,7 @@ struct App::Parts {
   std::optional<api::http::Server> http;
   std::optional<api::http::Server> metrics_page;
   std::optional<api::grpc::Server> grpc;
+  std::optional<TlsHttp> https;
   std::optional<JoinFront> join;
   std::optional<pool::Pool> pool;
   bool is_stopping = false;
@@ -146,48 +130,6 @@ void App::Parts::count(const pool::Event& event) {
   if (event.outage) {
     metrics.worker_recovered(event.rung, pool::loss_name(event.loss), seconds(*event.outage));
   }
-}
-
-metrics::FleetState App::Parts::fleet() const {
-  metrics::FleetState state;
-  if (!pool) {
-    return state;
-  }
-  for (const pool::SlotView& view : pool->snapshot()) {
-    metrics::FleetState::Worker worker{.slot = view.slot,
-                                       .kind = view.kind,
-                                       .state = std::string(pool::slot_state_name(view.state)),
-                                       .backends = {},
-                                       .restarts = view.restarts};
-    if (view.worker) {
-      worker.memory_bytes = view.worker->memory_bytes;
-      worker.wasm_bytes = view.wasm_bytes;
-      worker.gpu_bytes = view.gpu_bytes;
-      worker.cache_bytes = view.cache_bytes;
-      worker.heartbeat_age_seconds = seconds(Clock::now() - view.last_message.value_or(Clock::now()));
-      for (const Backend backend : view.worker->backends) {
-        worker.backends.emplace_back(backend_name(backend));
-      }
-    }
-    state.workers.push_back(std::move(worker));
-  }
-  state.quarantined_requests = dispatcher.quarantine().list(Clock::now()).size();
-  for (const pool::BreakerView& view : pool->breakers()) {
-    state.breakers.push_back({.browser = view.key.browser,
-                              .adapter = view.key.adapter,
-                              .state = static_cast<int>(view.state),
-                              .opened = view.opened});
-  }
-  for (const pool::GroupView& view : pool->groups()) {
-    metrics::FleetState::Scale& scale = state.scales[view.kind];
-    scale.wanted += view.wanted;
-    scale.ups += view.ups;
-    scale.downs += view.downs;
-    scale.takeovers += view.takeovers;
-  }
-  state.websocket_sent_bytes = pool->traffic().sent_bytes;
-  state.websocket_received_bytes = pool->traffic().received_bytes;
-  return state;
 }
 
 std::filesystem::path App::Parts::repository() const {
@@ -205,6 +147,13 @@ Status App::Parts::start() {
   const auto build = agent_build(agent);
   if (!build) {
     return fail(build.error());
+  }
+  gate.set_refused([this](Code code) { metrics.key_refused(code); });
+  if (settings.auth_enabled) {
+    keys.emplace(main.get_executor(), keys_file(settings), gate, log);
+    if (Status status = keys->start(); !status) {
+      return status;
+    }
   }
   api::http::Router router;
   api::http::add_kserve_routes(router, services);
@@ -229,21 +178,30 @@ Status App::Parts::start() {
                                    .public_hosts = public_hosts(settings.public_hosts, settings.join_url, *config),
                                    .limits = services.limits,
                                    .upgrade = upgrade,
-                                   .metrics = &metrics};
+                                   .metrics = &metrics,
+                                   .gate = &gate};
   http.emplace(main.get_executor(), cpu, std::move(router), options, log);
   api::http::Router metrics_router;
   api::http::add_metrics_route(metrics_router, services);
   options.port = settings.metrics_port;
   options.upgrade = nullptr;
   metrics_page.emplace(main.get_executor(), cpu, std::move(metrics_router), options, log);
-  grpc.emplace(services,
-               api::grpc::ServerOptions{.address = settings.host, .port = settings.grpc_port, .admin = &admin});
+  auto tls_port = make_tls(options);
+  if (!tls_port) {
+    return fail(std::move(tls_port.error()));
+  }
+  grpc.emplace(services, api::grpc::ServerOptions{.address = settings.host,
+                                                  .port = settings.grpc_port,
+                                                  .admin = &admin,
+                                                  .gate = &gate,
+                                                  .tls = *std::move(tls_port)});
   if (settings.join_enabled) {
     join.emplace(settings, services, agent, upgrade, metrics);
   }
   for (const auto& listen : {std::function<Status()>([this] { return http->listen(); }),
                              std::function<Status()>([this] { return metrics_page->listen(); }),
                              std::function<Status()>([this] { return grpc->start(); }),
+                             std::function<Status()>([this] { return https ? https->listen() : Status(); }),
                              std::function<Status()>([this] { return join ? join->listen() : Status(); })}) {
     if (Status status = listen(); !status) {
       return status;
@@ -253,6 +211,8 @@ Status App::Parts::start() {
                          {"http", http->port()},
                          {"grpc", grpc->port()},
                          {"metrics", metrics_page->port()},
+                         {"https", https ? https->port() : 0},
+                         {"grpc_tls", grpc->tls_port()},
                          {"join", join ? join->port() : 0},
                          {"version", services.version}});
   read_models();
@@ -278,6 +238,43 @@ Status App::Parts::start() {
   pool->set_demand([this](const auto& groups) { return dispatcher.backlog(groups); });
   // Browsers run on this machine: they come in by loopback whatever address clients use.
   return pool->start(fmt::format("http://127.0.0.1:{}/agent/", http->port()));
+}
+
+Result<std::optional<api::grpc::TlsPort>> App::Parts::make_tls(api::http::ServerOptions options) {
+  if (!settings.tls_enabled) {
+    return std::nullopt;
+  }
+  const auto files = certificate_of(settings);
+  if (!files) {
+    return fail(files.error());
+  }
+  auto port = grpc_port_of(settings, *files);
+  if (!port) {
+    return fail(std::move(port.error()));
+  }
+  api::http::Router router;
+  api::http::add_kserve_routes(router, services);
+  api::openai::add_openai_routes(router, services);
+  api::admin::add_admin_routes(router, services, admin);
+  api::http::add_metrics_route(router, services);
+  options.upgrade = nullptr;
+  const auto connections = static_cast<std::uint32_t>(settings.max_connections);
+  https.emplace(
+      main.get_executor(), cpu, std::move(router), std::move(options),
+      net::TlsOptions{.address = settings.tls_host,
+                      .port = settings.tls_http_port,
+                      .chain = files->chain,
+                      .key = files->key,
+                      .client_authority = settings.tls_client_authority,
+                      // A gateway is one address.
+                      .limits = {.connections = connections,
+                                 .all_connections = connections,
+                                 .per_second = 1000,
+                                 .burst = static_cast<double>(connections)},
+                      // Requests may take as long as their deadlines; idle connections are the sessions' matter.
+                      .idle_timeout = std::chrono::hours(1)},
+      log);
+  return *std::move(port);
 }
 
 void App::Parts::add_join_addresses(const JoinFront& front, pool::JoinConfig& addresses) const {
@@ -344,6 +341,12 @@ asio::awaitable<void> App::Parts::shut_down() {
   metrics_page->drain(flush, [&metrics_done] { metrics_done.set(); });
   const TimePoint never = TimePoint::max();
   Event join_done(main.get_executor());
+  Event https_done(main.get_executor());
+  if (https) {
+    https->drain(flush, [&https_done] { https_done.set(); });
+  } else {
+    https_done.set();
+  }
   if (join) {
     join->drain(flush, [&join_done] { join_done.set(); });
   } else {
@@ -353,8 +356,12 @@ asio::awaitable<void> App::Parts::shut_down() {
   co_await http_done.wait_until(never);
   co_await metrics_done.wait_until(never);
   co_await grpc_done.wait_until(never);
+  co_await https_done.wait_until(never);
   co_await join_done.wait_until(never);
   signals.cancel();
+  if (keys) {
+    keys->stop();
+  }
   log.info("stopped");
   main.stop();
 }

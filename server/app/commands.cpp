@@ -11,6 +11,7 @@
 #include "server/app/app.hpp"
 #include "server/app/doctor.hpp"
 #include "server/app/join_commands.hpp"
+#include "server/app/key_commands.hpp"
 #include "server/app/worker_commands.hpp"
 #include "server/models/bert_graph.hpp"
 #include "server/models/model.hpp"
@@ -190,6 +191,13 @@ int run_command(int argc, char** argv) {
   WorkerCommands workers(command, [&] { return configured_server(settings, schema); });
   JoinCommands join(command, [&] { return configured_server(settings, schema); });
 
+  KeyCommands keys(command, [&]() -> Result<std::filesystem::path> {
+    if (Status status = read_settings(schema, {}, {}); !status) {
+      return fail(std::move(status.error()));
+    }
+    return keys_file(settings);
+  });
+
   CLI::App* settings_command = command.add_subcommand("settings", "Print every setting of serve as a Markdown table");
 
   try {
@@ -210,8 +218,8 @@ int run_command(int argc, char** argv) {
                   : as_markdown ? DoctorForm::kMarkdown
                                 : DoctorForm::kText);
   }
-  if (workers.was_asked() || join.was_asked()) {
-    const Status status = workers.was_asked() ? workers.run() : join.run();
+  if (workers.was_asked() || join.was_asked() || keys.was_asked()) {
+    const Status status = workers.was_asked() ? workers.run() : join.was_asked() ? join.run() : keys.run();
     return status ? 0 : report(status.error(), status.error().code == Code::kInvalidArgument ? kUsage : 1);
   }
   if (*settings_command) {

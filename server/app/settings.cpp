@@ -32,6 +32,8 @@ Status check_public_url(std::string_view url) {
   return {};
 }
 
+bool is_loopback(std::string_view host) { return host.starts_with("127.") || host == "::1" || host == "localhost"; }
+
 }  // namespace
 
 using namespace std::chrono_literals;
@@ -135,6 +137,10 @@ config::Schema schema_of(Settings& settings) {
       into_integer(settings.recycle_runs, 0, 1'000'000'000));
   add("pool.recycle_age", "0s", "0s to 720h; 0 = never", "a browser is replaced after so long, once it is idle",
       into_duration(settings.recycle_age, 0s, 720h));
+  add("auth.enabled", "false", "true, false",
+      "every request needs an API key (shoal keys create), but for health checks", into_bool(settings.auth_enabled));
+  add("auth.keys", "", "a file", "the keys, read again when it changes; default $SHOAL_HOME/keys.json",
+      into_text(settings.auth_keys));
   add("join.enabled", "false", "true, false", "let devices join by URL and token", into_bool(settings.join_enabled));
   add("join.public_url", "", "https://HOST[:PORT]", "how devices reach this server; default: this machine itself",
       into_text(settings.join_url));
@@ -147,8 +153,16 @@ config::Schema schema_of(Settings& settings) {
       into_integer(settings.spot_check_first, 0, 1'000'000));
   add("join.max_failures", "20", "1 to 1000000", "wrong tokens of one address within a minute, then it is not heard",
       into_integer(settings.join_max_failures, 1, 1'000'000));
+  add("tls.enabled", "false", "true, false", "serve HTTP (with /metrics) and gRPC by TLS too, on ports of their own",
+      into_bool(settings.tls_enabled));
+  add("tls.host", "0.0.0.0", "an IP address", "where they listen", into_text(settings.tls_host));
+  add("tls.http_port", "8444", std::string(kPorts), "HTTPS: KServe REST, OpenAI, admin, metrics",
+      into_port(settings.tls_http_port));
+  add("tls.grpc_port", "8445", std::string(kPorts), "gRPC by TLS", into_port(settings.tls_grpc_port));
+  add("tls.client_authority", "", "a PEM file", "clients of these ports must show a certificate of this authority",
+      into_text(settings.tls_client_authority));
   add("tls.certificate", "", "a PEM file",
-      "certificate chain of the join page; default: from an own authority in $SHOAL_HOME/tls",
+      "certificate chain of all TLS ports; default: from an own authority in $SHOAL_HOME/tls",
       into_text(settings.tls_certificate));
   add("tls.key", "", "a PEM file", "its key", into_text(settings.tls_key));
   add("join.max_devices", "64", "1 to 128", "devices connected at once",
@@ -186,14 +200,26 @@ config::Schema schema_of(Settings& settings) {
   return schema;
 }
 
+std::filesystem::path keys_file(const Settings& settings) {
+  return settings.auth_keys.empty() ? std::filesystem::path(settings.home) / "keys.json"
+                                    : std::filesystem::path(settings.auth_keys);
+}
+
 Status check(const Settings& settings) {
-  const bool is_loopback = settings.host.starts_with("127.") || settings.host == "::1" || settings.host == "localhost";
-  if (!is_loopback && !settings.insecure) {
+  const bool has_keys = settings.insecure || settings.auth_enabled;
+  if (!is_loopback(settings.host) && !has_keys) {
     return fail(Code::kInvalidArgument,
                 fmt::format("server.host: '{}' is reachable from other machines and requests carry no keys; use a "
-                            "loopback address, or set server.insecure to true",
+                            "loopback address, set auth.enabled, or set server.insecure to true",
                             settings.host),
                 "server.host");
+  }
+  if (settings.tls_enabled && !is_loopback(settings.tls_host) && !has_keys && settings.tls_client_authority.empty()) {
+    return fail(Code::kInvalidArgument,
+                fmt::format("tls.host: '{}' is reachable from other machines and nobody is asked who they are; set "
+                            "auth.enabled or tls.client_authority, or use a loopback address",
+                            settings.tls_host),
+                "tls.host");
   }
   if (Status status = check_public_url(settings.join_url); !status) {
     return status;

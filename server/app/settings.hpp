@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -65,6 +66,8 @@ struct Settings {
   std::chrono::milliseconds scale_up_after{};
   std::chrono::milliseconds scale_down_idle{};
   std::chrono::milliseconds scale_cooldown{};
+  bool auth_enabled = false;
+  std::string auth_keys;
 
   bool join_enabled = false;
   std::string join_url;  // join.public_url
@@ -74,6 +77,11 @@ struct Settings {
   std::uint16_t join_port = 0;
   std::uint64_t spot_check_percent = 0;
   std::uint64_t spot_check_first = 0;
+  bool tls_enabled = false;
+  std::string tls_host;
+  std::uint16_t tls_http_port = 0;
+  std::uint16_t tls_grpc_port = 0;
+  std::string tls_client_authority;
   std::string tls_certificate;
   std::string tls_key;
 
@@ -91,6 +99,9 @@ struct Settings {
 
 // The settings as a schema that stores into `settings`, which must outlive it.
 config::Schema schema_of(Settings& settings);
+
+// Where the API keys are.
+std::filesystem::path keys_file(const Settings& settings);
 
 // Cross-checks after reading: an open bind without keys, names that must parse.
 Status check(const Settings& settings);

@@ -143,7 +143,7 @@ Status read_file(const Schema& schema, const std::string& file, const std::strin
 }
 
 Status read_environment(const Schema& schema, const std::map<std::string, std::string>& environment) {
-  const std::set<std::string> own = {"SHOAL_HOME", "SHOAL_FIXTURES", "SHOAL_CONFIG"};
+  const std::set<std::string> own = {"SHOAL_HOME", "SHOAL_FIXTURES", "SHOAL_CONFIG", "SHOAL_API_KEY"};
   for (const auto& [name, value] : environment) {
     if (!name.starts_with("SHOAL_") || own.contains(name)) {
       continue;

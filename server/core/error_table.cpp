@@ -6,7 +6,8 @@ namespace shoal {
 namespace {
 
 // gRPC numbers: 1 CANCELLED 3 INVALID_ARGUMENT 4 DEADLINE_EXCEEDED 5 NOT_FOUND 8 RESOURCE_EXHAUSTED 12 UNIMPLEMENTED
-// 13 INTERNAL 14 UNAVAILABLE. Labels REJECTED, CANCELED, BACKEND, OTHER are Triton's failure reasons.
+// 7 PERMISSION_DENIED 13 INTERNAL 14 UNAVAILABLE 16 UNAUTHENTICATED. Labels REJECTED, CANCELED, BACKEND, OTHER are
+// Triton's failure reasons.
 constexpr std::array<ErrorRow, kCodeCount> kRows = {{
     {Code::kInvalidArgument, 400, 400, 3, "invalid_request_error", "", "OTHER", false},
     {Code::kNotFound, 404, 404, 5, "invalid_request_error", "model_not_found", "OTHER", false},
@@ -23,6 +24,9 @@ constexpr std::array<ErrorRow, kCodeCount> kRows = {{
     {Code::kWorkerLost, 503, 503, 14, "server_error", "worker_lost", "BACKEND", true},
     {Code::kContextLengthExceeded, 400, 400, 3, "invalid_request_error", "context_length_exceeded", "OTHER", false},
     {Code::kInternal, 500, 500, 13, "server_error", "internal_error", "OTHER", false},
+    {Code::kUnauthenticated, 401, 401, 16, "invalid_request_error", "invalid_api_key", "OTHER", false},
+    {Code::kPermissionDenied, 403, 403, 7, "invalid_request_error", "insufficient_permissions", "OTHER", false},
+    {Code::kQuotaExceeded, 429, 429, 8, "rate_limit_error", "rate_limit_exceeded", "REJECTED", true},
 }};
 
 constexpr bool in_order() {

@@ -11,15 +11,9 @@
 
 #include "server/core/backend.hpp"
 #include "server/core/tier.hpp"
+#include "server/core/wall_clock.hpp"
 
 namespace shoal::join {
-
-// Tokens outlive the server, so their times are of the calendar.
-using WallTime = std::chrono::sys_time<std::chrono::milliseconds>;
-// For shells: the pure parts are given it.
-inline WallTime wall_now() {
-  return std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
-}
 
 struct TokenSpec {
   std::string name;                                                      // for people

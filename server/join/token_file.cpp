@@ -1,14 +1,10 @@
 #include "server/join/token_file.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
+
+#include "server/core/private_file.hpp"
 
 namespace shoal::join {
 namespace {
@@ -76,21 +72,6 @@ Token token_of(const json& object) {
   return token;
 }
 
-Error system_error(std::string_view what, const fs::path& path) {
-  return {Code::kInternal, fmt::format("cannot {} {}: {}", what, path.string(), std::strerror(errno)), {}};
-}
-
-Status write_all(int file, std::string_view text, const fs::path& path) {
-  while (!text.empty()) {
-    const ssize_t count = ::write(file, text.data(), text.size());
-    if (count < 0 && errno != EINTR) {
-      return fail(system_error("write", path));
-    }
-    text.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
-  }
-  return ::fsync(file) == 0 ? Status() : fail(system_error("write", path));
-}
-
 }  // namespace
 
 std::string to_json(const TokenBook& book) {
@@ -119,16 +100,14 @@ Result<TokenBook> from_json(std::string_view text) {
 }
 
 Result<TokenBook> load(const fs::path& file) {
-  std::error_code error;
-  if (!fs::exists(file, error) && !error) {
+  const auto text = read_private_file(file, kMaxFileBytes);
+  if (!text) {
+    return fail(text.error());
+  }
+  if (!*text) {
     return TokenBook();
   }
-  std::ifstream stream(file, std::ios::binary);
-  std::ostringstream text;
-  if (error || fs::file_size(file, error) > kMaxFileBytes || error || !stream || !(text << stream.rdbuf())) {
-    return fail(Code::kInvalidArgument, fmt::format("cannot read {}", file.string()));
-  }
-  Result<TokenBook> book = from_json(std::move(text).str());
+  Result<TokenBook> book = from_json(**text);
   if (!book) {
     return fail(Code::kInvalidArgument, fmt::format("{}: {}", file.string(), book.error().message));
   }
@@ -139,17 +118,7 @@ Status save(const TokenBook& book, const fs::path& file) {
   std::error_code error;
   fs::create_directories(file.parent_path(), error);
   fs::permissions(file.parent_path(), fs::perms::owner_all, error);
-  const fs::path next = file.string() + ".new";
-  const int opened = ::open(next.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (opened < 0) {
-    return fail(system_error("write", next));
-  }
-  Status status = write_all(opened, to_json(book), next);
-  ::close(opened);
-  if (status && ::rename(next.c_str(), file.c_str()) != 0) {
-    status = fail(system_error("replace", file));
-  }
-  return status;
+  return write_private_file(file, to_json(book));
 }
 
 }  // namespace shoal::join

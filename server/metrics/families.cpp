@@ -45,6 +45,7 @@ const std::vector<FamilyDeclaration> kDeclarations = {
     {"shoal_spot_checks_total", MetricType::Counter, "Results of untrusted workers that were computed again", "result"},
     {"shoal_requests_quarantined", MetricType::Gauge, "Requests that are refused because workers were lost with them",
      ""},
+    {"shoal_auth_refusals_total", MetricType::Counter, "Requests that were refused for their API key", "code"},
     {"shoal_quarantine_refusals_total", MetricType::Counter, "Times that such a request was refused", "model"},
     {"shoal_http_responses_total", MetricType::Counter, "HTTP answers", "route,status"},
     {"shoal_workers", MetricType::Gauge, "Worker slots by state", "state"},
@@ -127,6 +128,8 @@ struct Families::State {
       build(prometheus::BuildCounter(), "shoal_spot_checks_total", registry);
   prometheus::Family<prometheus::Counter>& refused =
       build(prometheus::BuildCounter(), "shoal_quarantine_refusals_total", registry);
+  prometheus::Family<prometheus::Counter>& unauthorized =
+      build(prometheus::BuildCounter(), "shoal_auth_refusals_total", registry);
   prometheus::Family<prometheus::Counter>& responses =
       build(prometheus::BuildCounter(), "shoal_http_responses_total", registry);
   prometheus::Family<prometheus::Histogram>& launches =
@@ -181,6 +184,10 @@ void Families::spot_checked(std::string_view result) {
 
 void Families::poison_refused(std::string_view model) {
   state_->refused.Add({{"model", std::string(model)}}).Increment();
+}
+
+void Families::key_refused(Code code) {
+  state_->unauthorized.Add({{"code", std::string(code_name(code))}}).Increment();
 }
 
 void Families::worker_launched(std::string_view kind, double seconds) {

@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "engine/core/code.hpp"
+
 namespace shoal::metrics {
 
 // Pulled at scrape time.
@@ -82,6 +84,8 @@ class Families {
   void request_redispatched(std::string_view model);
   // A request was refused because workers were lost with it before.
   void poison_refused(std::string_view model);
+  // A request was refused for its key.
+  void key_refused(Code code);
   // A browser has become a worker. `kind` is one of the configured kinds.
   void worker_launched(std::string_view kind, double seconds);
   // A slot whose worker was lost has one again. `rung` and `reason` come from the pool's closed lists.

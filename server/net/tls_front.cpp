@@ -121,6 +121,13 @@ Status TlsFront::State::prepare() {
   if (error) {
     return unusable(options.key, "tls.key");
   }
+  if (!options.client_authority.empty()) {
+    context.load_verify_file(options.client_authority.string(), error);
+    if (error) {
+      return unusable(options.client_authority, "tls.client_authority");
+    }
+    context.set_verify_mode(asio::ssl::verify_peer | asio::ssl::verify_fail_if_no_peer_cert);
+  }
   const auto step = [&](auto&& action) {
     if (!error) {
       action();

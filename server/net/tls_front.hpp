@@ -22,6 +22,7 @@ struct TlsOptions {
   std::uint16_t port = 0;  // 0: any free one
   std::filesystem::path chain;
   std::filesystem::path key;
+  std::filesystem::path client_authority = {};  // clients must show a certificate of it; empty: none is asked for
   PeerLimits::Limits limits;
   std::chrono::milliseconds handshake_timeout{5000};
   std::chrono::milliseconds idle_timeout{120'000};  // neither way a byte: agents say something every second

@@ -94,7 +94,7 @@ std::expected<Devices::Seat, Devices::Refusal> Devices::let_in(const agent::v1::
     return refused(kCloseLater, fmt::format("{} devices are connected, which is all there may be", devices_.size()));
   }
   const std::string new_key = random_hex(kSecretBytes);
-  const auto admission = book_.admit(hello.token(), hello.device_key(), new_key, join::wall_now());
+  const auto admission = book_.admit(hello.token(), hello.device_key(), new_key, wall_now());
   if (!admission) {
     const bool is_busy = admission.error().code == Code::kOverloaded;
     return refused(is_busy ? kCloseLater : kCloseRefused, admission.error().message);
@@ -126,7 +126,7 @@ void Devices::remove(const Device& device) {
 }
 
 void Devices::check(TimePoint now) {
-  const join::WallTime wall = join::wall_now();
+  const WallTime wall = wall_now();
   for (const auto& [name, device] : devices_) {
     book_.count_runs(device->spec().token, device->take_runs());
     const join::TokenState state = book_.state(device->spec().token, wall);
@@ -164,19 +164,19 @@ Result<Devices::Created> Devices::create_token(join::TokenSpec spec) {
     return fail(Code::kUnavailable, "devices do not join here: join.enabled is false");
   }
   std::string secret = random_hex(kSecretBytes);
-  const auto token = book_.create(std::move(spec), random_hex(4), secret, join::wall_now());
+  const auto token = book_.create(std::move(spec), random_hex(4), secret, wall_now());
   if (!token) {
     return fail(token.error());
   }
   if (Status saved = save(); !saved) {
-    static_cast<void>(book_.revoke((*token)->id, join::wall_now()));
+    static_cast<void>(book_.revoke((*token)->id, wall_now()));
     return fail(std::move(saved.error()));
   }
   return Created{*token, secret, fmt::format("{}#token={}", config_.join.url, secret)};
 }
 
 Result<const join::Token*> Devices::revoke_token(std::string_view id) {
-  auto token = book_.revoke(id, join::wall_now());
+  auto token = book_.revoke(id, wall_now());
   if (!token) {
     return token;
   }

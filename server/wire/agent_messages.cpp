@@ -23,6 +23,9 @@ SHOAL_SAME_CODE(kDeviceLost, DEVICE_LOST);
 SHOAL_SAME_CODE(kWorkerLost, WORKER_LOST);
 SHOAL_SAME_CODE(kContextLengthExceeded, CONTEXT_LENGTH_EXCEEDED);
 SHOAL_SAME_CODE(kInternal, INTERNAL);
+SHOAL_SAME_CODE(kUnauthenticated, UNAUTHENTICATED);
+SHOAL_SAME_CODE(kPermissionDenied, PERMISSION_DENIED);
+SHOAL_SAME_CODE(kQuotaExceeded, QUOTA_EXCEEDED);
 static_assert(kCodeCount == core::v1::Code_MAX);
 #undef SHOAL_SAME_CODE
 

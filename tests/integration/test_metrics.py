@@ -71,7 +71,7 @@ def test_every_family_is_in_the_golden_list(server, seed):
         assert set(labels) - {"le"} == golden[scrape.family_of(sample)][1], (sample, labels)
     # These appear with the first event of their kind.
     assert set(golden) - set(scrape.types) <= {
-        "shoal_requests_redispatched_total", "shoal_quarantine_refusals_total", "shoal_spot_checks_total",
+        "shoal_requests_redispatched_total", "shoal_auth_refusals_total", "shoal_quarantine_refusals_total", "shoal_spot_checks_total",
         "shoal_worker_recoveries_total", "shoal_worker_recovery_seconds"}
 
 

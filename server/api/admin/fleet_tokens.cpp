@@ -18,7 +18,7 @@ v1::JoinToken token_message(const join::Token& token) {
   v1::JoinToken message;
   message.set_id(token.id);
   message.set_name(token.spec.name);
-  message.set_state(std::string(join::token_state_name(join::state_of(token, join::wall_now()))));
+  message.set_state(std::string(join::token_state_name(join::state_of(token, wall_now()))));
   message.set_long_lived(!token.spec.is_one_time);
   message.set_tier(std::string(tier_name(token.spec.tier)));
   for (const Backend backend : token.spec.backends) {

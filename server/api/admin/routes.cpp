@@ -163,18 +163,20 @@ asio::awaitable<Response> clear_poison(AdminService& service, Exchange& exchange
 
 void add_admin_routes(http::Router& router, Services& services, AdminService& service) {
   const auto add = [&](std::string_view method, const std::string& pattern,
-                       asio::awaitable<Response> (*handle)(AdminService&, Exchange&)) {
+                       asio::awaitable<Response> (*handle)(AdminService&, Exchange&),
+                       auth::Scope scope = auth::Scope::kAdmin) {
     router.add(method, pattern,
                {.handler = [&service, handle](Exchange& exchange) { return handle(service, exchange); },
                 .body_limit = services.limits.control_body_bytes,
                 .errors = ErrorStyle::kKserve,
-                .guarded = true});
+                .guarded = true,
+                .scope = scope});
   };
   add("GET", "/admin/v1/workers", list);
   add("GET", "/admin/v1/events", events);
-  add("POST", "/admin/v1/join/tokens", create_token);
-  add("GET", "/admin/v1/join/tokens", tokens);
-  add("DELETE", "/admin/v1/join/tokens/{id}", revoke_token);
+  add("POST", "/admin/v1/join/tokens", create_token, auth::Scope::kJoin);
+  add("GET", "/admin/v1/join/tokens", tokens, auth::Scope::kJoin);
+  add("DELETE", "/admin/v1/join/tokens/{id}", revoke_token, auth::Scope::kJoin);
   add("GET", "/admin/v1/poison", list_poison);
   add("DELETE", "/admin/v1/poison", clear_poison);
   add("DELETE", "/admin/v1/poison/{fingerprint}", clear_poison);

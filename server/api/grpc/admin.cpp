@@ -3,6 +3,7 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
+#include "server/api/grpc/admission.hpp"
 #include "server/api/grpc/status.hpp"
 #include "server/core/ids.hpp"
 
@@ -27,10 +28,11 @@ void finish(::grpc::CallbackServerContext* context, ::grpc::ServerUnaryReactor* 
 }  // namespace
 
 template <class Response, class Call>
-::grpc::ServerUnaryReactor* AdminCalls::answer(Context* context, Response* response, Call call) {
+::grpc::ServerUnaryReactor* AdminCalls::answer(Context* context, Response* response, Call call, auth::Scope scope) {
   auto* reactor = context->DefaultReactor();
-  boost::asio::post(calls_.services.main, [context, response, reactor, call = std::move(call)] {
-    finish<Response>(context, reactor, response, call());
+  boost::asio::post(calls_.services.main, [this, context, response, reactor, scope, call = std::move(call)] {
+    const Status status = admit(calls_, *context, scope);
+    finish<Response>(context, reactor, response, status ? call() : Result<Response>(fail(status.error())));
   });
   return reactor;
 }
@@ -84,6 +86,10 @@ template <class Response, class Call>
                                                     v1::DebugWorkerResponse* response) {
   auto* reactor = context->DefaultReactor();
   boost::asio::post(calls_.services.main, [this, context, request, response, reactor] {
+    if (const Status status = admit(calls_, *context, auth::Scope::kAdmin); !status) {
+      finish<v1::DebugWorkerResponse>(context, reactor, response, fail(status.error()));
+      return;
+    }
     service_.debug(*request, [context, response, reactor](Result<v1::DebugWorkerResponse> result) {
       finish(context, reactor, response, std::move(result));
     });
@@ -98,17 +104,17 @@ template <class Response, class Call>
 
 ::grpc::ServerUnaryReactor* AdminCalls::CreateJoinToken(Context* context, const v1::CreateJoinTokenRequest* request,
                                                         v1::CreateJoinTokenResponse* response) {
-  return answer(context, response, [this, request] { return service_.create_token(*request); });
+  return answer(context, response, [this, request] { return service_.create_token(*request); }, auth::Scope::kJoin);
 }
 
 ::grpc::ServerUnaryReactor* AdminCalls::ListJoinTokens(Context* context, const v1::ListJoinTokensRequest* request,
                                                        v1::ListJoinTokensResponse* response) {
-  return answer(context, response, [this, request] { return service_.tokens(*request); });
+  return answer(context, response, [this, request] { return service_.tokens(*request); }, auth::Scope::kJoin);
 }
 
 ::grpc::ServerUnaryReactor* AdminCalls::RevokeJoinToken(Context* context, const v1::RevokeJoinTokenRequest* request,
                                                         v1::JoinToken* response) {
-  return answer(context, response, [this, request] { return service_.revoke_token(*request); });
+  return answer(context, response, [this, request] { return service_.revoke_token(*request); }, auth::Scope::kJoin);
 }
 
 }  // namespace shoal::api::grpc

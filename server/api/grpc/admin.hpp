@@ -35,7 +35,7 @@ class AdminCalls final : public shoal::admin::v1::Admin::CallbackService {
  private:
   // `call` on the main lane; its result becomes `response`.
   template <class Response, class Call>
-  Unary* answer(Context* context, Response* response, Call call);
+  Unary* answer(Context* context, Response* response, Call call, auth::Scope scope = auth::Scope::kAdmin);
 
   Calls& calls_;
   admin::AdminService& service_;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "server/api/services.hpp"
+#include "server/auth/gate.hpp"
 
 namespace shoal::api::grpc {
 
@@ -25,6 +26,7 @@ class LongCall {
 struct Calls {
   Services& services;
   std::vector<LongCall*> open;
+  auth::Gate* gate = nullptr;  // asks for keys; null: nobody does
   bool draining = false;
 
   void add(LongCall* call) { open.push_back(call); }

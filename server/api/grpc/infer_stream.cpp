@@ -4,6 +4,7 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
+#include "server/api/grpc/admission.hpp"
 #include "server/api/grpc/infer_unary.hpp"
 #include "server/api/grpc/status.hpp"
 #include "server/core/ids.hpp"
@@ -36,6 +37,12 @@ StreamInfer::StreamInfer(Calls& calls, ::grpc::CallbackServerContext& context)
 
 void StreamInfer::begin() {
   calls_.add(this);
+  if (Status status = admit(calls_, context_, auth::Scope::kInfer); !status) {
+    outcome_ = std::move(status);
+    has_read_all_ = true;
+    finish_if_done();
+    return;
+  }
   if (calls_.draining) {
     finish_when_idle();
     return;
@@ -75,7 +82,13 @@ void StreamInfer::take(Incoming incoming) {
   if (is_finished_) {
     return;
   }
-  if (const Status status = submit(incoming); !status) {
+  // Its first message came in with the call.
+  Status status = has_taken_ ? admit(calls_, context_, auth::Scope::kInfer) : Status();
+  has_taken_ = true;
+  if (status) {
+    status = submit(incoming);
+  }
+  if (!status) {
     answer(incoming.id, status, {});
   }
   read_more();

@@ -56,6 +56,7 @@ class StreamInfer final
   std::deque<inference::ModelStreamInferResponse> answers_;  // the front one is being written while is_writing_
   Status outcome_;
   bool ends_on_error_ = false;  // metadata triton_grpc_error
+  bool has_taken_ = false;      // its first message
   bool is_reading_ = false;
   bool is_writing_ = false;
   bool has_read_all_ = false;

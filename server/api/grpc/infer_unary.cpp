@@ -5,6 +5,7 @@
 #include <chrono>
 #include <utility>
 
+#include "server/api/grpc/admission.hpp"
 #include "server/api/grpc/status.hpp"
 #include "server/core/ids.hpp"
 
@@ -43,7 +44,11 @@ void UnaryInfer::begin(Result<kserve::InferCall> call) {
     end(fail(Code::kCancelled, "the client cancelled the call"));
     return;
   }
-  if (const Status status = submit(std::move(call)); !status) {
+  Status status = admit(calls_, context_, auth::Scope::kInfer);
+  if (status) {
+    status = submit(std::move(call));
+  }
+  if (!status) {
     end(status);
   }
 }

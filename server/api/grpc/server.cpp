@@ -38,7 +38,7 @@ std::chrono::system_clock::time_point on_system_clock(TimePoint deadline) {
 struct Server::State {
   State(Services& services, ServerOptions server_options)
       : options(std::move(server_options)),
-        calls{services, {}},
+        calls{.services = services, .open = {}, .gate = options.gate},
         inference(calls),
         health(calls),
         cutoff(services.main) {
@@ -57,6 +57,7 @@ struct Server::State {
   std::thread shutdown;  // gRPC's Shutdown blocks, and what it waits for needs the lane
   bool is_down = false;
   int port = 0;
+  int tls_port = 0;
   std::vector<std::function<void()>> on_drained;
 };
 
@@ -74,6 +75,15 @@ Status Server::start() {
   const std::string address = fmt::format("{}:{}", state_->options.address, state_->options.port);
   ::grpc::ServerBuilder builder;
   builder.AddListeningPort(address, ::grpc::InsecureServerCredentials(), &state_->port);
+  if (const auto& tls = state_->options.tls) {
+    ::grpc::SslServerCredentialsOptions options(tls->client_authority.empty()
+                                                    ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
+                                                    : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+    options.pem_key_cert_pairs.push_back({tls->key, tls->chain});
+    options.pem_root_certs = tls->client_authority;
+    builder.AddListeningPort(fmt::format("{}:{}", tls->address, tls->port), ::grpc::SslServerCredentials(options),
+                             &state_->tls_port);
+  }
   builder.RegisterService(&state_->inference);
   builder.RegisterService(&state_->health);
   if (state_->admin) {
@@ -93,13 +103,20 @@ Status Server::start() {
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
   state_->server = builder.BuildAndStart();
-  if (state_->server == nullptr || state_->port == 0) {
+  const bool is_bound = state_->port != 0 && (!state_->options.tls || state_->tls_port != 0);
+  if (state_->server == nullptr || !is_bound) {
     state_->server.reset();
+    if (state_->port != 0 && state_->options.tls) {
+      return fail(Code::kUnavailable, fmt::format("cannot listen on {} port {} for gRPC by TLS",
+                                                  state_->options.tls->address, state_->options.tls->port));
+    }
     return fail(Code::kUnavailable,
                 fmt::format("cannot listen on {} port {} for gRPC", state_->options.address, state_->options.port));
   }
   return {};
 }
+
+std::uint16_t Server::tls_port() const { return static_cast<std::uint16_t>(state_->tls_port); }
 
 std::uint16_t Server::port() const { return static_cast<std::uint16_t>(state_->port); }
 

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "server/api/grpc/admission.hpp"
 #include "server/api/grpc/infer_stream.hpp"
 #include "server/api/grpc/infer_unary.hpp"
 #include "server/api/grpc/status.hpp"
@@ -55,12 +56,6 @@ void fill_tensors(const std::vector<models::TensorSignature>& signatures, Tensor
   }
 }
 
-::grpc::ServerUnaryReactor* not_offered(::grpc::CallbackServerContext* context, std::string_view what) {
-  auto* reactor = context->DefaultReactor();
-  reactor->Finish({::grpc::StatusCode::UNIMPLEMENTED, std::string(what)});
-  return reactor;
-}
-
 constexpr std::string_view kNoControl =
     "explicit model load / unload is not offered: models are those of the repository at start";
 constexpr std::string_view kNoSharedMemory = "shared memory is not offered: the workers are browsers";
@@ -70,29 +65,48 @@ constexpr std::string_view kNoLog = "log settings are not offered: they are set 
 }  // namespace
 
 template <class Fill>
-::grpc::ServerUnaryReactor* InferenceService::answer(Context* context, Fill fill) {
+::grpc::ServerUnaryReactor* InferenceService::answer(Context* context, Fill fill, auth::Scope scope) {
   auto* reactor = context->DefaultReactor();
-  asio::post(calls_.services.main, [context, reactor, fill = std::move(fill)] {
-    const Status status = fill();
+  asio::post(calls_.services.main, [this, context, reactor, scope, fill = std::move(fill)] {
+    Status status = admit(calls_, *context, scope);
+    if (status) {
+      status = fill();
+    }
     reactor->Finish(finish_status(*context, uuid_v7(), status));
+  });
+  return reactor;
+}
+
+::grpc::ServerUnaryReactor* InferenceService::not_offered(Context* context, std::string_view what) {
+  auto* reactor = context->DefaultReactor();
+  asio::post(calls_.services.main, [this, context, reactor, what] {
+    const Status status = admit(calls_, *context, auth::Scope::kAdmin);
+    reactor->Finish(status ? ::grpc::Status(::grpc::StatusCode::UNIMPLEMENTED, std::string(what))
+                           : finish_status(*context, uuid_v7(), status));
   });
   return reactor;
 }
 
 ::grpc::ServerUnaryReactor* InferenceService::ServerLive(Context* context, const inference::ServerLiveRequest*,
                                                          inference::ServerLiveResponse* response) {
-  return answer(context, [response]() -> Status {
-    response->set_live(true);
-    return {};
-  });
+  return answer(
+      context,
+      [response]() -> Status {
+        response->set_live(true);
+        return {};
+      },
+      auth::Scope::kPublic);
 }
 
 ::grpc::ServerUnaryReactor* InferenceService::ServerReady(Context* context, const inference::ServerReadyRequest*,
                                                           inference::ServerReadyResponse* response) {
-  return answer(context, [this, response]() -> Status {
-    response->set_ready(calls_.services.inference.server_ready().has_value());
-    return {};
-  });
+  return answer(
+      context,
+      [this, response]() -> Status {
+        response->set_ready(calls_.services.inference.server_ready().has_value());
+        return {};
+      },
+      auth::Scope::kPublic);
 }
 
 ::grpc::ServerUnaryReactor* InferenceService::ModelReady(Context* context, const inference::ModelReadyRequest* request,

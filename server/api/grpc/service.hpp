@@ -49,9 +49,10 @@ class InferenceService final : public inference::GRPCInferenceService::CallbackS
   Unary* LogSettings(Context*, const inference::LogSettingsRequest*, inference::LogSettingsResponse*) override;
 
  private:
-  // Runs `fill` on the main lane; the call ends with its Status.
+  // Runs `fill` on the main lane; the call ends with its Status, or with that of its key.
   template <class Fill>
-  Unary* answer(Context* context, Fill fill);
+  Unary* answer(Context* context, Fill fill, auth::Scope scope = auth::Scope::kInfer);
+  Unary* not_offered(Context* context, std::string_view what);
 
   Calls& calls_;
 };

@@ -160,7 +160,8 @@ void add_agent_routes(Router& router, Services& services, const fs::path& agent_
              {.handler = page,
               .body_limit = services.limits.control_body_bytes,
               .errors = ErrorStyle::kKserve,
-              .guarded = false});
+              .guarded = false,
+              .scope = auth::Scope::kPublic});
   add_agent_files(router, services, agent_dir);
 }
 
@@ -170,7 +171,8 @@ void add_agent_files(Router& router, Services& services, const fs::path& agent_d
                {.handler = std::move(handler),
                 .body_limit = services.limits.control_body_bytes,
                 .errors = ErrorStyle::kKserve,
-                .guarded = true});
+                .guarded = true,
+                .scope = auth::Scope::kPublic});
   };
   const auto file = [agent_dir](Exchange& exchange) { return agent_file(agent_dir, "index.html", exchange); };
   add("/agent", to_agent);
@@ -184,7 +186,8 @@ void add_join_routes(Router& router, Services& services, const fs::path& agent_d
              {.handler = [agent_dir](Exchange& exchange) { return agent_file(agent_dir, "join.html", exchange); },
               .body_limit = services.limits.control_body_bytes,
               .errors = ErrorStyle::kKserve,
-              .guarded = true});
+              .guarded = true,
+              .scope = auth::Scope::kPublic});
 }
 
 }  // namespace shoal::api::http

@@ -51,6 +51,9 @@ Response error_response(ErrorStyle style, unsigned status, const Error& error) {
     wire::append_json_string(out, code_name(error.code));
     out += "}";
   }
+  if (error.code == Code::kUnauthenticated) {
+    response.headers.emplace_back("WWW-Authenticate", "Bearer");
+  }
   if (row.retry_after) {
     response.headers.emplace_back("Retry-After", "1");
   }

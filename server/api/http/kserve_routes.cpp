@@ -109,17 +109,19 @@ Result<models::ModelPtr> find_model(const models::Snapshot& snapshot, const Requ
 }
 
 void add_kserve_routes(Router& router, Services& services) {
-  const auto add = [&](std::string_view method, std::string_view pattern, std::size_t body_limit, Answer answer) {
+  const auto add = [&](std::string_view method, std::string_view pattern, std::size_t body_limit, Answer answer,
+                       auth::Scope scope = auth::Scope::kInfer) {
     router.add(method, pattern,
                {.handler = [&services, answer](Exchange& exchange) { return answer(services, exchange); },
                 .body_limit = body_limit,
                 .errors = ErrorStyle::kKserve,
-                .guarded = false});
+                .guarded = false,
+                .scope = scope});
   };
   const std::size_t small = services.limits.control_body_bytes;
   add("GET", "/v2", small, server_metadata);
-  add("GET", "/v2/health/live", small, live);
-  add("GET", "/v2/health/ready", small, ready);
+  add("GET", "/v2/health/live", small, live, auth::Scope::kPublic);
+  add("GET", "/v2/health/ready", small, ready, auth::Scope::kPublic);
   add("GET", "/v2/models/stats", small, statistics);
   add("POST", "/v2/repository/index", small, repository_index);
   for (const std::string model : {"/v2/models/{model}", "/v2/models/{model}/versions/{version}"}) {

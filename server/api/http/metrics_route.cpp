@@ -176,7 +176,8 @@ void add_metrics_route(Router& router, Services& services) {
              {.handler = [&services](Exchange& exchange) { return metrics_page(services, exchange); },
               .body_limit = services.limits.control_body_bytes,
               .errors = ErrorStyle::kKserve,
-              .guarded = false});
+              .guarded = false,
+              .scope = auth::Scope::kMetrics});
 }
 
 }  // namespace shoal::api::http

@@ -81,6 +81,19 @@ void Router::add(std::string_view method, std::string_view pattern, Route route)
   entry.methods.emplace(method, std::move(route));
 }
 
+void Router::each(
+    const std::function<void(const std::string& method, const std::string& pattern, const Route&)>& visit) const {
+  for (const Entry& entry : entries_) {
+    std::string pattern;
+    for (const std::string& segment : entry.segments) {
+      pattern += "/" + segment;
+    }
+    for (const auto& [method, route] : entry.methods) {
+      visit(method, pattern, route);
+    }
+  }
+}
+
 Router::Match Router::match(std::string_view method, std::string_view path) const {
   Match best;
   best.errors = path.starts_with("/v1/") ? ErrorStyle::kOpenai : ErrorStyle::kKserve;

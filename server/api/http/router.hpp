@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -9,6 +10,7 @@
 
 #include "server/api/http/errors.hpp"
 #include "server/api/http/message.hpp"
+#include "server/auth/key.hpp"
 
 namespace shoal::api::http {
 
@@ -16,7 +18,8 @@ struct Route {
   Handler handler;
   std::size_t body_limit = 0;
   ErrorStyle errors = ErrorStyle::kKserve;
-  bool guarded = false;  // only for our own pages: exact Host, and Origin where one is sent
+  bool guarded = false;                     // only for our own pages: exact Host, and Origin where one is sent
+  auth::Scope scope = auth::Scope::kAdmin;  // of the key that it asks for, where keys are asked for
 };
 
 class Router {
@@ -32,6 +35,9 @@ class Router {
   // Segments of text win over captures.
   void add(std::string_view method, std::string_view pattern, Route route);
   [[nodiscard]] Match match(std::string_view method, std::string_view path) const;
+  // Every route: what must be true of all of them is checked by a walk.
+  void each(
+      const std::function<void(const std::string& method, const std::string& pattern, const Route&)>& visit) const;
 
  private:
   struct Entry {

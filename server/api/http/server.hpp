@@ -15,6 +15,7 @@
 #include "engine/core/result.hpp"
 #include "server/api/http/router.hpp"
 #include "server/api/services.hpp"
+#include "server/auth/gate.hpp"
 #include "server/core/clock.hpp"
 #include "server/core/log.hpp"
 #include "server/net/upgrade.hpp"
@@ -32,6 +33,7 @@ struct ServerOptions {
   Limits limits;
   Upgrade upgrade;                       // empty: there is no /agent/ws
   metrics::Families* metrics = nullptr;  // counts the answers; null: nobody does
+  auth::Gate* gate = nullptr;            // asks for keys; null: nobody does
 };
 
 class Server {

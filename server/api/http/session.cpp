@@ -20,6 +20,7 @@
 #include "server/api/http/file_body.hpp"
 #include "server/api/http/held_bytes.hpp"
 #include "server/core/ids.hpp"
+#include "server/core/wall_clock.hpp"
 
 namespace shoal::api::http {
 
@@ -235,6 +236,14 @@ bool Session::refuse_early(Incoming& incoming, Response& refusal) const {
       refusal.headers.emplace_back("Allow", match.allowed);
     }
     return true;
+  }
+  if (context_.options.gate != nullptr) {
+    const beast::string_view sent = header[header.count(field::authorization) > 0 ? "Authorization" : "x-api-key"];
+    const Status status = context_.options.gate->admit(match.route->scope, as_view(sent), request.received, wall_now());
+    if (!status) {
+      refusal = error_response(style, status.error());
+      return true;
+    }
   }
   const beast::string_view encoding = header[field::content_encoding];
   if (!encoding.empty() && !beast::iequals(encoding, "identity")) {

@@ -69,7 +69,8 @@ void add_openai_routes(http::Router& router, Services& services) {
                {.handler = [&services, answer](Exchange& exchange) { return answer(services, exchange); },
                 .body_limit = body_limit,
                 .errors = ErrorStyle::kOpenai,
-                .guarded = false});
+                .guarded = false,
+                .scope = auth::Scope::kInfer});
   };
   add("GET", "/v1/models", services.limits.control_body_bytes, list_models);
   add("GET", "/v1/models/{model}", services.limits.control_body_bytes, retrieve_model);

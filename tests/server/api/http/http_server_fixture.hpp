@@ -135,6 +135,10 @@ class HttpServerTest : public testing::Test {
                           .limits = limits_,
                           .upgrade = {},
                           .metrics = &families_};
+    options.gate = gate();
+    router.each([this](const std::string& method, const std::string& pattern, const Route& route) {
+      routes_.push_back({method, pattern, route.scope});
+    });
     options.upgrade = [this](tcp::socket socket, const net::UpgradeRequest& request, const std::string& /*peer*/) {
       upgraded_ = std::string(request["sec-websocket-key"]);
       socket.close();
@@ -150,6 +154,7 @@ class HttpServerTest : public testing::Test {
     }
     return Client(server_->port());
   }
+  virtual auth::Gate* gate() { return nullptr; }
   template <class Action>
   void on_lane(Action action) {
     if (server_ == nullptr) {
@@ -172,6 +177,11 @@ class HttpServerTest : public testing::Test {
   std::unique_ptr<Services> services_;
   std::unique_ptr<Server> server_;
   std::string upgraded_;
+  struct Listed {
+    std::string method, pattern;
+    auth::Scope scope;
+  };
+  std::vector<Listed> routes_;  // all that are served
 };
 
 }  // namespace shoal::api::http
