@@ -157,6 +157,7 @@ Status App::Parts::start() {
   }
   api::http::Router router;
   api::http::add_kserve_routes(router, services);
+  api::http::add_parallel_route(router, services);
   api::openai::add_openai_routes(router, services);
   api::http::add_agent_routes(router, services, agent);
   api::admin::add_admin_routes(router, services, admin);
@@ -254,6 +255,7 @@ Result<std::optional<api::grpc::TlsPort>> App::Parts::make_tls(api::http::Server
   }
   api::http::Router router;
   api::http::add_kserve_routes(router, services);
+  api::http::add_parallel_route(router, services);
   api::openai::add_openai_routes(router, services);
   api::admin::add_admin_routes(router, services, admin);
   api::http::add_metrics_route(router, services);

@@ -16,6 +16,7 @@
 
 #include "server/api/grpc/admin.hpp"
 #include "server/api/grpc/health.hpp"
+#include "server/api/grpc/run_all.hpp"
 #include "server/api/grpc/service.hpp"
 
 namespace shoal::api::grpc {
@@ -40,6 +41,7 @@ struct Server::State {
       : options(std::move(server_options)),
         calls{.services = services, .open = {}, .gate = options.gate},
         inference(calls),
+        run_all(calls),
         health(calls),
         cutoff(services.main) {
     if (options.admin != nullptr) {
@@ -50,6 +52,7 @@ struct Server::State {
   ServerOptions options;
   Calls calls;
   InferenceService inference;
+  RunAllService run_all;
   HealthService health;
   std::optional<AdminCalls> admin;
   asio::steady_timer cutoff;
@@ -85,6 +88,7 @@ Status Server::start() {
                              &state_->tls_port);
   }
   builder.RegisterService(&state_->inference);
+  builder.RegisterService(&state_->run_all);
   builder.RegisterService(&state_->health);
   if (state_->admin) {
     builder.RegisterService(&*state_->admin);

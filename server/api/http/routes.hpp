@@ -10,6 +10,8 @@ namespace shoal::api::http {
 
 // KServe v2 REST (server/api/http/kserve_routes.cpp).
 void add_kserve_routes(Router& router, Services& services);
+// POST /v2/parallel.
+void add_parallel_route(Router& router, Services& services);
 // "/" and the agent: its bundle from `agent_dir`, model files by content at /agent/blobs/<sha256>.
 void add_agent_routes(Router& router, Services& services, const std::filesystem::path& agent_dir);
 // The agent's part of the above.

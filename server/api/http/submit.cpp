@@ -38,8 +38,8 @@ namespace {
 struct Batch {
   InferenceService& service;
   std::vector<std::uint64_t> tickets;  // 0: answered
-  std::vector<InferenceResponse> responses;
-  std::optional<Error> error;
+  std::vector<Result<InferenceResponse>> results;
+  std::optional<Error> error = {};  // the first
   std::size_t open_count = 0;
 
   void cancel_open() {
@@ -51,31 +51,33 @@ struct Batch {
   }
 };
 
-}  // namespace
-
-asio::awaitable<Result<std::vector<InferenceResponse>>> submit_all(InferenceService& service,
-                                                                   std::vector<InferenceRequest> requests,
-                                                                   Exchange& exchange) {
-  auto batch =
-      std::make_shared<Batch>(Batch{service, std::vector<std::uint64_t>(requests.size()),
-                                    std::vector<InferenceResponse>(requests.size()), std::nullopt, requests.size()});
-  if (requests.empty()) {
-    co_return std::vector<InferenceResponse>{};
+asio::awaitable<std::shared_ptr<Batch>> run(InferenceService& service, std::vector<InferenceRequest> requests,
+                                            Exchange& exchange, bool stops_at_failure) {
+  const std::size_t count = requests.size();
+  std::vector<Result<InferenceResponse>> none(count, fail(Code::kCancelled, "the client has gone"));
+  auto batch = std::make_shared<Batch>(Batch{.service = service,
+                                             .tickets = std::vector<std::uint64_t>(count),
+                                             .results = std::move(none),
+                                             .open_count = count});
+  if (count == 0) {
+    co_return batch;
   }
   if (exchange.is_gone) {
-    co_return fail(Code::kCancelled, "the client has gone");
+    batch->error = batch->results.front().error();
+    co_return batch;
   }
   auto initiate = [&](auto handler) {
     auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-    for (std::size_t index = 0; index < requests.size(); ++index) {
-      auto done = [shared, batch, index](Result<InferenceResponse> result) {
+    for (std::size_t index = 0; index < count; ++index) {
+      auto done = [shared, batch, index, stops_at_failure](Result<InferenceResponse> result) {
         batch->tickets[index] = 0;
-        if (result) {
-          batch->responses[index] = std::move(*result);
-        } else if (!batch->error) {
-          batch->error = std::move(result.error());
-          batch->cancel_open();
+        if (!result && !batch->error) {
+          batch->error = result.error();
+          if (stops_at_failure) {
+            batch->cancel_open();
+          }
         }
+        batch->results[index] = std::move(result);
         if (--batch->open_count == 0) {
           auto resume = std::move(*shared);
           std::move(resume)();
@@ -87,10 +89,30 @@ asio::awaitable<Result<std::vector<InferenceResponse>>> submit_all(InferenceServ
   };
   co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(std::move(initiate), asio::use_awaitable);
   exchange.on_disconnect = nullptr;
+  co_return batch;
+}
+
+}  // namespace
+
+asio::awaitable<std::vector<Result<InferenceResponse>>> submit_each(InferenceService& service,
+                                                                    std::vector<InferenceRequest> requests,
+                                                                    Exchange& exchange) {
+  const auto batch = co_await run(service, std::move(requests), exchange, false);
+  co_return std::move(batch->results);
+}
+
+asio::awaitable<Result<std::vector<InferenceResponse>>> submit_all(InferenceService& service,
+                                                                   std::vector<InferenceRequest> requests,
+                                                                   Exchange& exchange) {
+  const auto batch = co_await run(service, std::move(requests), exchange, true);
   if (batch->error) {
     co_return fail(std::move(*batch->error));
   }
-  co_return std::move(batch->responses);
+  std::vector<InferenceResponse> responses;
+  for (Result<InferenceResponse>& result : batch->results) {
+    responses.push_back(*std::move(result));
+  }
+  co_return responses;
 }
 
 }  // namespace shoal::api::http

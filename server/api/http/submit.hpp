@@ -13,6 +13,10 @@ boost::asio::awaitable<Result<dispatch::InferenceResponse>> submit(dispatch::Inf
                                                                    dispatch::InferenceRequest request,
                                                                    Exchange& exchange);
 
+// All at once, each with an outcome of its own, in the order of the requests.
+boost::asio::awaitable<std::vector<Result<dispatch::InferenceResponse>>> submit_each(
+    dispatch::InferenceService& service, std::vector<dispatch::InferenceRequest> requests, Exchange& exchange);
+
 // All at once; the answers are in the order of the requests. The first failure cancels the others and is the result.
 boost::asio::awaitable<Result<std::vector<dispatch::InferenceResponse>>> submit_all(
     dispatch::InferenceService& service, std::vector<dispatch::InferenceRequest> requests, Exchange& exchange);

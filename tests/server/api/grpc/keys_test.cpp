@@ -12,6 +12,7 @@
 #include "server/api/grpc/server.hpp"
 #include "server/core/wall_clock.hpp"
 #include "shoal/admin/v1/admin.pb.h"
+#include "shoal/v1/inference.pb.h"
 #include "tests/server/api/admin/scripted_admin.hpp"
 #include "tests/server/api/echo_service.hpp"
 #include "tests/support/lane_access.hpp"
@@ -92,7 +93,8 @@ TEST_F(GrpcKeysTest, EveryMethodWantsAKeyButHealth) {
   const std::set<std::string> open = {"ServerLive", "ServerReady"};
   std::size_t closed = 0;
   for (const google::protobuf::FileDescriptor* file :
-       {inference::ModelInferRequest::descriptor()->file(), admin::v1::Worker::descriptor()->file()}) {
+       {inference::ModelInferRequest::descriptor()->file(), admin::v1::Worker::descriptor()->file(),
+        v1::RunAllRequest::descriptor()->file()}) {
     ASSERT_EQ(file->service_count(), 1);
     for (int index = 0; index < file->service(0)->method_count(); ++index) {
       const auto& method = *file->service(0)->method(index);

@@ -1,0 +1,49 @@
+// Several inferences as one call: each runs on the backend that it names, at the same time, and fails alone.
+//
+//     node examples/parallel.mts [http://127.0.0.1:8000]        (Node 22.18 and newer run TypeScript as it is; older ones take what esbuild makes of it)
+
+interface Tensor {
+  name: string;
+  datatype: string;
+  shape: number[];
+  data: number[];
+}
+interface Answer {
+  outputs: Tensor[];
+  parameters: { shoal_backend: string; shoal_worker: string; shoal_compute_us: number };
+}
+interface Failure {
+  error: string;
+  code: string;
+  status: number;
+}
+
+const model = 'all-minilm-l6-v2';
+const tokens = { input_ids: [101, 7592, 2088, 102], attention_mask: [1, 1, 1, 1], token_type_ids: [0, 0, 0, 0] };
+
+function request(name: string, backend: string, priority: number) {
+  const inputs = Object.entries(tokens).map(([tensor, data]) => ({
+    name: tensor,
+    datatype: 'INT64',
+    shape: [1, data.length],
+    data,
+  }));
+  return { model_name: name, parameters: { shoal_backend: backend, priority }, inputs };
+}
+
+const server = process.argv[2] ?? 'http://127.0.0.1:8000';
+const requests = [
+  request(model, 'wasm', 1),
+  request(model, 'webgpu', 2),
+  request('a model that is not there', 'wasm', 3),
+];
+const answer = await fetch(`${server}/v2/parallel`, { method: 'POST', body: JSON.stringify({ requests }) });
+const { responses } = (await answer.json()) as { responses: (Answer | Failure)[] };
+for (const response of responses) {
+  if ('error' in response) {
+    console.log(response.code, response.error);
+  } else {
+    const how = response.parameters;
+    console.log(response.outputs[0]?.shape, how.shoal_backend, how.shoal_worker, `${how.shoal_compute_us} us`);
+  }
+}

@@ -1,0 +1,36 @@
+"""Several inferences as one call: each runs on the backend that it names, at the same time, and fails alone.
+
+    python examples/parallel.py [http://127.0.0.1:8000]
+"""
+
+import json
+import sys
+import urllib.request
+
+MODEL = "all-minilm-l6-v2"
+TOKENS = {"input_ids": [101, 7592, 2088, 102], "attention_mask": [1, 1, 1, 1], "token_type_ids": [0, 0, 0, 0]}
+
+
+def request(model: str, backend: str, priority: int) -> dict:
+    return {
+        "model_name": model,
+        "parameters": {"shoal_backend": backend, "priority": priority},
+        "inputs": [{"name": name, "datatype": "INT64", "shape": [1, len(data)], "data": data} for name, data in TOKENS.items()],
+    }
+
+
+def main() -> None:
+    server = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:8000"
+    body = {"requests": [request(MODEL, "wasm", 1), request(MODEL, "webgpu", 2), request("a model that is not there", "wasm", 3)]}
+    sent = urllib.request.Request(f"{server}/v2/parallel", json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(sent, timeout=60) as answer:
+        for response in json.load(answer)["responses"]:
+            if "error" in response:
+                print(response["code"], response["error"])
+            else:
+                how = response["parameters"]
+                print(response["outputs"][0]["shape"], how["shoal_backend"], how["shoal_worker"], f"{how['shoal_compute_us']} us")
+
+
+if __name__ == "__main__":
+    main()

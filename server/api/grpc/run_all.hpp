@@ -1,0 +1,67 @@
+// shoal.v1.Inference: several inferences as one call. The messages become tensors on gRPC's thread; everything after
+// that happens on the main lane. A call owns itself from start() until gRPC says that it is done and the dispatcher has
+// answered all.
+#pragma once
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/server_callback.h>
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/api/grpc/calls.hpp"
+#include "server/api/grpc/infer_messages.hpp"
+#include "shoal/v1/inference.grpc.pb.h"
+
+namespace shoal::api::grpc {
+
+class RunAll final : public ::grpc::ServerWriteReactor<v1::RunAllResponse>,
+                     public LongCall,
+                     public std::enable_shared_from_this<RunAll> {
+ public:
+  static RunAll* start(Calls& calls, ::grpc::CallbackServerContext& context, v1::RunAllRequest& request);
+
+  RunAll(Calls& calls, ::grpc::CallbackServerContext& context, const v1::RunAllRequest& request);
+
+  void finish_when_idle() override {}  // it ends when its requests do
+  void cut() override;
+
+ private:
+  void begin(std::vector<Result<kserve::InferCall>> items);
+  Status submit(std::uint32_t index, Result<kserve::InferCall> item);
+  void answer(v1::RunAllResponse response);
+  void write_more();
+  void end(const Status& status);
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+
+  Calls& calls_;
+  ::grpc::CallbackServerContext& context_;
+  const v1::RunAllRequest& request_;
+  std::shared_ptr<RunAll> self_;
+  // Main lane from here on.
+  std::string request_id_;
+  TimePoint received_;
+  std::map<std::uint32_t, std::uint64_t> tickets_;  // of those that are open, by their index
+  std::deque<v1::RunAllResponse> answers_;          // the front one is being written while is_writing_
+  bool is_writing_ = false;
+  bool is_cancelled_ = false;
+  bool is_finished_ = false;
+};
+
+class RunAllService final : public v1::Inference::CallbackService {
+ public:
+  explicit RunAllService(Calls& calls) : calls_(calls) {}
+  ::grpc::ServerWriteReactor<v1::RunAllResponse>* RunAll(::grpc::CallbackServerContext* context,
+                                                         const v1::RunAllRequest* request) override;
+
+ private:
+  Calls& calls_;
+};
+
+}  // namespace shoal::api::grpc
