@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 
 import pytest
@@ -165,7 +164,7 @@ def test_events_are_followed(server):
             assert "ready -> draining" in follower.stdout.readline()
             assert "draining -> drained" in follower.stdout.readline()
         finally:
-            follower.send_signal(signal.SIGINT)
+            follower.terminate()
 
 
 def test_no_server_is_said(tmp_path):
