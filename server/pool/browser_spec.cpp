@@ -108,13 +108,13 @@ Result<webdriver::BrowserSpec> browser_spec_of(const BrowserGroup& group, std::u
     return fail(std::move(possible.error()));
   }
   const fs::path home = fs::absolute(config.home);
-  Result<std::string> browser = program_of(*kind, "browser_path", group.browser_path, kind->browser_path, home);
-  if (!browser) {
-    return fail(std::move(browser.error()));
-  }
   Result<std::string> driver = program_of(*kind, "driver_path", group.driver_path, kind->driver_path, home);
   if (!driver) {
     return fail(std::move(driver.error()));
+  }
+  Result<std::string> browser = program_of(*kind, "browser_path", group.browser_path, kind->browser_path, home);
+  if (!browser) {
+    return fail(std::move(browser.error()));
   }
   const std::string name = fmt::format("{}-{}", group.kind, number);
   choice.profile = (home / "profiles" / name).string();

@@ -85,9 +85,9 @@ def test_a_webkit_page_has_threads(server):
 
 
 @pytest.mark.parametrize(("browsers", "named"), [
-    ("kind=edge", "'edge' needs browser_path"),
-    ("kind=chrome,browser_path=/bin/true", "'chrome' needs driver_path"),
-    ("kind=firefox,browser_path=/nowhere/firefox", "/nowhere/firefox"),
+    ("kind=edge", "'edge' needs driver_path"),
+    ("kind=chrome,driver_path=/bin/true", "'chrome' needs browser_path"),
+    ("kind=firefox,driver_path=/bin/true,browser_path=/nowhere/firefox", "/nowhere/firefox"),
     ("kind=firefox", "scripts/install_browsers.sh firefox"),
     ("kind=remote,url=https://grid", "http://host[:port][/path]"),
     ("kind=chromium,colour=red", "allowed: kind, count, min, max, tabs, spares, backends, threads"),

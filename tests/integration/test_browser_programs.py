@@ -34,7 +34,7 @@ def test_a_kind_without_a_program_says_what_it_needs(launch, kind):
     server = launch(pool__browsers=f"kind={kind}")
     server.spawn()
     assert server.wait_exit(15) == 1
-    assert f"'{kind}' needs browser_path" in server.tail(), server.tail()
+    assert f"'{kind}' needs driver_path" in server.tail(), server.tail()
 
 
 def test_a_browser_that_is_not_what_it_is_said_to_be_is_refused_in_words(launch):
