@@ -6,7 +6,9 @@ from support.waiting import eventually
 
 
 def test_recycling_under_load_loses_nothing(launch, seed):
-    server = launch(pool__browsers="kind=headless_shell,count=2,backends=wasm,threads=1", pool__recycle_runs="40").start()
+    # Joined, so many requests would be a handful of runs.
+    server = launch(pool__browsers="kind=headless_shell,count=2,backends=wasm,threads=1", pool__recycle_runs="40",
+                    schedule__dynamic_batching="false").start()
     made = rows(seed, 60, 16)
     answers = references(server, made)
     for _ in range(3):
