@@ -19,7 +19,7 @@ def descriptors(server):
 
 def test_memory_and_descriptors_stay(launch, seed, request):
     seconds = 60 * request.config.getoption("--soak-minutes")
-    server = launch(pool__browsers="kind=headless_shell,count=2,backends=wasm,threads=1", pool__recycle_runs="2000").start()
+    server = launch(pool__browsers="kind=headless_shell,count=2,backends=wasm,threads=1", pool__recycle_runs="500").start()
     eventually("both are there", 60, lambda: server.ready_workers() == 2)
     made = rows(seed, 64, 8)
     stop, failures, answered = threading.Event(), [], [0] * CLIENTS
