@@ -1,6 +1,7 @@
 """From start to end: what the server says while it comes up and goes down, and that it leaves nothing behind."""
 
 import http.client
+import json
 import signal
 import socket
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 from support.embeddings import infer, rows, states
 from support.machine import slowdown
 from support.processes import kill_hard
-from support.server import AGENT, MODEL, binary, environment
+from support.server import AGENT, MODEL, ROOT, binary, environment
 from support.waiting import eventually
 
 
@@ -182,3 +183,19 @@ def test_a_killed_server_starts_again_on_the_same_state(launch, tmp_path, seed):
     assert infer(second, rows(seed, 1, 8)[0]).status == 200
     assert first.marker != second.marker
     assert not [found for found in second.processes() if found.pid in left], "the first server's browsers still run"
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_the_run_script_reads_where_the_server_listens(launch, form):
+    server = launch(pool__browsers="kind=headless_shell,backends=wasm,threads=1", models__warm_up="none").listen()
+    line = next(line for line in server.log_path.read_text().splitlines() if '"listening"' in line)
+    event = json.loads(line)
+    log = server.folder / f"ports-{form}.log"
+    fields = [(name, f'"{value}"' if isinstance(value, str) else value) for name, value in event.items()]
+    words = " ".join(f"{name}={value}" for name, value in fields if name not in ("time", "level", "event"))
+    log.write_text(line if form == "json" else f"2026-11-21T10:00:00.000Z info  listening {words}")
+    (field,) = [line for line in (ROOT / "run").read_text().splitlines() if line.startswith("field()")]
+    for name in ("http", "grpc", "metrics"):
+        script = f'log="{log}"\n{field}\nfield {name}'
+        found = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, timeout=10)
+        assert found.stdout.strip() == str(event[name]), (name, line)
