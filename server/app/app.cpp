@@ -90,6 +90,8 @@ struct App::Parts {
   }
 
   Status start();
+  // What clients and operators ask, by whatever port.
+  api::http::Router api_routes();
   // The ports by TLS, and what gRPC needs for its own.
   Result<std::optional<api::grpc::TlsPort>> make_tls(api::http::ServerOptions options);
   void start_pool(const std::string& build);
@@ -155,12 +157,8 @@ Status App::Parts::start() {
       return status;
     }
   }
-  api::http::Router router;
-  api::http::add_kserve_routes(router, services);
-  api::http::add_parallel_route(router, services);
-  api::openai::add_openai_routes(router, services);
+  api::http::Router router = api_routes();
   api::http::add_agent_routes(router, services, agent);
-  api::admin::add_admin_routes(router, services, admin);
   if (settings.join_enabled) {
     api::http::add_join_routes(router, services, agent);
   }
@@ -241,6 +239,15 @@ Status App::Parts::start() {
   return pool->start(fmt::format("http://127.0.0.1:{}/agent/", http->port()));
 }
 
+api::http::Router App::Parts::api_routes() {
+  api::http::Router router;
+  api::http::add_kserve_routes(router, services);
+  api::http::add_parallel_route(router, services);
+  api::openai::add_openai_routes(router, services);
+  api::admin::add_admin_routes(router, services, admin);
+  return router;
+}
+
 Result<std::optional<api::grpc::TlsPort>> App::Parts::make_tls(api::http::ServerOptions options) {
   if (!settings.tls_enabled) {
     return std::nullopt;
@@ -253,11 +260,7 @@ Result<std::optional<api::grpc::TlsPort>> App::Parts::make_tls(api::http::Server
   if (!port) {
     return fail(std::move(port.error()));
   }
-  api::http::Router router;
-  api::http::add_kserve_routes(router, services);
-  api::http::add_parallel_route(router, services);
-  api::openai::add_openai_routes(router, services);
-  api::admin::add_admin_routes(router, services, admin);
+  api::http::Router router = api_routes();
   api::http::add_metrics_route(router, services);
   options.upgrade = nullptr;
   const auto connections = static_cast<std::uint32_t>(settings.max_connections);
