@@ -23,8 +23,7 @@ namespace asio = boost::asio;
 struct Item {
   models::ModelPtr model;
   std::string id;
-  std::optional<dispatch::InferenceRequest> request = {};
-  std::optional<Error> refusal = {};  // then it was not sent
+  Result<dispatch::InferenceRequest> request;  // an Error: it is not sent
 };
 
 std::string text_of(const Error& error) {
@@ -76,12 +75,7 @@ Result<std::vector<Item>> read_all(const models::Snapshot& models, const Request
   }
   std::vector<Item> items(texts->size());
   for (std::size_t index = 0; index < items.size(); ++index) {
-    Item& item = items[index];
-    if (auto made = read_item(models, (*texts)[index], item, limits, request.received)) {
-      item.request = *std::move(made);
-    } else {
-      item.refusal = std::move(made.error());
-    }
+    items[index].request = read_item(models, (*texts)[index], items[index], limits, request.received);
   }
   return items;
 }
@@ -99,7 +93,7 @@ asio::awaitable<Response> parallel(Services& services, Exchange& exchange) {
   std::vector<dispatch::InferenceRequest> requests;
   for (Item& item : *items) {
     if (item.request) {
-      requests.push_back(*std::exchange(item.request, std::nullopt));
+      requests.push_back(*std::move(item.request));
     }
   }
   auto answers = co_await submit_each(services.inference, std::move(requests), exchange);
@@ -109,7 +103,8 @@ asio::awaitable<Response> parallel(Services& services, Exchange& exchange) {
     std::string text = R"({"responses":[)";
     auto next = answers.begin();
     for (const Item& item : *items) {
-      text += (text.ends_with('[') ? "" : ",") + (item.refusal ? text_of(*item.refusal) : text_of(item, *next++));
+      text +=
+          (text.ends_with('[') ? "" : ",") + (item.request ? text_of(item, *next++) : text_of(item.request.error()));
     }
     return text + "]}";
   });
