@@ -1,52 +1,16 @@
 // shoal.admin.v1.Admin over loopback with generated stubs.
-#include <grpcpp/grpcpp.h>
-#include <gtest/gtest.h>
 
-#include <future>
-
-#include "server/api/grpc/server.hpp"
 #include "shoal/admin/v1/admin.grpc.pb.h"
-#include "tests/server/api/admin/scripted_admin.hpp"
-#include "tests/server/api/echo_service.hpp"
-#include "tests/support/lane_access.hpp"
+#include "tests/server/api/grpc/grpc_fixture.hpp"
 
 namespace shoal::api::grpc {
 namespace {
 
 namespace v1 = shoal::admin::v1;
 
-class GrpcAdminTest : public testing::Test {
+class GrpcAdminTest : public GrpcFixture {
  protected:
-  GrpcAdminTest() {
-    EXPECT_TRUE(server_.start());
-    stub_ = v1::Admin::NewStub(
-        ::grpc::CreateChannel("127.0.0.1:" + std::to_string(server_.port()), ::grpc::InsecureChannelCredentials()));
-  }
-  ~GrpcAdminTest() override {
-    std::promise<void> done;
-    testing_support::on_lane(lane_, [&] { server_.drain(Clock::now(), [&done] { done.set_value(); }); });
-    done.get_future().get();
-    cpu_.join();
-    lane_.stop();
-  }
-
-  net::Lane lane_{"test"};
-  boost::asio::thread_pool cpu_{1};
-  EchoService echo_{lane_.context()};
-  metrics::Families families_;
-  admin::ScriptedAdmin admin_;
-  Services services_{.inference = echo_,
-                     .models = [] { return echo_models(); },
-                     .statistics = [] { return dispatch::Statistics{}; },
-                     .fleet = [] { return metrics::FleetState{}; },
-                     .metrics = families_,
-                     .log = Log::discard(),
-                     .main = lane_.executor(),
-                     .cpu = cpu_,
-                     .limits = {},
-                     .version = "1"};
-  Server server_{services_, ServerOptions{.address = "127.0.0.1", .port = 0, .admin = &admin_}};
-  std::unique_ptr<v1::Admin::Stub> stub_;
+  std::unique_ptr<v1::Admin::Stub> stub_ = v1::Admin::NewStub(channel_);
 };
 
 template <class Request>

@@ -2,20 +2,14 @@
 #include <gmock/gmock.h>
 #include <google/protobuf/descriptor.h>
 #include <grpcpp/generic/generic_stub.h>
-#include <grpcpp/grpcpp.h>
-#include <gtest/gtest.h>
 
-#include <future>
 #include <set>
 
 #include "inference/service.pb.h"
-#include "server/api/grpc/server.hpp"
 #include "server/core/wall_clock.hpp"
 #include "shoal/admin/v1/admin.pb.h"
 #include "shoal/v1/inference.pb.h"
-#include "tests/server/api/admin/scripted_admin.hpp"
-#include "tests/server/api/echo_service.hpp"
-#include "tests/support/lane_access.hpp"
+#include "tests/server/api/grpc/grpc_fixture.hpp"
 
 namespace shoal::api::grpc {
 namespace {
@@ -23,26 +17,22 @@ namespace {
 using auth::Scope;
 using ::grpc::StatusCode;
 
-class GrpcKeysTest : public testing::Test {
- protected:
-  GrpcKeysTest() {
+struct ClosedGate {
+  ClosedGate() {
     auth::KeyBook book;
     for (const Scope scope : {Scope::kInfer, Scope::kAdmin, Scope::kMetrics, Scope::kJoin}) {
       const std::string name(auth::scope_name(scope));
       EXPECT_TRUE(book.create({.name = name, .scopes = {scope}}, name, "secret-" + name, wall_now()));
     }
-    gate_.close(std::move(book));
-    EXPECT_TRUE(server_.start());
-    channel_ =
-        ::grpc::CreateChannel("127.0.0.1:" + std::to_string(server_.port()), ::grpc::InsecureChannelCredentials());
+    gate.close(std::move(book));
   }
-  ~GrpcKeysTest() override {
-    std::promise<void> done;
-    testing_support::on_lane(lane_, [&] { server_.drain(Clock::now(), [&done] { done.set_value(); }); });
-    done.get_future().get();
-    cpu_.join();
-    lane_.stop();
-  }
+  auth::Gate gate;
+};
+
+// The gate outlives the server, so it is the first base.
+class GrpcKeysTest : private ClosedGate, public GrpcFixture {
+ protected:
+  GrpcKeysTest() : GrpcFixture(&gate) {}
 
   // An empty message to the method, with this metadata.
   ::grpc::Status call(const std::string& method, const std::string& name = {}, const std::string& value = {}) {
@@ -68,25 +58,6 @@ class GrpcKeysTest : public testing::Test {
   ::grpc::Status call(const std::string& method, Scope scope) {
     return call(method, "authorization", "Bearer secret-" + std::string(auth::scope_name(scope)));
   }
-
-  net::Lane lane_{"test"};
-  boost::asio::thread_pool cpu_{1};
-  EchoService echo_{lane_.context()};
-  metrics::Families families_;
-  admin::ScriptedAdmin admin_;
-  auth::Gate gate_;
-  Services services_{.inference = echo_,
-                     .models = [] { return echo_models(); },
-                     .statistics = [] { return dispatch::Statistics{}; },
-                     .fleet = [] { return metrics::FleetState{}; },
-                     .metrics = families_,
-                     .log = Log::discard(),
-                     .main = lane_.executor(),
-                     .cpu = cpu_,
-                     .limits = {},
-                     .version = "1"};
-  Server server_{services_, ServerOptions{.address = "127.0.0.1", .port = 0, .admin = &admin_, .gate = &gate_}};
-  std::shared_ptr<::grpc::Channel> channel_;
 };
 
 TEST_F(GrpcKeysTest, EveryMethodWantsAKeyButHealth) {

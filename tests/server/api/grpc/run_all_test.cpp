@@ -1,34 +1,16 @@
 // shoal.v1.Inference over loopback with generated stubs.
-#include <grpcpp/grpcpp.h>
-#include <gtest/gtest.h>
 
 #include <array>
-#include <future>
 #include <set>
 
-#include "server/api/grpc/server.hpp"
 #include "shoal/v1/inference.grpc.pb.h"
-#include "tests/server/api/echo_service.hpp"
-#include "tests/support/lane_access.hpp"
+#include "tests/server/api/grpc/grpc_fixture.hpp"
 
 namespace shoal::api::grpc {
 namespace {
 
-class RunAllTest : public testing::Test {
+class RunAllTest : public GrpcFixture {
  protected:
-  RunAllTest() {
-    EXPECT_TRUE(server_.start());
-    stub_ = v1::Inference::NewStub(
-        ::grpc::CreateChannel("127.0.0.1:" + std::to_string(server_.port()), ::grpc::InsecureChannelCredentials()));
-  }
-  ~RunAllTest() override {
-    std::promise<void> done;
-    testing_support::on_lane(lane_, [&] { server_.drain(Clock::now(), [&done] { done.set_value(); }); });
-    done.get_future().get();
-    cpu_.join();
-    lane_.stop();
-  }
-
   static v1::RunAllRequest requests(std::size_t count) {
     v1::RunAllRequest made;
     for (std::size_t index = 0; index < count; ++index) {
@@ -50,22 +32,7 @@ class RunAllTest : public testing::Test {
     return testing_support::eventually(lane_, condition);
   }
 
-  net::Lane lane_{"test"};
-  boost::asio::thread_pool cpu_{1};
-  EchoService echo_{lane_.context()};
-  metrics::Families families_;
-  Services services_{.inference = echo_,
-                     .models = [] { return echo_models(); },
-                     .statistics = [] { return dispatch::Statistics{}; },
-                     .fleet = [] { return metrics::FleetState{}; },
-                     .metrics = families_,
-                     .log = Log::discard(),
-                     .main = lane_.executor(),
-                     .cpu = cpu_,
-                     .limits = {},
-                     .version = "1"};
-  Server server_{services_, ServerOptions{.address = "127.0.0.1", .port = 0}};
-  std::unique_ptr<v1::Inference::Stub> stub_;
+  std::unique_ptr<v1::Inference::Stub> stub_ = v1::Inference::NewStub(channel_);
 };
 
 TEST_F(RunAllTest, EachIsAnsweredOnceWithItsOwn) {
