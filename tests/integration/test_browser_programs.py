@@ -1,7 +1,6 @@
 """Browsers of the configuration's own choice: a program at another path, and one with a window."""
 
 import os
-import signal
 import socket
 import subprocess
 
@@ -9,7 +8,7 @@ import psutil
 import pytest
 from support import processes
 from support.embeddings import infer, rows
-from support.kinds import free_ports
+from support.kinds import far_end, free_ports
 from support.waiting import eventually
 
 CHROMIUM, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
@@ -73,17 +72,10 @@ def test_a_headed_browser_shows_itself_on_the_display(launch, seed, tmp_path, mo
         display.wait()
 
 
-@pytest.fixture
-def far_end(tmp_path):
-    """A WebDriver end that is not ours: Debian's chromedriver, started by hand."""
-    (port,) = free_ports(1)
-    driver = subprocess.Popen([DRIVER, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-                              env=os.environ | {"CHROME_LOG_FILE": str(tmp_path / "chrome.log")})
-    yield f"http://127.0.0.1:{port}"
-    for found in processes.tree(driver.pid):
-        os.kill(found.pid, signal.SIGKILL)
-    driver.kill()
-    driver.wait()
+@pytest.fixture(name="far_end")
+def a_far_end(tmp_path):
+    with far_end(tmp_path) as address:
+        yield address
 
 
 def own_address():

@@ -2,12 +2,10 @@
 
 import json
 import os
-import signal
 import subprocess
 
 import pytest
-from support import processes
-from support.kinds import free_ports
+from support.kinds import far_end
 from support.server import AGENT, HOME, binary, environment
 
 
@@ -61,22 +59,14 @@ def test_an_unknown_kind_is_refused(tmp_path):
 
 
 def test_a_remote_end_is_asked_for_a_browser(tmp_path):
-    (port,) = free_ports(1)
-    end = subprocess.Popen(["/usr/bin/chromedriver", f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                           start_new_session=True, env=os.environ | {"CHROME_LOG_FILE": str(tmp_path / "chrome.log")})
-    try:
-        group = f"kind=remote,url=http://127.0.0.1:{port},browser=chromium" + (",arguments=--no-sandbox" if os.geteuid() == 0 else "")
-        away = f"kind=remote,url=http://127.0.0.1:{port},agent_url=https://shoal.example:8443/agent/"
+    with far_end(tmp_path) as end:
+        group = f"kind=remote,url={end},browser=chromium" + (",arguments=--no-sandbox" if os.geteuid() == 0 else "")
+        away = f"kind=remote,url={end},agent_url=https://shoal.example:8443/agent/"
         status, text, said = doctor(tmp_path, "--kind", "remote", "--json", SHOAL_POOL_BROWSERS=f"{group};{away}")
         here, there = json.loads(text)["kinds"]
-        assert here["works"] and here["backends"]["wasm"]["usable"] and here["driver"]["path"].endswith(str(port)), (here, said)
+        assert here["works"] and here["backends"]["wasm"]["usable"] and here["driver"]["path"] == end, (here, said)
         assert not there["works"] and "https://shoal.example:8443/agent/" in there["problem"], there
         assert status == 1
-    finally:
-        for found in processes.tree(end.pid):
-            os.kill(found.pid, signal.SIGKILL)
-        end.kill()
-        end.wait()
 
 
 def test_without_a_remote_end_it_says_how_to_name_one(tmp_path):

@@ -1,10 +1,13 @@
 """Browser groups of every kind for pool.browsers, and a Selenium Grid of this machine for the remote one."""
 
+import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +35,21 @@ def free_ports(count: int) -> list[int]:
     for entry in sockets:
         entry.close()
     return ports
+
+
+@contextlib.contextmanager
+def far_end(folder: Path) -> Iterator[str]:
+    """A WebDriver end that is not ours: Debian's chromedriver, started by hand. Its address."""
+    (port,) = free_ports(1)
+    driver = subprocess.Popen(["/usr/bin/chromedriver", f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                              start_new_session=True, env=os.environ | {"CHROME_LOG_FILE": str(folder / "chrome.log")})
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        for found in processes.tree(driver.pid):
+            os.kill(found.pid, signal.SIGKILL)
+        driver.kill()
+        driver.wait()
 
 
 class Grid:
