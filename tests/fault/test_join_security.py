@@ -17,7 +17,7 @@ from support.http import ask
 from support.liar import Liar, device_hello, opened, unverified
 from support.server import ROOT
 from support.waiting import eventually
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed
 
 TOKENS = "/admin/v1/join/tokens"
 MISMATCH, PROTOCOL, REFUSED, LATER = 4001, 4002, 4003, 4006
@@ -69,9 +69,27 @@ def refusal(server, secret, key=""):
 @pytest.mark.parametrize("origin", ["http://evil.example", "https://evil.example", "null", "http://127.0.0.1:1", "https://localhost",
                                     "https://localhost:8443.evil.example"])
 def test_a_forged_origin_is_refused(server, origin, tls):
-    with pytest.raises(InvalidStatus) as refused:
-        opened(server.join if tls else server.http, origin, tls)
-    assert refused.value.response.status_code == 403
+    assert upgrade(server, origin, tls) == 403
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_the_own_origin_is_let_in(server, tls):
+    assert upgrade(server, f"https://{server.join}" if tls else f"http://{server.http}", tls) == 101
+
+
+def upgrade(server, origin, tls):
+    """The status that a WebSocket's handshake gets. By hand: the library's client reads and writes one TLS connection on two
+    threads, which Python 3.11's ssl module does not guard (one handshake in some hundred breaks)."""
+    address = server.join if tls else server.http
+    name, _, port = address.partition(":")
+    request = (f"GET /agent/ws HTTP/1.1\r\nHost: {address}\r\nOrigin: {origin}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+               "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n").encode()
+    with contextlib.ExitStack() as stack:
+        connection = stack.enter_context(socket.create_connection((name, int(port)), 10))
+        if tls:
+            connection = stack.enter_context(unverified().wrap_socket(connection, server_hostname=name))
+        connection.sendall(request)
+        return int(connection.recv(4096).split()[1])
 
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost", "localhost:1", "127.0.0.1.evil.example:8443"])

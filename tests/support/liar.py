@@ -32,10 +32,8 @@ def capabilities() -> bytes:
     return field(frames.CAPABILITIES, field(1, 4) + field(4, 1) + field(10, benchmark))
 
 
-def opened(address: str, origin: str | None = None, tls: bool = False, **more) -> ClientConnection:
-    scheme, own = ("wss", "https") if tls else ("ws", "http")
-    return connect(f"{scheme}://{address}/agent/ws", origin=origin or f"{own}://{address}", open_timeout=10, close_timeout=1,
-                   max_size=None, ssl=unverified() if tls else None, **more)
+def opened(address: str) -> ClientConnection:
+    return connect(f"ws://{address}/agent/ws", origin=f"http://{address}", open_timeout=10, close_timeout=1, max_size=None)
 
 
 def device_hello(token: str, key: str = "", slot: str = "device") -> bytes:

@@ -70,6 +70,10 @@ export class WorkQueue<T> {
     return drained;
   }
 
+  get waitingCount(): number {
+    return this.#waiting.length;
+  }
+
   get running(): Waiting<T> | undefined {
     return this.#running;
   }

@@ -180,3 +180,31 @@ test('nothing starts while answers pile up', () => {
   vi.advanceTimersByTime(100);
   expect(FakeWorker.last.works).toHaveLength(1);
 });
+
+test('a clock ticks only while something waits, and then deadlines are kept', () => {
+  expect(vi.getTimerCount()).toBe(0);
+  handle.submit(run(1n), 0);
+  expect(vi.getTimerCount()).toBe(0);
+  handle.submit(run(2n), 120);
+  vi.advanceTimersByTime(100);
+  expect(answered).toEqual([]);
+  vi.advanceTimersByTime(100);
+  expect(answered).toEqual([[2n, 'DEADLINE_EXCEEDED']]);
+  expect(vi.getTimerCount()).toBe(0);
+  handle.submit(run(3n), 0);
+  expect(vi.getTimerCount()).toBe(1);
+  FakeWorker.last.say(end(1n));
+  vi.advanceTimersByTime(100);
+  expect(vi.getTimerCount()).toBe(0);
+  expect(handle.workIds).toEqual([3n]);
+});
+
+test('what waited for the socket or for a rest is taken when that is over', () => {
+  answers.isFull = true;
+  handle.submit(run(1n), 0);
+  expect(FakeWorker.last.works).toEqual([]);
+  answers.isFull = false;
+  vi.advanceTimersByTime(100);
+  expect(FakeWorker.last.works.map((work) => work.workId)).toEqual([1n]);
+  expect(vi.getTimerCount()).toBe(0);
+});
