@@ -56,7 +56,9 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
         self.http = self.grpc = self.metrics = ""
         self.started = 0.0
-        self._log = b""
+        self._events: list[dict[str, Any]] = []
+        self._read_path: Path | None = None
+        self._read_bytes = 0
 
     # -- life
 
@@ -169,17 +171,21 @@ class Server:
     # -- what it says
 
     def events(self, name: str | None = None) -> list[dict[str, Any]]:
-        """The log so far, lines that are not JSON apart."""
-        found = []
-        for line in self.log_path.read_bytes().split(b"\n"):
+        """The log so far, lines that are not JSON apart. Reads only what has come since the last call: tests ask often."""
+        if self._read_path != self.log_path:
+            self._read_path, self._read_bytes, self._events = self.log_path, 0, []
+        with self.log_path.open("rb") as log:
+            log.seek(self._read_bytes)
+            new = log.read()
+        whole = new[: new.rfind(b"\n") + 1]  # the last line may still be being written
+        self._read_bytes += len(whole)
+        for line in whole.split(b"\n"):
             if line.startswith(b"{"):
                 try:
-                    event = json.loads(line)
+                    self._events.append(json.loads(line))
                 except ValueError:
-                    continue  # half a line: it is being written
-                if name is None or event.get("event") == name:
-                    found.append(event)
-        return found
+                    continue
+        return [event for event in self._events if name is None or event.get("event") == name]
 
     def wait_event(self, name: str, seconds: float, after: int = 0, **fields: Any) -> dict[str, Any]:
         """The first event of that name with these fields, leaving out the first `after` of that name."""
