@@ -26,6 +26,15 @@ class HeldBytes {
     total += bytes;
     return true;
   }
+  // As hold(), for what comes on top. Requires: hold() was true.
+  bool grow(std::size_t bytes, std::size_t limit) {
+    if (bytes > limit || *total_ > limit - bytes) {
+      return false;
+    }
+    bytes_ += bytes;
+    *total_ += bytes;
+    return true;
+  }
 
  private:
   std::size_t* total_ = nullptr;

@@ -10,17 +10,16 @@
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/message.hpp>
-#include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/serializer.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
-#include <boost/beast/websocket/rfc6455.hpp>
 
+#include "server/api/http/body_refusals.hpp"
+#include "server/api/http/coded_body.hpp"
 #include "server/api/http/file_body.hpp"
-#include "server/api/http/held_bytes.hpp"
+#include "server/api/http/session_incoming.hpp"
 #include "server/core/ids.hpp"
-#include "server/core/wall_clock.hpp"
 
 namespace shoal::api::http {
 
@@ -32,9 +31,6 @@ namespace {
 
 constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t kTraceparentBytes = 55;  // W3C Trace Context, version 00
-constexpr std::string_view kAgentSocket = "/agent/ws";
-
-std::string_view as_view(beast::string_view text) { return {text.data(), text.size()}; }
 
 std::string lower(beast::string_view text) {
   std::string out(text.data(), text.size());
@@ -52,23 +48,7 @@ std::string_view route_class(std::string_view path) {
                                       : "other";
 }
 
-Error argument(std::string message, std::string param = {}) {
-  return {Code::kInvalidArgument, std::move(message), std::move(param)};
-}
-
 }  // namespace
-
-struct Session::Incoming {
-  beast::http::request_parser<beast::http::string_body> parser;
-  Router::Match match;
-  Exchange exchange;
-  HeldBytes held;
-  std::size_t chunk_count = 0;
-  bool keep_alive = false;
-
-  [[nodiscard]] const auto& header() const { return parser.get(); }
-  [[nodiscard]] bool is_head() const { return header().method() == beast::http::verb::head; }
-};
 
 Session::Session(asio::ip::tcp::socket socket, SessionContext& context, std::string peer)
     : stream_(std::move(socket)), context_(context), peer_(std::move(peer)) {}
@@ -195,73 +175,13 @@ asio::awaitable<bool> Session::serve_one() {
     co_return false;
   }
   response = co_await handle(incoming);
+  if (const Coding coding = answer_coding(response, request.header("accept-encoding")); coding != Coding::kIdentity) {
+    co_await compress_answer(response, coding, context_.cpu);
+  }
   if (is_gone_) {
     co_return false;
   }
   co_return co_await write(incoming, std::move(response));
-}
-
-// Everything that the header alone decides.
-bool Session::refuse_early(Incoming& incoming, Response& refusal) const {
-  const auto& header = incoming.header();
-  const Request& request = incoming.exchange.request;
-  const Router::Match& match = incoming.match;
-  const ErrorStyle style = match.errors;
-  const bool is_agent_socket = request.path == kAgentSocket && context_.options.upgrade;
-  if (header.version() >= 11 && header.count(field::host) != 1) {
-    refusal = error_response(style, 400, argument("the request needs exactly one Host header", "Host"));
-    return true;
-  }
-  const bool guarded = is_agent_socket || (match.route != nullptr && match.route->guarded);
-  if (const Status status = context_.sites.check(as_view(header[field::host]), as_view(header[field::origin]),
-                                                 as_view(header["Sec-Fetch-Site"]), guarded);
-      !status) {
-    refusal = error_response(style, 403, status.error());
-    return true;
-  }
-  if (is_agent_socket) {
-    if (!beast::websocket::is_upgrade(header)) {
-      refusal = error_response(style, 426, argument("this is a WebSocket: an upgrade is required"));
-      refusal.headers.emplace_back("Upgrade", "websocket");
-      return true;
-    }
-    return false;
-  }
-  if (match.route == nullptr) {
-    const bool is_method = !match.allowed.empty();
-    refusal = error_response(
-        style, is_method ? 405 : 404,
-        {is_method ? Code::kInvalidArgument : Code::kNotFound, is_method ? "Method Not Allowed" : "Not Found", {}});
-    if (is_method) {
-      refusal.headers.emplace_back("Allow", match.allowed);
-    }
-    return true;
-  }
-  if (context_.options.gate != nullptr) {
-    const beast::string_view sent = header[header.count(field::authorization) > 0 ? "Authorization" : "x-api-key"];
-    const Status status = context_.options.gate->admit(match.route->scope, as_view(sent), request.received, wall_now());
-    if (!status) {
-      refusal = error_response(style, status.error());
-      return true;
-    }
-  }
-  const beast::string_view encoding = header[field::content_encoding];
-  if (!encoding.empty() && !beast::iequals(encoding, "identity")) {
-    refusal = error_response(
-        style, 501,
-        argument(fmt::format("Content-Encoding '{:.40}' is not supported", as_view(encoding)), "Content-Encoding"));
-    refusal.headers.emplace_back("Accept-Encoding", "identity");
-    return true;
-  }
-  const auto length = incoming.parser.content_length();
-  if (length && *length > match.route->body_limit) {
-    refusal =
-        error_response(style, style == ErrorStyle::kOpenai ? 413 : 400,
-                       argument(fmt::format("the body of {} bytes exceeds the maximum allowed input size of {} bytes",
-                                            *length, match.route->body_limit)));
-    return true;
-  }
-  return false;
 }
 
 // False with a refusal, or with status 0 when there is nobody left to refuse.
@@ -274,9 +194,7 @@ asio::awaitable<bool> Session::read_body(Incoming& incoming, Response& refusal) 
     // Without a length it may become as large as it may be.
     const std::size_t size = incoming.parser.content_length().value_or(body_limit);
     if (!incoming.held.hold(context_.held_bytes, size, limits.held_bytes)) {
-      refusal = error_response(
-          incoming.match.errors,
-          {Code::kOverloaded, "the requests that are being answered hold all the memory there is for them", {}});
+      refusal = bodies_too_many(incoming.match.errors);
       co_return false;
     }
     incoming.parser.body_limit(body_limit);
@@ -300,9 +218,8 @@ asio::awaitable<bool> Session::read_body(Incoming& incoming, Response& refusal) 
     if (error) {
       const ErrorStyle style = incoming.match.errors;
       if (error == beast::http::error::body_limit) {
-        refusal = error_response(
-            style, style == ErrorStyle::kOpenai ? 413 : 400,
-            argument(fmt::format("the body exceeds the maximum allowed input size of {} bytes", body_limit)));
+        refusal = body_too_large(
+            style, fmt::format("the body exceeds the maximum allowed input size of {} bytes", body_limit));
       } else if (incoming.chunk_count > limits.body_chunks) {
         refusal =
             error_response(style, 400, argument(fmt::format("the body has more than {} chunks", limits.body_chunks)));
@@ -322,7 +239,15 @@ asio::awaitable<bool> Session::read_body(Incoming& incoming, Response& refusal) 
   }
   request.body = std::move(incoming.parser.get().body());
   request.received = Clock::now();  // a client's slow sending is not our time
-  co_return true;
+  if (incoming.coding == Coding::kIdentity || request.body.empty()) {
+    co_return true;
+  }
+  auto damaged = co_await inflate_body(request.body, incoming.coding, {body_limit, limits.held_bytes}, incoming.held,
+                                       incoming.match.errors, context_.cpu);
+  if (damaged) {
+    refusal = *std::move(damaged);
+  }
+  co_return refusal.status == 0;
 }
 
 asio::awaitable<Response> Session::handle(Incoming& incoming) {

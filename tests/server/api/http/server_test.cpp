@@ -112,7 +112,8 @@ TEST_F(HttpServerTest, RefusesBadInputAndStaysLive) {
       {kInfer, kBody, sizes + "-1\r\n", 400, "not a number"},
       {kInfer, kBody, sizes + "99999999999\r\n", 400, "the body has"},
       {kInfer, kBody, sizes + "99999999999999999999999\r\n", 400, "not a number"},
-      {kInfer, kBody, "Content-Encoding: gzip\r\n", 501, "gzip"},
+      {kInfer, kBody, "Content-Encoding: br\r\n", 501, "br"},
+      {kInfer, kBody, "Content-Encoding: gzip\r\nContent-Encoding: gzip\r\n", 501, "gzip"},
       {"/v2/models/echo_FP16/infer", R"({"inputs":[{"name":"IN","shape":[1,1],"datatype":"FP16","data":[1]}]})", "",
        400, "binary"},
   };
