@@ -33,8 +33,17 @@ bool could_run(const Slot& slot, const Candidate& candidate, const Job& job) {
 
 Scheduler::Scheduler(SchedulerLimits limits) : limits_(std::move(limits)) {}
 
+Slot* Scheduler::change_known(const std::string& slot) {
+  const auto found = slots_.find(slot);
+  if (found == slots_.end()) {
+    return nullptr;
+  }
+  offers_.changed(slot);
+  return &found->second;
+}
+
 void Scheduler::slot_configured(const std::string& slot, const std::vector<Backend>& allowed) {
-  Slot& entry = slots_[slot];
+  Slot& entry = change(slot);
   for (const Backend backend : allowed) {
     entry.engines[backend].usable = true;
   }
@@ -42,7 +51,7 @@ void Scheduler::slot_configured(const std::string& slot, const std::vector<Backe
 
 void Scheduler::slot_up(const std::string& slot, const std::vector<Backend>& usable,
                         const std::map<Backend, std::string>& why_not, Tier tier) {
-  Slot& entry = slots_[slot];
+  Slot& entry = change(slot);
   const Intake intake = entry.intake == Intake::kDrained ? Intake::kDrained : Intake::kOpen;
   std::map<Backend, Engine> before = std::exchange(entry.engines, {});
   entry = Slot{.is_up = true,
@@ -59,66 +68,70 @@ void Scheduler::slot_up(const std::string& slot, const std::vector<Backend>& usa
 
 void Scheduler::slot_expected(const std::string& slot, const std::vector<Backend>& usable,
                               const std::map<Backend, std::string>& why_not) {
-  const auto found = slots_.find(slot);
-  if (found != slots_.end() && !found->second.is_up) {
-    found->second.engines.clear();
-    set_engines(found->second, usable, why_not);
+  Slot* found = change_known(slot);
+  if (found != nullptr && !found->is_up) {
+    found->engines.clear();
+    set_engines(*found, usable, why_not);
   }
 }
 
 void Scheduler::set_duty(const std::string& slot, Duty duty) {
-  if (const auto found = slots_.find(slot); found != slots_.end()) {
-    found->second.duty = duty;
-    if (duty == Duty::kDormant && found->second.intake == Intake::kHeld) {
-      found->second.intake = Intake::kOpen;  // there is no browser any more whose end would have to be waited for
+  if (Slot* found = change_known(slot)) {
+    found->duty = duty;
+    if (duty == Duty::kDormant && found->intake == Intake::kHeld) {
+      found->intake = Intake::kOpen;  // there is no browser any more whose end would have to be waited for
     }
   }
 }
 
 void Scheduler::slot_down(const std::string& slot) {
-  const auto found = slots_.find(slot);
-  if (found == slots_.end()) {
+  Slot* found = change_known(slot);
+  if (found == nullptr) {
     return;
   }
   // What the browser could do is remembered: its successor in the slot is expected to do the same.
-  found->second.is_up = false;
-  for (auto& [backend, engine] : found->second.engines) {
+  found->is_up = false;
+  for (auto& [backend, engine] : found->engines) {
     engine.instances.clear();
     engine.in_flight = 0;
   }
 }
 
-void Scheduler::slot_gone(const std::string& slot) { slots_.erase(slot); }
+void Scheduler::slot_gone(const std::string& slot) {
+  offers_.changed(slot);
+  slots_.erase(slot);
+}
 
 void Scheduler::set_intake(const std::string& slot, Intake intake) {
-  if (const auto found = slots_.find(slot); found != slots_.end()) {
-    found->second.intake = intake;
+  if (Slot* found = change_known(slot)) {
+    found->intake = intake;
   }
 }
 
 void Scheduler::set_budget(const std::string& slot, std::uint64_t bytes) {
-  if (const auto found = slots_.find(slot); found != slots_.end()) {
-    found->second.is_trimmed = bytes > 0;
+  if (Slot* found = change_known(slot)) {
+    found->is_trimmed = bytes > 0;
     trimmed_.insert(slot);
-    found->second.memory_budget = bytes;
+    found->memory_budget = bytes;
   }
 }
 
 void Scheduler::instance_loading(const std::string& slot, const Candidate& candidate, TimePoint now) {
   loading_.insert(slot);
-  slots_[slot].engines[candidate.backend].instances[candidate.instance] = {
+  change(slot).engines[candidate.backend].instances[candidate.instance] = {
       .since = now, .last_used = now, .bytes = candidate.bytes};
 }
 
 void Scheduler::instance_ready(const std::string& slot, const Candidate& candidate, LoadReport report, TimePoint now) {
   const std::uint64_t bytes = std::max(candidate.bytes, report.memory_bytes);
-  slots_[slot].is_trimmed = false;
-  slots_[slot].engines[candidate.backend].instances[candidate.instance] = {
+  Slot& entry = change(slot);
+  entry.is_trimmed = false;
+  entry.engines[candidate.backend].instances[candidate.instance] = {
       .kind = InstanceState::Kind::kReady, .since = now, .last_used = now, .report = std::move(report), .bytes = bytes};
 }
 
 void Scheduler::instance_failed(const std::string& slot, const Candidate& candidate, Error error, TimePoint now) {
-  slots_[slot].engines[candidate.backend].instances[candidate.instance] = {
+  change(slot).engines[candidate.backend].instances[candidate.instance] = {
       .kind = InstanceState::Kind::kFailed, .since = now, .last_used = now, .error = std::move(error)};
 }
 
@@ -157,6 +170,7 @@ void Scheduler::time_out_loads(TimePoint now, std::vector<Action>& actions) {
         const Error error{Code::kGraphBuildingError, "loading took longer than its limit", {}};
         actions.push_back({Action::Kind::kRecycle, 0, name, {backend, instance}, {}, error});
         state = {.kind = InstanceState::Kind::kFailed, .since = now, .last_used = now, .error = error};
+        offers_.changed(name);
       }
     }
     return !is_loading;
@@ -164,14 +178,14 @@ void Scheduler::time_out_loads(TimePoint now, std::vector<Action>& actions) {
 }
 
 void Scheduler::reserve(const std::string& slot) {
-  slots_[slot].is_reserved = true;
+  change(slot).is_reserved = true;
   reserved_.insert(slot);
 }
 
 void Scheduler::reserve() {
   for (const std::string& name : std::exchange(reserved_, {})) {
-    if (const auto slot = slots_.find(name); slot != slots_.end()) {
-      slot->second.is_reserved = false;
+    if (Slot* slot = change_known(name)) {
+      slot->is_reserved = false;
     }
   }
   for (const JobId id : alone_) {
@@ -191,6 +205,7 @@ void Scheduler::unload_surplus(std::vector<Action>& actions) {
     if (!slot.is_up) {
       return false;
     }
+    offers_.changed(name);
     for (Candidate& candidate : surplus(slot)) {
       slot.engines[candidate.backend].instances.erase(candidate.instance);
       actions.push_back({Action::Kind::kUnload,
@@ -229,7 +244,7 @@ std::vector<Backlog> Scheduler::backlog(const std::vector<std::vector<std::strin
     const std::size_t waiting = std::min(head->group->size(), kMaxBacklog - seen);
     seen += waiting;
     const Job& job = jobs_.at(head->rank.job).job;
-    const Placement placement = place(slots_, job, limits_);
+    const Placement placement = placement_of(job);
     for (std::size_t at = 0; at < groups.size(); ++at) {
       const bool is_for_group = std::ranges::any_of(groups[at], [&](const std::string& name) {
         const auto slot = slots_.find(name);

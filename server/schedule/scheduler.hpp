@@ -13,6 +13,7 @@
 
 #include "server/schedule/batching.hpp"
 #include "server/schedule/job.hpp"
+#include "server/schedule/offers.hpp"
 #include "server/schedule/placement.hpp"
 #include "server/schedule/queue.hpp"
 
@@ -69,6 +70,8 @@ class Scheduler {
   // What waits for each group of slots, in their order. Of the first kMaxBacklog queued jobs: more make no difference.
   static constexpr std::size_t kMaxBacklog = 4096;
   [[nodiscard]] std::vector<Backlog> backlog(const std::vector<std::vector<std::string>>& groups) const;
+  // Where the job would go now.
+  [[nodiscard]] Placement placement_of(const Job& job) const { return offers_.place(slots_, job, limits_); }
   // Members of the run that the job is in, 0 when it is not running.
   [[nodiscard]] std::size_t members_beside(JobId id) const;
 
@@ -98,6 +101,12 @@ class Scheduler {
   };
 
   static Rank rank_of(const Entry& entry);
+  // Every change of a slot goes through here: what it offers is looked at again.
+  Slot& change(const std::string& slot) {
+    offers_.changed(slot);
+    return slots_[slot];
+  }
+  Slot* change_known(const std::string& slot);  // nullptr: there is no such slot
   Status check_room(const Job& job) const;
   void leave_queue(Entry& entry);
   // What time does to those that wait.
@@ -121,6 +130,7 @@ class Scheduler {
 
   SchedulerLimits limits_;
   Slots slots_;
+  mutable Offers offers_;
   std::map<JobId, Entry> jobs_;
   std::map<std::uint64_t, Run> runs_;
   Queue queue_;

@@ -59,7 +59,7 @@ Status Scheduler::enqueue(Job job, TimePoint now) {
   }
   // What others wait for is possible, or all of them are told by step().
   if (!queue_.contains(Queue::group_of(job))) {
-    Placement placement = place(slots_, job, limits_);
+    Placement placement = placement_of(job);
     if (placement.kind == Placement::Kind::kImpossible) {
       return fail(std::move(placement.error));
     }
@@ -143,11 +143,11 @@ void Scheduler::leave_run(Entry& entry, std::optional<TimePoint> ended) {
   }
   const Run last = std::move(run);
   runs_.erase(found);
-  const auto slot = slots_.find(last.slot);
-  if (slot == slots_.end()) {
+  Slot* slot = change_known(last.slot);
+  if (slot == nullptr) {
     return;
   }
-  Engine& engine = slot->second.engines[last.candidate.backend];
+  Engine& engine = slot->engines[last.candidate.backend];
   const auto instance = engine.instances.find(last.candidate.instance);
   // After slot_down() there is nothing left to count.
   if (instance == engine.instances.end() || instance->second.in_flight == 0) {
@@ -238,7 +238,7 @@ std::optional<std::string> Scheduler::cancel(JobId id) {
 void Scheduler::serve(const Queue::Head& head, TimePoint now, std::vector<Action>& actions) {
   const JobId id = head.rank.job;
   const Job& job = jobs_.at(id).job;
-  const Placement placement = place(slots_, job, limits_);
+  const Placement placement = placement_of(job);
   Action action{.kind = Action::Kind::kRun,
                 .job = id,
                 .slot = placement.slot,
@@ -260,7 +260,7 @@ void Scheduler::serve(const Queue::Head& head, TimePoint now, std::vector<Action
     case Placement::Kind::kLoad:
       action.kind = Action::Kind::kLoad;
       for (const Candidate& evicted : placement.evicted) {
-        slots_[placement.slot].engines[evicted.backend].instances.erase(evicted.instance);
+        change(placement.slot).engines[evicted.backend].instances.erase(evicted.instance);
         Action unload = action;
         unload.kind = Action::Kind::kUnload;
         unload.candidate = evicted;
@@ -277,7 +277,7 @@ void Scheduler::serve(const Queue::Head& head, TimePoint now, std::vector<Action
 
 void Scheduler::start_run(const Queue::Head& head, const Placement& placement, TimePoint now, Action action,
                           std::vector<Action>& actions) {
-  Slot& slot = slots_[placement.slot];
+  Slot& slot = change(placement.slot);
   Engine& engine = slot.engines[placement.candidate.backend];
   const auto cost_of = [&engine](const Candidate& candidate) -> const Cost* {
     const auto found = engine.costs.find(candidate.instance);

@@ -2,6 +2,7 @@
 // whatever happens; the seed of a failing run is printed.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <map>
 #include <memory>
 #include <random>
@@ -29,6 +30,10 @@ class World {
       random_event();
       apply();
       check();
+    }
+    for (const std::string& slot : slots_) {
+      scheduler_.set_intake(slot, Intake::kOpen);
+      scheduler_.set_duty(slot, Duty::kServing);
     }
     for (int round = 0; round < 2000 && !open_.empty(); ++round) {
       now_ += milliseconds(100);
@@ -98,7 +103,7 @@ class World {
   }
 
   void random_event() {
-    switch (pick(9)) {
+    switch (pick(11)) {
       case 0:
       case 1:
       case 2: {
@@ -125,6 +130,12 @@ class World {
           ASSERT_TRUE(scheduler_.cancel(id));
           answer(id);
         }
+        break;
+      case 9:
+        scheduler_.set_intake(any_slot(), std::array{Intake::kOpen, Intake::kHeld, Intake::kDrained}[pick(3)]);
+        break;
+      case 10:
+        scheduler_.set_duty(any_slot(), std::array{Duty::kServing, Duty::kSpare}[pick(2)]);
         break;
       case 8:
         if (!runs_.empty()) {
@@ -242,6 +253,9 @@ class World {
   void check() {
     EXPECT_EQ(scheduler_.running(), running_.size());
     EXPECT_EQ(scheduler_.queued() + scheduler_.running(), open_.size());
+    if (pick(4) == 0) {
+      check_placement();
+    }
     for (const auto& [name, slot] : scheduler_.slots()) {
       for (const auto& [backend, engine] : slot.engines) {
         EXPECT_LE(engine.in_flight, 2U);
@@ -249,9 +263,22 @@ class World {
     }
   }
 
+  // What is kept from one placement to the next is what a look at every slot finds.
+  void check_placement() {
+    Job job = random_job();
+    job.candidates.push_back(candidate(Backend::kWasm, pick(3)));
+    const Placement kept = scheduler_.placement_of(job);
+    const Placement found = place(scheduler_.slots(), job, limits_);
+    EXPECT_EQ(kept.kind, found.kind);
+    EXPECT_EQ(kept.slot, found.slot);
+    EXPECT_EQ(kept.candidate.instance, found.candidate.instance);
+    EXPECT_EQ(kept.error.message, found.error.message);
+  }
+
   const std::vector<std::string> slots_ = {"a/0", "a/1", "b/0"};
   std::mt19937 random_;
-  Scheduler scheduler_{SchedulerLimits{.max_queued = 20, .max_instances = 3, .ageing = milliseconds(200)}};
+  const SchedulerLimits limits_{.max_queued = 20, .max_instances = 3, .ageing = milliseconds(200)};
+  Scheduler scheduler_{limits_};
   TimePoint now_{};
   JobId next_id_ = 1;
   std::set<JobId> open_;

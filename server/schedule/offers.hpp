@@ -1,0 +1,45 @@
+// What every slot offers for each graph, kept from one placement to the next: in a pool of a thousand browsers only
+// those that have changed since are looked at again. Decides exactly as place() does. Pure; owned by the scheduler.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include "server/schedule/offer.hpp"
+
+namespace shoal::schedule {
+
+class Offers {
+ public:
+  // Something of the slot is about to change, or has changed, that place() reads.
+  void changed(const std::string& slot);
+  // place(), by what is kept.
+  Placement place(const Slots& slots, const Job& job, const SchedulerLimits& limits);
+
+ private:
+  struct Table {
+    std::uint64_t seen = 0;   // changes
+    std::uint64_t bytes = 0;  // of the candidate
+    std::map<std::string, Offer> ready;
+    std::map<std::string, Offer> others;
+    std::set<std::tuple<Offer::Rank, std::uint32_t, std::string>> order;  // of the others, the best first
+  };
+
+  Table& table_of(const Slots& slots, const Candidate& candidate, const SchedulerLimits& limits);
+  static void look(const Slots& slots, const std::string& name, const Candidate& candidate,
+                   const SchedulerLimits& limits, Table& table);
+  std::optional<Choice> choose(const Slots& slots, const Job& job, const Candidate& candidate,
+                               const SchedulerLimits& limits);
+
+  std::map<std::pair<Backend, std::string>, Table> tables_;
+  std::deque<std::string> changes_;  // the last ones
+  std::uint64_t forgotten_ = 0;      // changes before those
+};
+
+}  // namespace shoal::schedule

@@ -1,0 +1,91 @@
+// The simulation against queueing theory, and the scheduler's invariants under traffic that is too much for the fleet.
+#include <gtest/gtest.h>
+
+#include <sstream>
+#include <stdexcept>
+#include <vector>
+
+#include "tests/simulation/traffic.hpp"
+#include "tests/simulation/world.hpp"
+
+namespace shoal::simulation {
+namespace {
+
+schedule::SchedulerLimits patient() { return {.max_queued = 1'000'000, .ageing = Duration::zero(), .joins = false}; }
+
+double mean_latency(const Report& report) {
+  double sum = 0;
+  std::size_t count = 0;
+  for (const auto& samples : report.latencies) {
+    sum += mean(samples) * static_cast<double>(samples.size());
+    count += samples.size();
+  }
+  return sum / static_cast<double>(count);
+}
+
+// Pollaczek and Khinchine: one server, Poisson arrivals, every run as long as the others. Whatever the order of
+// service, as long as it does not depend on the length, the mean wait is load / (2 (1 - load)) of a run.
+TEST(Simulation, OneWorkerWaitsAsTheoryHasIt) {
+  for (const double load : {0.3, 0.6, 0.8}) {
+    const Fleet fleet{.workers = 1, .models = 2, .fixed_ms = 10, .token_ms = 0, .speed_spread = 1};
+    DrawnTraffic traffic(100'000, load / 0.010, 2, 1e5, 7);
+    const Report report = World(fleet, patient()).run(traffic);
+    EXPECT_TRUE(report.violations.empty()) << report.violations.front();
+    EXPECT_EQ(report.answered, 100'000U);
+    EXPECT_NEAR(report.busy_seconds / report.seconds, load, 0.01);
+    const double expected = 0.010 * (1 + load / (2 * (1 - load)));
+    EXPECT_NEAR(mean_latency(report) / expected, 1, 0.05) << "load " << load;
+  }
+}
+
+TEST(Simulation, TooMuchTrafficKeepsEveryInvariant) {
+  const Fleet fleet{.workers = 50, .models = 4};
+  schedule::SchedulerLimits limits{.max_queued = 500, .ageing = std::chrono::seconds(1)};
+  DrawnTraffic traffic(50'000, 3 * 50 / 0.025, 4, 0.5, 3);
+  Report report = World(fleet, limits).run(traffic);
+  EXPECT_TRUE(report.violations.empty()) << report.violations.front();
+  EXPECT_EQ(report.arrived, report.answered + report.refused + report.expired);
+  EXPECT_GT(report.refused, 0U);
+  EXPECT_GT(report.busy_seconds / report.seconds / 50, 0.95) << "no worker idles while others wait";
+  EXPECT_GT(fairness(report.answered_of_model), 0.99);
+  // A tenth is urgent, a fifth can wait.
+  const auto share = [&](std::size_t priority, double of_all) {
+    return static_cast<double>(report.latencies.at(priority).size()) / (of_all * static_cast<double>(report.arrived));
+  };
+  EXPECT_GT(share(1, 0.1), share(2, 0.7)) << "the urgent ones go first";
+  EXPECT_GT(share(2, 0.7), 5 * share(3, 0.2));
+  for (auto& samples : report.latencies) {
+    EXPECT_LE(percentile(samples, 100), 0.5) << "answered after the deadline";
+  }
+}
+
+TEST(Simulation, IsTheSameTwice) {
+  std::vector<std::string> texts;
+  for (int turn = 0; turn < 2; ++turn) {
+    DrawnTraffic traffic(5'000, 400, 4, 2, 11);
+    Report report = World(Fleet{.workers = 8}, {}).run(traffic);
+    texts.push_back(text_of(report, 8));
+  }
+  EXPECT_EQ(texts[0], texts[1]);
+}
+
+TEST(Simulation, RecordedTrafficIsReadStrictly) {
+  std::istringstream fine(R"({"at": 0.5, "model": 3, "priority": 1, "rows": 2, "length": 9, "timeout": 4}
+{"at": 0.5})");
+  RecordedTraffic traffic(fine, 2);
+  const auto first = traffic.next();
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->model, 1U);
+  EXPECT_EQ(first->rows, 2U);
+  EXPECT_TRUE(traffic.next());
+  EXPECT_FALSE(traffic.next());
+  for (const char* text : {"{}", "x", R"({"at": -1})", R"({"at": 1, "priority": 0})", R"({"at": 1, "timeout": 0})",
+                           R"({"at": 1, "rows": "two"})"}) {
+    std::istringstream bad(text);
+    RecordedTraffic broken(bad, 2);
+    EXPECT_THROW(broken.next(), std::runtime_error) << text;
+  }
+}
+
+}  // namespace
+}  // namespace shoal::simulation
