@@ -175,6 +175,7 @@ Status App::Parts::start() {
   api::http::ServerOptions options{.address = settings.host,
                                    .port = settings.http_port,
                                    .public_hosts = public_hosts(settings.public_hosts, settings.join_url, *config),
+                                   .cors = *api::http::CorsPolicy::parse(settings.cors_origins),
                                    .limits = services.limits,
                                    .upgrade = upgrade,
                                    .metrics = &metrics,

@@ -7,6 +7,7 @@
 #include <map>
 #include <thread>
 
+#include "server/api/http/cors.hpp"
 #include "server/app/browser_list.hpp"
 #include "server/config/value.hpp"
 #include "server/pool/machine_memory.hpp"
@@ -34,6 +35,22 @@ Status check_public_url(std::string_view url) {
 
 bool is_loopback(std::string_view host) { return host.starts_with("127.") || host == "::1" || host == "localhost"; }
 
+// Whoever can open a page in somebody's browser could use a server without keys.
+Status check_cors(const Settings& settings) {
+  constexpr std::string_view kName = "server.cors_origins";
+  const auto policy = api::http::CorsPolicy::parse(settings.cors_origins);
+  if (!policy) {
+    return fail(Code::kInvalidArgument, fmt::format("{}: {}", kName, policy.error().message), std::string(kName));
+  }
+  if (policy->is_for_all() && !settings.auth_enabled) {
+    return fail(
+        Code::kInvalidArgument,
+        fmt::format("{}: '*' lets every web page use this server; set auth.enabled, or name the origins", kName),
+        std::string(kName));
+  }
+  return {};
+}
+
 }  // namespace
 
 using namespace std::chrono_literals;
@@ -55,6 +72,9 @@ config::Schema schema_of(Settings& settings) {
       into_bool(settings.insecure));
   add("server.public_hosts", "", "host[:port],...", "Host headers that browsers may use beside loopback",
       into_text(settings.public_hosts));
+  add("server.cors_origins", "", "https://host[:port],... or *",
+      "other sites whose pages may use the inference routes (CORS); * needs auth.enabled",
+      into_text(settings.cors_origins));
   add("server.drain_timeout", "30s", "1s to 1h", "how long accepted work may still take after SIGTERM",
       into_duration(settings.drain_timeout, 1s, 1h));
   add("server.request_timeout", "30s", "10ms to 1h", "deadline of requests that name none",
@@ -220,6 +240,9 @@ Status check(const Settings& settings) {
                             "auth.enabled or tls.client_authority, or use a loopback address",
                             settings.tls_host),
                 "tls.host");
+  }
+  if (Status status = check_cors(settings); !status) {
+    return status;
   }
   if (Status status = check_public_url(settings.join_url); !status) {
     return status;

@@ -24,6 +24,7 @@ struct Settings {
   std::uint16_t metrics_port = 0;
   bool insecure = false;
   std::string public_hosts;
+  std::string cors_origins;
   std::chrono::milliseconds drain_timeout{};
   std::chrono::milliseconds request_timeout{};
   std::uint64_t max_request_bytes = 0;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "engine/core/result.hpp"
+#include "server/api/http/cors.hpp"
 #include "server/api/http/router.hpp"
 #include "server/api/services.hpp"
 #include "server/auth/gate.hpp"
@@ -30,6 +31,7 @@ struct ServerOptions {
   std::string address = "127.0.0.1";
   std::uint16_t port = 8000;              // 0: any free one
   std::vector<std::string> public_hosts;  // "host[:port]" that browsers may use beside loopback
+  CorsPolicy cors = {};                   // the other sites whose pages may use the inference routes
   Limits limits;
   Upgrade upgrade;                       // empty: there is no /agent/ws
   metrics::Families* metrics = nullptr;  // counts the answers; null: nobody does

@@ -290,10 +290,15 @@ asio::awaitable<bool> Session::write(Incoming& incoming, Response response) {
   if (!response.content_type.empty()) {
     message.set(field::content_type, response.content_type);
   }
-  for (const auto& [name, value] : response.headers) {
-    message.set(name, value);
+  if (!incoming.shared_with.empty()) {
+    context_.options.cors.open(response, incoming.shared_with);
   }
-  message.content_length(response.file ? response.file->length : response.body.size());
+  for (const auto& [name, value] : response.headers) {
+    message.insert(name, value);
+  }
+  if (message.result() != beast::http::status::no_content) {
+    message.content_length(response.file ? response.file->length : response.body.size());
+  }
   if (context_.options.metrics != nullptr) {
     context_.options.metrics->http_answered(route_class(request.path), response.status);
   }

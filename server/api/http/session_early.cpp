@@ -24,11 +24,23 @@ bool Session::refuse_early(Incoming& incoming, Response& refusal) const {
     refusal = error_response(style, 400, argument("the request needs exactly one Host header", "Host"));
     return true;
   }
-  const bool guarded = is_agent_socket || (match.route != nullptr && match.route->guarded);
-  if (const Status status = context_.sites.check(as_view(header[field::host]), as_view(header[field::origin]),
-                                                 as_view(header["Sec-Fetch-Site"]), guarded);
+  const std::string_view origin = as_view(header[field::origin]);
+  const std::string_view asked_method = as_view(header["Access-Control-Request-Method"]);
+  const bool is_preflight = header.method() == beast::http::verb::options && !asked_method.empty();
+  const Route* wanted = is_preflight ? context_.router.match(asked_method, request.path).route : match.route;
+  incoming.shared_with = context_.options.cors.allows(origin, wanted) ? origin : std::string_view();
+  const bool is_shared = !incoming.shared_with.empty();
+  const bool guarded = is_shared || is_agent_socket || (match.route != nullptr && match.route->guarded);
+  if (const Status status =
+          context_.sites.check(as_view(header[field::host]), is_shared ? std::string_view() : origin,
+                               is_shared ? std::string_view() : as_view(header["Sec-Fetch-Site"]), guarded);
       !status) {
+    incoming.shared_with = {};
     refusal = error_response(style, 403, status.error());
+    return true;
+  }
+  if (is_preflight && is_shared) {
+    refusal = CorsPolicy::preflight(match.allowed);
     return true;
   }
   if (is_agent_socket) {

@@ -30,6 +30,7 @@ struct Session::Incoming {
   HeldBytes held;
   std::size_t chunk_count = 0;
   Coding coding = Coding::kIdentity;  // of the body
+  std::string_view shared_with;       // the origin of another site's page that may read the answer
   bool keep_alive = false;
 
   [[nodiscard]] const auto& header() const { return parser.get(); }

@@ -1,6 +1,7 @@
 // Which pages may talk to this server: guards against DNS rebinding and against other sites' scripts. A request that a
 // browser marks (Origin, Sec-Fetch-Site) must name one of our own hosts and come from one of our own pages; routes of
-// the agent ask this of every request. Programs send neither header and pass. Pure.
+// the agent ask this of every request. Programs send neither header and pass. What CorsPolicy allows is not asked for
+// its origin, only for the host. Pure.
 #pragma once
 
 #include <cstdint>

@@ -156,5 +156,22 @@ TEST(Settings, OpenBindWithoutKeysIsRefused) {
   EXPECT_TRUE(check(settings));
 }
 
+TEST(Settings, PagesOfOtherSitesAreNamedOrHaveKeys) {
+  Settings settings;
+  const config::Schema schema = schema_of(settings);
+  const auto refused = [&](const std::vector<std::pair<std::string, std::string>>& flags) {
+    const Status read = config::read(
+        schema, {.file_name = {}, .file_text = {}, .environment = {}, .flags = {flags.begin(), flags.end()}});
+    EXPECT_TRUE(read);
+    const Status checked = check(settings);
+    return checked ? "" : checked.error().param;
+  };
+  EXPECT_EQ(refused({{"server.cors_origins", "https://app.example,http://localhost:5173"}}), "");
+  EXPECT_EQ(refused({{"server.cors_origins", "https://app.example/"}}), "server.cors_origins");
+  EXPECT_EQ(refused({{"server.cors_origins", "*"}}), "server.cors_origins");
+  EXPECT_EQ(refused({{"server.cors_origins", "*"}, {"server.insecure", "true"}}), "server.cors_origins");
+  EXPECT_EQ(refused({{"server.cors_origins", "*"}, {"auth.enabled", "true"}}), "");
+}
+
 }  // namespace
 }  // namespace shoal::app

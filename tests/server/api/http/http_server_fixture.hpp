@@ -132,6 +132,7 @@ class HttpServerTest : public testing::Test {
     ServerOptions options{.address = "127.0.0.1",
                           .port = 0,
                           .public_hosts = {"localhost"},
+                          .cors = cors_,
                           .limits = limits_,
                           .upgrade = {},
                           .metrics = &families_};
@@ -170,6 +171,7 @@ class HttpServerTest : public testing::Test {
   std::filesystem::path folder_;
   models::SnapshotPtr snapshot_;
   Limits limits_;
+  CorsPolicy cors_;
   metrics::Families families_;
   net::Lane lane_{"test"};
   asio::thread_pool cpu_{1};
