@@ -4,9 +4,11 @@
 #include <fmt/ranges.h>
 #include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/text_format.h>
+#include <google/protobuf/util/json_util.h>
 
 #include <algorithm>
 #include <array>
+#include <nlohmann/json.hpp>
 
 #include "inference/model_config.pb.h"
 #include "server/models/model_parameters.hpp"
@@ -197,6 +199,29 @@ Result<ParsedConfig> parse_model_config(std::string_view text, std::string_view 
   parsed.has_max_batch_size = places.GetLocation(field, -1).line >= 0;
   if (auto supported = check_supported(*parsed.config); !supported) {
     return fail(std::move(supported.error()).with(file));
+  }
+  return parsed;
+}
+
+Result<ParsedConfig> parse_model_config_json(std::string_view text, std::string_view model) {
+  constexpr std::string_view kSource = "parameter 'config'";
+  if (text.size() > kMaxConfigBytes) {
+    return bad(fmt::format("{} has {} bytes, the limit is {}", kSource, text.size(), kMaxConfigBytes));
+  }
+  ParsedConfig parsed{.config = std::make_shared<inference::ModelConfig>()};
+  const auto read = google::protobuf::util::JsonStringToMessage(google::protobuf::StringPiece(text.data(), text.size()),
+                                                                parsed.config.get());
+  if (!read.ok()) {
+    return bad(fmt::format("{}: {}", kSource, std::string_view(read.message().data(), read.message().size())));
+  }
+  // 0 is what an absent number reads as, and means something else than none.
+  const nlohmann::json root = nlohmann::json::parse(text, nullptr, false);
+  parsed.has_max_batch_size = root.is_object() && (root.contains("max_batch_size") || root.contains("maxBatchSize"));
+  if (!parsed.config->name().empty() && parsed.config->name() != model) {
+    return bad(fmt::format("{}: name is '{}', the model is '{}'", kSource, parsed.config->name(), model));
+  }
+  if (auto supported = check_supported(*parsed.config); !supported) {
+    return fail(std::move(supported.error()).with(kSource));
   }
   return parsed;
 }

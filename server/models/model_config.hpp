@@ -28,6 +28,9 @@ struct ParsedConfig {
 // `file` is only named in messages. An empty text is the configuration of a model without a file.
 Result<ParsedConfig> parse_model_config(std::string_view text, std::string_view file);
 
+// The same from the JSON form of the message, as clients send it with a load request.
+Result<ParsedConfig> parse_model_config_json(std::string_view text, std::string_view model);
+
 // Fills name-independent fields of `model` from both (inputs, outputs, max_batch_size, backends, buckets, platform) and
 // completes the configuration, which `model.config` then holds. Refuses what Shoal does not do, and what the graph
 // contradicts.

@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "inference/model_config.pb.h"
+#include "server/models/folder_stamp.hpp"
 #include "server/models/model_config.hpp"
 #include "server/models/model_parameters.hpp"
 #include "server/models/onnx_signature.hpp"
@@ -67,7 +68,11 @@ std::vector<std::int64_t> chosen(std::vector<std::int64_t> versions, const infer
   return versions;
 }
 
-Result<ParsedConfig> read_config(const fs::path& folder, const std::string& name) {
+Result<ParsedConfig> read_config(const fs::path& folder, const std::string& name,
+                                 const std::optional<std::string>& json) {
+  if (json) {
+    return parse_model_config_json(*json, name);
+  }
   const fs::path file = folder / "config.pbtxt";
   const auto text = read_file(file, kMaxConfigBytes);
   if (!text && text.error().code != Code::kNotFound) {
@@ -167,6 +172,8 @@ Status read_version(const fs::path& folder, ParsedConfig parsed, const Repositor
   return {};
 }
 
+}  // namespace
+
 ModelPtr unavailable(const std::string& name, std::int64_t version, Error error) {
   auto model = std::make_shared<ModelVersion>();
   model->name = name;
@@ -176,46 +183,96 @@ ModelPtr unavailable(const std::string& name, std::int64_t version, Error error)
   return model;
 }
 
-void publish(const ModelPtr& model, Snapshot& snapshot) {
-  snapshot.models[model->name][model->version] = model;
-  if (!model->is_ready()) {
-    return;
+std::vector<Blob> blobs_of(const ModelVersion& model) {
+  std::vector<Blob> blobs;
+  if (model.is_ready()) {
+    blobs.push_back(model.graph);
+    for (const ExternalBlob& external : model.external) {
+      blobs.push_back(external.blob);
+    }
   }
-  snapshot.blobs.emplace(model->graph.sha256, model->graph);
-  for (const ExternalBlob& external : model->external) {
-    snapshot.blobs.emplace(external.blob.sha256, external.blob);
-  }
+  return blobs;
 }
 
-}  // namespace
+SnapshotPtr make_snapshot(decltype(Snapshot::models) models, std::span<const Blob> also) {
+  auto snapshot = std::make_shared<Snapshot>();
+  snapshot->models = std::move(models);
+  const auto add = [&snapshot](const Blob& blob) { snapshot->blobs.emplace(blob.sha256, blob); };
+  for (const auto& [name, versions] : snapshot->models) {
+    for (const auto& [version, model] : versions) {
+      std::ranges::for_each(blobs_of(*model), add);
+    }
+  }
+  std::ranges::for_each(also, add);
+  return snapshot;
+}
 
 Repository::Repository(RepositoryOptions options, Log log)
     : options_(std::move(options)), log_(std::move(log)), digests_(options_.store) {}
 
 Result<SnapshotPtr> Repository::scan() {
+  const auto found = names();
+  if (!found) {
+    return fail(found.error());
+  }
+  decltype(Snapshot::models) models;
+  for (const std::string& name : *found) {
+    for (ModelPtr& model : read_model(name)) {
+      models[name][model->version] = std::move(model);
+    }
+  }
+  save_digests();
+  return make_snapshot(std::move(models));
+}
+
+Result<std::vector<std::string>> Repository::names() {
   std::error_code error;
   if (!fs::is_directory(options_.root, error)) {
     return fail(Code::kNotFound, fmt::format("the model repository {} is not a folder", options_.root.string()));
   }
-  auto snapshot = std::make_shared<Snapshot>();
-  for (const std::string& name : folders_in(options_.root, kMaxModels)) {
-    if (const auto fitting = check_model_name(name); !fitting) {
+  std::vector<std::string> names;
+  for (std::string& name : folders_in(options_.root, kMaxModels)) {
+    if (const auto fitting = check_model_name(name); fitting) {
+      names.push_back(std::move(name));
+    } else if (ignored_.insert(name).second) {
       log_.warn("model_folder_ignored", {{"folder", name}, {"reason", fitting.error().message}});
-      continue;
-    }
-    for (const ModelPtr& model : read_model(name)) {
-      publish(model, *snapshot);
     }
   }
+  return names;
+}
+
+Result<std::vector<ModelPtr>> Repository::read(const std::string& name, const std::optional<std::string>& config) {
+  if (Status fitting = check_model_name(name); !fitting) {
+    return fail(std::move(fitting.error()));
+  }
+  std::error_code error;
+  if (!fs::is_directory(options_.root / name, error)) {
+    return fail(Code::kNotFound,
+                fmt::format("failed to load '{}', failed to poll from model repository: it has no such folder", name),
+                "model");
+  }
+  std::vector<ModelPtr> models = read_model(name, config);
+  save_digests();
+  return models;
+}
+
+std::map<std::string, std::uint64_t> Repository::stamps() {
+  std::map<std::string, std::uint64_t> stamps;
+  for (const std::string& name : names().value_or(std::vector<std::string>())) {
+    stamps.emplace(name, stamp_of(options_.root / name));
+  }
+  return stamps;
+}
+
+void Repository::save_digests() {
   if (const auto saved = digests_.save(); !saved) {
     log_.warn("digests_not_saved", {{"reason", saved.error().message}});
   }
-  return snapshot;
 }
 
-std::vector<ModelPtr> Repository::read_model(const std::string& name) {
+std::vector<ModelPtr> Repository::read_model(const std::string& name, const std::optional<std::string>& json) {
   const fs::path folder = options_.root / name;
-  const auto config = read_config(folder, name);
+  const auto config = read_config(folder, name, json);
   const auto policy = config ? config->config->version_policy() : inference::ModelVersionPolicy();
   const auto versions = chosen(versions_in(folder), policy);
   std::vector<ModelPtr> models;

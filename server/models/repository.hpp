@@ -1,10 +1,15 @@
 // The model repository on disk: <root>/<name>/config.pbtxt (optional) and <root>/<name>/<version>/model.onnx with its
 // external data and, for embedding models, tokenizer.json and the sentence-transformers files beside it.
-// Not thread-safe: call scan() from one thread (it reads and hashes files, so not from a network lane). Snapshots are.
-// No file in the repository can make scan() fail or throw: a bad model is kUnavailable with the reason.
+// Not thread-safe: one call at a time, on any thread but a network lane (it reads and hashes files). Snapshots are.
+// No file in the repository can make it fail or throw: a bad model is kUnavailable with the reason.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,14 +33,32 @@ class Repository {
 
   // Reads everything again. kNotFound when the root is not a folder.
   Result<SnapshotPtr> scan();
+  // The models that have a folder, ascending; nothing of them is read. kNotFound as above.
+  Result<std::vector<std::string>> names();
+  // Reads one model again: each version that its policy chooses, readable or not. `config`: a model configuration as
+  // JSON in place of config.pbtxt. kInvalidArgument for what is no name, kNotFound when there is no such folder.
+  Result<std::vector<ModelPtr>> read(const std::string& name, const std::optional<std::string>& config = {});
+  // By model, a number that is another once any file of it has another size or time.
+  std::map<std::string, std::uint64_t> stamps();
 
  private:
-  std::vector<ModelPtr> read_model(const std::string& name);
+  std::vector<ModelPtr> read_model(const std::string& name, const std::optional<std::string>& json = {});
+  void save_digests();
 
   RepositoryOptions options_;
   Log log_;
   Digests digests_;
   Tokenizers tokenizers_;
+  std::set<std::string> ignored_;  // folders that were complained of
 };
+
+// A version that is known and not served, and why.
+ModelPtr unavailable(const std::string& name, std::int64_t version, Error error);
+
+// With the files of its ready versions; `also` are files that browsers may fetch besides.
+SnapshotPtr make_snapshot(decltype(Snapshot::models) models, std::span<const Blob> also = {});
+
+// The files of a version, the graph first.
+std::vector<Blob> blobs_of(const ModelVersion& model);
 
 }  // namespace shoal::models
