@@ -31,8 +31,8 @@
 #include "server/app/tls_http.hpp"
 #include "server/core/split.hpp"
 #include "server/dispatch/dispatcher.hpp"
+#include "server/dispatch/model_control.hpp"
 #include "server/metrics/families.hpp"
-#include "server/models/repository.hpp"
 #include "server/pool/pool.hpp"
 #include "server/pool/reception.hpp"
 
@@ -70,12 +70,13 @@ struct App::Parts {
         log(std::move(the_log)),
         cpu(settings.cpu_threads),
         signals(main),
-        models(std::make_shared<models::Snapshot>(models::Snapshot{.is_read = false, .models = {}, .blobs = {}})),
         dispatcher(main.get_executor(), dispatcher_options_of(settings), metrics, log),
+        models(main.get_executor(), {.root = repository(), .store = std::filesystem::path(settings.home) / "store"},
+               control_options_of(settings), dispatcher, log),
         events(settings.events, log, [this](const pool::Event& event) { count(event); }),
         admin([this] { return pool ? &*pool : nullptr; }, dispatcher, events),
         services{.inference = dispatcher,
-                 .models = [this] { return models; },
+                 .models = [this] { return models.snapshot(); },
                  .statistics = [this] { return dispatcher.statistics(); },
                  .fleet = [this] { return pool ? fleet_state(*pool, dispatcher) : metrics::FleetState(); },
                  .metrics = metrics,
@@ -95,7 +96,6 @@ struct App::Parts {
   // The ports by TLS, and what gRPC needs for its own.
   Result<std::optional<api::grpc::TlsPort>> make_tls(api::http::ServerOptions options);
   void start_pool(const std::string& build);
-  void read_models();
   void watch_signals();
   asio::awaitable<void> shut_down();
   void count(const pool::Event& event);
@@ -110,8 +110,8 @@ struct App::Parts {
   metrics::Families metrics;
   auth::Gate gate;
   std::optional<KeyWatch> keys;
-  models::SnapshotPtr models;
   dispatch::Dispatcher dispatcher;
+  dispatch::ModelControl models;
   pool::EventLog events;
   api::admin::Fleet admin;
   api::Services services;
@@ -194,7 +194,8 @@ Status App::Parts::start() {
                                                   .port = settings.grpc_port,
                                                   .admin = &admin,
                                                   .gate = &gate,
-                                                  .tls = *std::move(tls_port)});
+                                                  .tls = *std::move(tls_port),
+                                                  .control = &models});
   if (settings.join_enabled) {
     join.emplace(settings, services, agent, upgrade, metrics);
   }
@@ -215,7 +216,7 @@ Status App::Parts::start() {
                          {"grpc_tls", grpc->tls_port()},
                          {"join", join ? join->port() : 0},
                          {"version", services.version}});
-  read_models();
+  models.start();
   config->agent_build = *build;
   if (join) {
     add_join_addresses(*join, config->join);
@@ -243,6 +244,7 @@ Status App::Parts::start() {
 api::http::Router App::Parts::api_routes() {
   api::http::Router router;
   api::http::add_kserve_routes(router, services);
+  api::http::add_repository_routes(router, services, &models);
   api::http::add_parallel_route(router, services);
   api::openai::add_openai_routes(router, services);
   api::admin::add_admin_routes(router, services, admin);
@@ -290,22 +292,6 @@ void App::Parts::add_join_addresses(const JoinFront& front, pool::JoinConfig& ad
   const std::vector<std::string> secure = front.origins();
   addresses.url = secure.front() + "/join";
   addresses.origins.insert(addresses.origins.end(), secure.begin(), secure.end());
-}
-
-// Off the lane: hashing a large repository takes seconds, and live is answered meanwhile.
-void App::Parts::read_models() {
-  asio::post(cpu, [this] {
-    models::Repository reader({.root = repository(), .store = std::filesystem::path(settings.home) / "store"}, log);
-    auto snapshot = reader.scan();
-    asio::post(main, [this, snapshot = std::move(snapshot)]() mutable {
-      if (!snapshot) {
-        log.error("repository_unreadable", {{"error", snapshot.error().message}});
-        return;
-      }
-      models = *std::move(snapshot);
-      dispatcher.set_models(models);
-    });
-  });
 }
 
 void App::Parts::watch_signals() {
@@ -364,6 +350,7 @@ asio::awaitable<void> App::Parts::shut_down() {
   co_await grpc_done.wait_until(never);
   co_await https_done.wait_until(never);
   co_await join_done.wait_until(never);
+  models.stop();
   signals.cancel();
   if (keys) {
     keys->stop();

@@ -10,6 +10,7 @@
 #include "server/api/http/cors.hpp"
 #include "server/app/browser_list.hpp"
 #include "server/config/value.hpp"
+#include "server/core/split.hpp"
 #include "server/pool/machine_memory.hpp"
 
 namespace shoal::app {
@@ -95,6 +96,13 @@ config::Schema schema_of(Settings& settings) {
   add("models.warm_up", "all", "none, default, all",
       "what browsers load ahead of requests: nothing, each model's default backend, or its other backends behind it",
       into_choice(settings.warm_up, {"none", "default", "all"}));
+  add("models.control", "none", "none, poll, explicit",
+      "which models are served: those at start, also what changes later, or what clients load",
+      into_choice(settings.model_control, {"none", "poll", "explicit"}));
+  add("models.poll_interval", "15s", "100ms to 1h", "how often models.control=poll looks at the repository",
+      into_duration(settings.poll_interval, 100ms, 1h));
+  add("models.load_on_start", "", "name,...; * = all", "what models.control=explicit loads by itself",
+      into_text(settings.load_on_start));
   add("agent.dir", "", "a folder", "the agent bundle; default: beside the binary or in the source tree",
       into_text(settings.agent_dir));
   add("pool.browsers", std::string(kDefaultBrowsers),
@@ -247,6 +255,10 @@ Status check(const Settings& settings) {
   if (Status status = check_public_url(settings.join_url); !status) {
     return status;
   }
+  if (!settings.load_on_start.empty() && settings.model_control != "explicit") {
+    return fail(Code::kInvalidArgument, "models.load_on_start: it needs models.control=explicit",
+                "models.load_on_start");
+  }
   if (settings.tls_certificate.empty() != settings.tls_key.empty()) {
     return fail(Code::kInvalidArgument, "tls.certificate, tls.key: set both or neither", "tls.key");
   }
@@ -312,6 +324,21 @@ Result<pool::PoolConfig> pool_config_of(const Settings& settings) {
                                                               : pool::default_budget(pool::memory_limit(), browsers),
                .memory_grace = pool.wear.memory_grace};
   return pool;
+}
+
+dispatch::ModelControlOptions control_options_of(const Settings& settings) {
+  dispatch::ModelControlOptions options;
+  options.mode = settings.model_control == "explicit" ? dispatch::ControlMode::kExplicit
+                 : settings.model_control == "poll"   ? dispatch::ControlMode::kPoll
+                                                      : dispatch::ControlMode::kNone;
+  options.poll_interval = settings.poll_interval;
+  options.build_timeout = settings.load_timeout;
+  for (const std::string_view name : split(settings.load_on_start, ',')) {
+    if (!name.empty()) {
+      options.load_on_start.emplace_back(name);
+    }
+  }
+  return options;
 }
 
 dispatch::DispatcherOptions dispatcher_options_of(const Settings& settings) {

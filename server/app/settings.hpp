@@ -11,6 +11,7 @@
 #include "server/config/reader.hpp"
 #include "server/config/schema.hpp"
 #include "server/dispatch/dispatcher.hpp"
+#include "server/dispatch/model_control.hpp"
 #include "server/pool/config.hpp"
 
 namespace shoal::app {
@@ -37,6 +38,9 @@ struct Settings {
 
   std::string repository;
   std::string warm_up;
+  std::string model_control;
+  std::chrono::milliseconds poll_interval{};
+  std::string load_on_start;
 
   std::string agent_dir;
 
@@ -109,5 +113,6 @@ Status check(const Settings& settings);
 
 Result<pool::PoolConfig> pool_config_of(const Settings& settings);
 dispatch::DispatcherOptions dispatcher_options_of(const Settings& settings);
+dispatch::ModelControlOptions control_options_of(const Settings& settings);
 
 }  // namespace shoal::app

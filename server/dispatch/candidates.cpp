@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
+#include <iterator>
 #include <memory>
 #include <optional>
 
@@ -40,9 +42,8 @@ Way make_way(const models::ModelVersion& model, Backend backend, schedule::Dimen
   for (const auto& [name, size] : built) {
     dims += fmt::format("{}{}={}", dims.empty() ? "[" : ",", name, size);
   }
-  // The hash: a reloaded model with other weights is another instance.
-  std::string instance = fmt::format("{}:{}#{}@{}{}{}", model.name, model.version, model.graph.sha256.substr(0, 12),
-                                     backend_name(backend), dims, dims.empty() ? "" : "]");
+  std::string instance =
+      fmt::format("{}{}{}{}", instance_prefix(model), backend_name(backend), dims, dims.empty() ? "" : "]");
   Way way{.candidate = {backend, instance, 0}, .load = {}, .built = std::move(built)};
   way.load.instance = std::move(instance);
   way.load.backend = backend;
@@ -112,6 +113,19 @@ Status check_demand(const models::ModelVersion& model, const Demand& demand) {
 }
 
 }  // namespace
+
+// The digests: a reloaded model with other weights is another instance.
+std::string instance_prefix(const models::ModelVersion& model) {
+  std::string prefix = fmt::format("{}:{}#{:.12}", model.name, model.version, model.graph.sha256);
+  if (!model.external.empty()) {
+    std::string digests;
+    for (const models::ExternalBlob& external : model.external) {
+      digests += external.location + '=' + external.blob.sha256 + ';';
+    }
+    fmt::format_to(std::back_inserter(prefix), "+{:016x}", std::hash<std::string>()(digests));
+  }
+  return prefix + '@';
+}
 
 Result<std::vector<Way>> ways_of(const models::ModelVersion& model, std::span<const Tensor> inputs,
                                  const Demand& demand) {

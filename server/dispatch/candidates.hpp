@@ -24,6 +24,9 @@ struct Way {
   std::vector<Way> larger = {};
 };
 
+// What the names of a model version's graphs begin with, and no other's: its files' digests are part of it.
+std::string instance_prefix(const models::ModelVersion& model);
+
 // The way, or larger one, of this instance. Requires: it is one of them.
 const Way& way_to(const std::vector<Way>& ways, const std::string& instance);
 

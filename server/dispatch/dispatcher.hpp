@@ -9,7 +9,9 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "server/core/log.hpp"
@@ -50,8 +52,14 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   void set_recycle(Recycle recycle) { recycle_ = std::move(recycle); }
   // Takes a worker out for good that gave a wrong result; set as early.
   void set_quarantine(Recycle quarantine) { quarantine_ = std::move(quarantine); }
-  // The repository has been read: browsers warm up. Until the first call server_ready() is kUnavailable.
+  // What is served from now on: browsers warm up. Until the first call server_ready() is kUnavailable. Requests that
+  // were accepted for other versions go on; their graphs stay until drop_graphs().
   void set_models(models::SnapshotPtr models);
+  // Loads the model's default graph where a browser has it not, before set_models() names the model. False: no browser
+  // is there that would load it ahead of a request. model_ready() tells how far it is.
+  bool prepare(const models::ModelVersion& model);
+  // Unloads the graphs whose names begin with `prefix` (instance_prefix()). Requires: no request needs them any more.
+  void drop_graphs(const std::string& prefix);
   // Told of every instance that was loaded, failed or made room for another; outlives this. A lost browser's go with
   // it.
   void set_events(pool::EventLog& events) { events_ = &events; }
@@ -140,8 +148,9 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   Recycle quarantine_;
   pool::EventLog* events_ = nullptr;
   std::map<std::string, pool::Worker*> workers_;
-  std::map<std::string, std::uint64_t> lives_;  // workers that each slot has had
-  std::map<std::string, WarmUpQueue> warming_;  // by slot
+  std::map<std::string, std::uint64_t> lives_;              // workers that each slot has had
+  std::map<std::string, WarmUpQueue> warming_;              // by slot
+  std::set<std::pair<std::string, std::string>> unwanted_;  // slots and what they load, to be unloaded once it is there
   std::map<std::uint64_t, std::unique_ptr<OpenRequest>> open_;
   std::map<std::uint64_t, OpenRun> runs_;
   std::uint64_t next_ticket_ = 1;

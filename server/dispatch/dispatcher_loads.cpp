@@ -11,7 +11,10 @@ void Dispatcher::warm_up(const std::string& slot) {
   if (models_ == nullptr || state.intake != schedule::Intake::kOpen || state.duty == schedule::Duty::kDormant) {
     return;
   }
+  // What is being loaded goes on whatever comes next.
+  std::string loading = std::move(warming_[slot].loading);
   warming_[slot] = warm_up_of(*models_, scheduler_.slots(), slot, options_.warm_up, options_.limits.max_instances);
+  warming_[slot].loading = std::move(loading);
   warm_next();
 }
 
@@ -47,6 +50,7 @@ void Dispatcher::start_load(const std::string& slot, const Way& way) {
                               return;
                             }
                             Dispatcher& self = **alive;
+                            const bool is_unwanted = self.unwanted_.erase({slot, candidate.instance}) > 0;
                             const TimePoint now = Clock::now();
                             const auto milliseconds = microseconds_between(began, now) / 1000;
                             if (outcome) {
@@ -76,6 +80,9 @@ void Dispatcher::start_load(const std::string& slot, const Way& way) {
                             if (const auto queue = self.warming_.find(slot);
                                 queue != self.warming_.end() && queue->second.loading == candidate.instance) {
                               queue->second.loading.clear();
+                            }
+                            if (is_unwanted) {
+                              self.drop_graphs(candidate.instance);
                             }
                             self.warm_next();
                             self.step();

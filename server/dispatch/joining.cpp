@@ -70,7 +70,7 @@ void set_joining(const InferenceRequest& request, schedule::Job& job) {
     return;
   }
   const std::optional<std::string> padded = padded_symbol(request);
-  std::string key = fmt::format("{}:{}#{:.12}", model.name, model.version, model.graph.sha256);
+  std::string key = instance_prefix(model);
   for (const models::TensorSignature& signature : model.inputs) {
     const Tensor* tensor = find(request.inputs, signature.name);
     // One that is refused alone must not be made right by padding.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace shoal::schedule {
@@ -133,6 +134,24 @@ void Scheduler::instance_ready(const std::string& slot, const Candidate& candida
 void Scheduler::instance_failed(const std::string& slot, const Candidate& candidate, Error error, TimePoint now) {
   change(slot).engines[candidate.backend].instances[candidate.instance] = {
       .kind = InstanceState::Kind::kFailed, .since = now, .last_used = now, .error = std::move(error)};
+}
+
+std::vector<Scheduler::Dropped> Scheduler::drop(std::string_view prefix) {
+  std::vector<Dropped> dropped;
+  for (auto& [name, slot] : slots_) {
+    for (auto& [backend, engine] : slot.engines) {
+      for (auto instance = engine.instances.lower_bound(std::string(prefix));
+           instance != engine.instances.end() && instance->first.starts_with(prefix);) {
+        const InstanceState::Kind kind = instance->second.kind;
+        const bool is_loading = kind == InstanceState::Kind::kLoading;
+        if (kind != InstanceState::Kind::kFailed) {
+          dropped.push_back({name, {backend, instance->first, instance->second.bytes}, is_loading});
+        }
+        instance = is_loading ? std::next(instance) : engine.instances.erase(instance);
+      }
+    }
+  }
+  return dropped;
 }
 
 void Scheduler::expire(TimePoint now, std::vector<Action>& actions) {

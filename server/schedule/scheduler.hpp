@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "server/schedule/batching.hpp"
@@ -48,6 +49,15 @@ class Scheduler {
   void instance_loading(const std::string& slot, const Candidate& candidate, TimePoint now);
   void instance_ready(const std::string& slot, const Candidate& candidate, LoadReport report, TimePoint now);
   void instance_failed(const std::string& slot, const Candidate& candidate, Error error, TimePoint now);
+
+  // Graphs whose names begin with `prefix` are wanted no more, and no job needs them. Those that are there are
+  // forgotten and named with their slots; those that are being loaded are named too, and stay until that has ended.
+  struct Dropped {
+    std::string slot;
+    Candidate candidate;
+    bool is_loading = false;
+  };
+  std::vector<Dropped> drop(std::string_view prefix);
 
   // kOverloaded when a bound is reached, kDeadlineExceeded when it is too late already, kBackendUnavailable when no
   // slot can ever run it.

@@ -90,6 +90,14 @@ def test_each_scope_opens_its_own(server, infer_key):
     page = ask(server.metrics, "GET", "/metrics", headers={"Authorization": f"Bearer {metrics}"})
     assert page.status == 200 and b"shoal_auth_refusals_total" in page.body
     assert server.get("/v1/models", Authorization=f"Bearer {metrics}").status == 403
+    load = "/v2/repository/models/a/load"
+    assert server.post(load, b"", Authorization=f"Bearer {infer_key}").status == 403
+    assert "not allowed: models.control is 'none'" in server.post(load, b"", Authorization=f"Bearer {admin}").json()["error"]
+    remote = triton_grpc.InferenceServerClient(server.grpc)
+    for change in (remote.load_model, remote.unload_model):
+        with pytest.raises(triton_grpc.InferenceServerException) as refused:
+            change("a", headers={"authorization": f"Bearer {infer_key}"})
+        assert refused.value.status() == "StatusCode.PERMISSION_DENIED"
 
 
 def test_the_command_line_sends_the_key_of_the_environment(server):

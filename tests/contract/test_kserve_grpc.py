@@ -142,7 +142,7 @@ def test_deadline_and_cancel(client, stub):
 
 
 def test_what_is_not_offered_says_so(client):
-    with pytest.raises(InferenceServerException, match="load / unload is not offered"):
+    with pytest.raises(InferenceServerException, match="load / unload is not allowed: models.control is 'none'"):
         client.load_model(MODEL)
     with pytest.raises(InferenceServerException, match="shared memory is not offered"):
         client.get_system_shared_memory_status()

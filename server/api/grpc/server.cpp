@@ -40,7 +40,7 @@ struct Server::State {
   State(Services& services, ServerOptions server_options)
       : options(std::move(server_options)),
         calls{.services = services, .open = {}, .gate = options.gate},
-        inference(calls),
+        inference(calls, options.control),
         run_all(calls),
         health(calls),
         cutoff(services.main) {

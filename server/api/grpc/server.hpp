@@ -18,6 +18,10 @@ namespace shoal::api::admin {
 class AdminService;
 }
 
+namespace shoal::dispatch {
+class ModelControl;
+}
+
 namespace shoal::api::grpc {
 
 // A second port, by TLS. Contents of PEM files.
@@ -35,6 +39,7 @@ struct ServerOptions {
   admin::AdminService* admin = nullptr;  // nullptr: not served; outlives the server
   auth::Gate* gate = nullptr;            // asks for keys; null: nobody does
   std::optional<TlsPort> tls = {};
+  dispatch::ModelControl* control = nullptr;  // nullptr: models are not loaded and unloaded; outlives the server
 };
 
 class Server {

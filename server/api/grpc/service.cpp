@@ -56,8 +56,6 @@ void fill_tensors(const std::vector<models::TensorSignature>& signatures, Tensor
   }
 }
 
-constexpr std::string_view kNoControl =
-    "explicit model load / unload is not offered: models are those of the repository at start";
 constexpr std::string_view kNoSharedMemory = "shared memory is not offered: the workers are browsers";
 constexpr std::string_view kNoTrace = "trace settings are not offered";
 constexpr std::string_view kNoLog = "log settings are not offered: they are set by the configuration";
@@ -193,32 +191,6 @@ InferenceService::ModelStreamInfer(Context* context) {
   });
 }
 
-::grpc::ServerUnaryReactor* InferenceService::RepositoryIndex(Context* context,
-                                                              const inference::RepositoryIndexRequest* request,
-                                                              inference::RepositoryIndexResponse* response) {
-  return answer(context, [this, request, response]() -> Status {
-    for (kserve::IndexEntry& entry :
-         kserve::repository_index(*calls_.services.models(), calls_.services.inference, request->ready())) {
-      auto& model = *response->add_models();
-      model.set_name(std::move(entry.name));
-      model.set_version(std::move(entry.version));
-      model.set_state(std::string(entry.state));
-      model.set_reason(std::move(entry.reason));
-    }
-    return {};
-  });
-}
-
-::grpc::ServerUnaryReactor* InferenceService::RepositoryModelLoad(Context* context,
-                                                                  const inference::RepositoryModelLoadRequest*,
-                                                                  inference::RepositoryModelLoadResponse*) {
-  return not_offered(context, kNoControl);
-}
-::grpc::ServerUnaryReactor* InferenceService::RepositoryModelUnload(Context* context,
-                                                                    const inference::RepositoryModelUnloadRequest*,
-                                                                    inference::RepositoryModelUnloadResponse*) {
-  return not_offered(context, kNoControl);
-}
 ::grpc::ServerUnaryReactor* InferenceService::SystemSharedMemoryStatus(
     Context* context, const inference::SystemSharedMemoryStatusRequest*, inference::SystemSharedMemoryStatusResponse*) {
   return not_offered(context, kNoSharedMemory);

@@ -6,11 +6,16 @@
 #include "inference/service.grpc.pb.h"
 #include "server/api/grpc/calls.hpp"
 
+namespace shoal::dispatch {
+class ModelControl;
+}
+
 namespace shoal::api::grpc {
 
 class InferenceService final : public inference::GRPCInferenceService::CallbackService {
  public:
-  explicit InferenceService(Calls& calls) : calls_(calls) {}
+  // Without a `control` loading and unloading are not offered.
+  InferenceService(Calls& calls, dispatch::ModelControl* control) : calls_(calls), control_(control) {}
 
   using Context = ::grpc::CallbackServerContext;
   using Unary = ::grpc::ServerUnaryReactor;
@@ -54,7 +59,11 @@ class InferenceService final : public inference::GRPCInferenceService::CallbackS
   Unary* answer(Context* context, Fill fill, auth::Scope scope = auth::Scope::kInfer);
   Unary* not_offered(Context* context, std::string_view what);
 
+  // Checks the key on the main lane, then starts what ends by calling its argument.
+  Unary* later(Context* context, auth::Scope scope, std::function<void(std::function<void(Status)>)> start);
+
   Calls& calls_;
+  dispatch::ModelControl* control_;
 };
 
 }  // namespace shoal::api::grpc

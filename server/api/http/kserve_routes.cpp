@@ -5,7 +5,6 @@
 #include "server/api/http/kserve_infer.hpp"
 #include "server/api/http/routes.hpp"
 #include "server/api/kserve/documents.hpp"
-#include "server/wire/json_reader.hpp"
 
 namespace shoal::api::http {
 namespace {
@@ -75,27 +74,6 @@ asio::awaitable<Response> statistics(Services& services, Exchange& exchange) {
                     : error_response(ErrorStyle::kKserve, entries.error());
 }
 
-asio::awaitable<Response> repository_index(Services& services, Exchange& exchange) {
-  bool only_ready = false;
-  if (!exchange.request.body.empty()) {
-    wire::JsonReader reader(exchange.request.body);
-    if (reader.enter_object()) {
-      while (auto key = reader.next_key()) {
-        if (*key == "ready") {
-          only_ready = reader.read_bool().value_or(false);
-        } else {
-          reader.skip_value();
-        }
-      }
-    }
-    if (const Status status = reader.finish(); !status) {
-      co_return error_response(ErrorStyle::kKserve, status.error());
-    }
-  }
-  co_return json_response(
-      kserve::index_json(kserve::repository_index(*services.models(), services.inference, only_ready)));
-}
-
 using Answer = asio::awaitable<Response> (*)(Services&, Exchange&);
 
 }  // namespace
@@ -123,7 +101,6 @@ void add_kserve_routes(Router& router, Services& services) {
   add("GET", "/v2/health/live", small, live, auth::Scope::kPublic);
   add("GET", "/v2/health/ready", small, ready, auth::Scope::kPublic);
   add("GET", "/v2/models/stats", small, statistics);
-  add("POST", "/v2/repository/index", small, repository_index);
   for (const std::string model : {"/v2/models/{model}", "/v2/models/{model}/versions/{version}"}) {
     add("GET", model, small, model_metadata);
     add("GET", model + "/ready", small, model_ready);

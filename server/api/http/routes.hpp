@@ -6,10 +6,16 @@
 #include "server/api/http/router.hpp"
 #include "server/api/services.hpp"
 
+namespace shoal::dispatch {
+class ModelControl;
+}
+
 namespace shoal::api::http {
 
 // KServe v2 REST (server/api/http/kserve_routes.cpp).
 void add_kserve_routes(Router& router, Services& services);
+// POST /v2/repository/...; without a `control` loading and unloading are refused.
+void add_repository_routes(Router& router, Services& services, dispatch::ModelControl* control);
 // POST /v2/parallel.
 void add_parallel_route(Router& router, Services& services);
 // "/" and the agent: its bundle from `agent_dir`, model files by content at /agent/blobs/<sha256>.

@@ -1,5 +1,6 @@
 #include "server/api/kserve/documents.hpp"
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 
@@ -8,8 +9,8 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr std::array<std::string_view, 5> kExtensions = {"schedule_policy", "model_configuration", "binary_tensor_data",
-                                                         "parameters", "statistics"};
+constexpr std::array<std::string_view, 6> kExtensions = {"model_repository",   "schedule_policy", "model_configuration",
+                                                         "binary_tensor_data", "parameters",      "statistics"};
 
 ordered_json duration(const dispatch::DurationCount& value) { return {{"count", value.count}, {"ns", value.ns}}; }
 
@@ -39,13 +40,17 @@ std::vector<std::string> ready_versions(const models::Snapshot& snapshot, std::s
 }
 
 std::vector<IndexEntry> repository_index(const models::Snapshot& snapshot, const dispatch::InferenceService& service,
-                                         bool only_ready) {
+                                         bool only_ready, const dispatch::ControlView& changes) {
   std::vector<IndexEntry> entries;
+  const auto is_unloading = [&changes](const std::string& name, std::int64_t version) {
+    return std::ranges::find(changes.unloading, std::pair(name, version)) != changes.unloading.end();
+  };
   for (const auto& [name, versions] : snapshot.models) {
     for (const auto& [number, model] : versions) {
-      IndexEntry entry{.name = name, .version = std::to_string(number), .state = "READY", .reason = {}};
+      IndexEntry entry{
+          .name = name, .version = number > 0 ? std::to_string(number) : "", .state = "READY", .reason = {}};
       if (!model->is_ready()) {
-        entry.state = "UNAVAILABLE";
+        entry.state = name == changes.loading ? "LOADING" : is_unloading(name, number) ? "UNLOADING" : "UNAVAILABLE";
         entry.reason = model->load_error.message;
       } else if (const Status status = service.model_ready(*model); !status) {
         // Anything but "not yet" is the graph's own error, which stays.
@@ -55,6 +60,12 @@ std::vector<IndexEntry> repository_index(const models::Snapshot& snapshot, const
       if (!only_ready || entry.state == "READY") {
         entries.push_back(std::move(entry));
       }
+    }
+  }
+  for (const auto& [name, version] : changes.unloading) {
+    const auto found = snapshot.models.find(name);
+    if (!only_ready && (found == snapshot.models.end() || !found->second.contains(version))) {
+      entries.push_back({name, std::to_string(version), "UNLOADING", "requests that it accepted still run"});
     }
   }
   return entries;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/core/result.hpp"
+#include "server/dispatch/control_view.hpp"
 #include "server/dispatch/inference.hpp"
 #include "server/dispatch/statistics.hpp"
 #include "server/models/model.hpp"
@@ -30,13 +31,14 @@ std::vector<std::string> ready_versions(const models::Snapshot& snapshot, std::s
 
 struct IndexEntry {
   std::string name;
-  std::string version;
-  std::string_view state;  // "READY" "LOADING" "UNAVAILABLE"
+  std::string version;     // empty: none is known
+  std::string_view state;  // "READY" "LOADING" "UNLOADING" "UNAVAILABLE"
   std::string reason;      // empty when ready
 };
-// Every version of the repository; only those that answer now when `only_ready`. Main lane: it asks the service.
+// Every version of the repository; only those that answer now when `only_ready`. `changes`: what is on its way in or
+// out. Main lane: it asks the service.
 std::vector<IndexEntry> repository_index(const models::Snapshot& snapshot, const dispatch::InferenceService& service,
-                                         bool only_ready);
+                                         bool only_ready, const dispatch::ControlView& changes = {});
 
 struct StatisticsEntry {
   models::ModelPtr model;

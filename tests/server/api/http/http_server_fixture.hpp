@@ -126,6 +126,7 @@ class HttpServerTest : public testing::Test {
                                                     .version = "1.2.3"});
     Router router;
     add_kserve_routes(router, *services_);
+    add_repository_routes(router, *services_, nullptr);
     add_agent_routes(router, *services_, folder_);
     add_metrics_route(router, *services_);
     add_routes(router);

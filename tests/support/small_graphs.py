@@ -1,0 +1,33 @@
+"""Small ONNX graphs and the repositories that hold them."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from onnx import TensorProto, helper
+
+WIDTH = 4
+
+
+def adding(amount: float) -> bytes:
+    """y = x + amount, x is [n, WIDTH]."""
+    weights = helper.make_tensor("w", TensorProto.FLOAT, [WIDTH], [amount] * WIDTH)
+    node = helper.make_node("Add", ["x", "w"], ["y"], name="node")
+    shape = ["n", WIDTH]
+    made = helper.make_graph([node], "graph", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+                             [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)], [weights])
+    return helper.make_model(made, ir_version=8, opset_imports=[helper.make_opsetid("", 17)]).SerializeToString()
+
+
+def write(root: Path, name: str, graph: bytes, version: int = 1) -> None:
+    """The graph as a version of the model, put there at once as a deployment does it."""
+    folder = root / name / str(version)
+    folder.mkdir(parents=True, exist_ok=True)
+    fresh = root / f".{name}-{version}"
+    fresh.write_bytes(graph)
+    os.replace(fresh, folder / "model.onnx")
+
+
+def body() -> dict:
+    """A request: x is zeros, so that y is what the graph adds."""
+    return {"inputs": [{"name": "x", "shape": [1, WIDTH], "datatype": "FP32", "data": np.zeros(WIDTH).tolist()}]}
