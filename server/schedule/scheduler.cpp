@@ -139,6 +139,7 @@ void Scheduler::instance_failed(const std::string& slot, const Candidate& candid
 std::vector<Scheduler::Dropped> Scheduler::drop(std::string_view prefix) {
   std::vector<Dropped> dropped;
   for (auto& [name, slot] : slots_) {
+    offers_.changed(name);
     for (auto& [backend, engine] : slot.engines) {
       for (auto instance = engine.instances.lower_bound(std::string(prefix));
            instance != engine.instances.end() && instance->first.starts_with(prefix);) {
