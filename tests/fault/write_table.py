@@ -17,8 +17,9 @@ from support.server import ROOT
 def cell(found):
     if found is None:
         return "–"
-    kept = "" if found["lost"] else ", same browser"
-    return f"{np.median(found['times']):.1f} / {max(found['times']):.1f} s ({len(found['times'])}{kept})"
+    rounds, lost = len(found["times"]), found["lost"]
+    kept = ", same browser" if lost == 0 else f", {lost} replaced" if lost < rounds else ""
+    return f"{np.median(found['times']):.1f} / {max(found['times']):.1f} s ({rounds}{kept})"
 
 
 def page(results):
@@ -30,7 +31,7 @@ def page(results):
         "",
         f"Made on {about['date']} by `python -m fault.write_table`: {about['cores']} cores of {about['processor']}, "
         f"{about['memory_gib']} GiB, {about['system']}; {versions}. "
-        "Other builds and tests ran on the same cores: the numbers are upper bounds.",
+        "Two kinds were tried at a time, and compilers ran at low priority beside them: the numbers are upper bounds.",
         "",
         "One browser per server, the default model, eight requests in flight, each with a deadline of two minutes. The fault is "
         "done for real, and the time runs from it to the first answer of the same slot, noticing it and loading the model "
@@ -38,7 +39,8 @@ def page(results):
         "last one the server held no more processes, threads, profiles and descriptors than before the first. Here silence was "
         "believed after 5 s (`pool.heartbeat_silence`, 10 s by default), a page or an idle engine that hangs after 12 s "
         "(`pool.page_silence`, `pool.engine_silence`, 30 s by default); the browser's processes may take 3 GiB "
-        "(`pool.memory_budget`). \"Same browser\": it was not replaced.",
+        "(`pool.memory_budget`). \"Same browser\": it was never replaced; else it was in every round, or in as many as the "
+        "cell says.",
         "",
         f"| fault | {' | '.join(kinds)} |",
         f"|---|{'---|' * len(kinds)}",
