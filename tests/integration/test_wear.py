@@ -2,6 +2,7 @@
 
 from support.embeddings import rows
 from support.load import Load, references
+from support.server import MODEL
 from support.waiting import eventually
 
 
@@ -24,6 +25,7 @@ def test_recycling_under_load_loses_nothing(launch, seed):
 def test_a_model_beyond_the_budget_is_a_typed_error(launch, seed):
     server = launch(pool__browsers="kind=headless_shell,backends=wasm", pool__memory_budget="1MiB").listen()
     eventually("the browser is there", 30, lambda: server.events("worker_ready"))
+    eventually("the repository is read", 30, lambda: server.get(f"/v2/models/{MODEL}").status == 200)
     answer = server.post("/v1/embeddings", {"model": "all-minilm-l6-v2", "input": "too big"})
     assert answer.status == 507, answer
     assert answer.json()["error"]["code"] == "resource_limit", answer
