@@ -65,11 +65,15 @@ class Load:
         attempt(self.outcomes[index], lambda: self.send(index))
 
     def start(self, waiting: int) -> "Load":
-        """`waiting`: how many must be queued, with as many as the browsers take at once running, before this returns."""
+        """`waiting`: how many must be queued, beside those that run, before this returns. Where the server is quicker than
+        these threads, those that it has answered count too."""
         for thread in self._threads:
             thread.start()
-        eventually(f"{waiting} requests wait", 20, lambda: pending(self.server) >= waiting, every=0.01)
+        eventually(f"{waiting} requests wait", 20, lambda: pending(self.server) + self._ended() >= waiting, every=0.01)
         return self
+
+    def _ended(self) -> int:
+        return sum(outcome.ended > 0 for outcome in self.outcomes)
 
     def join(self) -> list[Outcome]:
         for thread in self._threads:
