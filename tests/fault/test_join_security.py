@@ -21,6 +21,7 @@ from websockets.exceptions import ConnectionClosed
 
 TOKENS = "/admin/v1/join/tokens"
 MISMATCH, PROTOCOL, REFUSED, LATER = 4001, 4002, 4003, 4006
+BURST, PER_SECOND = 64, 20
 
 
 @pytest.fixture(scope="module")
@@ -294,5 +295,7 @@ def test_a_flood_harms_nobody(server, seed):
     knocked, proper, refused = map(sum, zip(*counts, strict=True))
     print(f"p99 {p99(normal) * 1000:.1f} ms, during the flood {p99(during) * 1000:.1f} ms; {knocked} connections in {sum(normal):.0f} s, "
           f"{refused} of the {proper} that knocked properly were turned away")
-    assert refused > proper / 4
+    # No more of one address than a burst and so many a second (net/peer_limits.hpp); a slow machine floods less than that.
+    let_in = BURST * len(counts) + PER_SECOND * sum(normal)
+    assert 1 - refused / proper < let_in / knocked + 0.15
     assert p99(during) < 2 * p99(normal)
