@@ -163,6 +163,9 @@ int supervise_main(int argc, char** argv) {
   const pid_t program = fork();
   if (program == 0) {
     signal(SIGPIPE, SIG_DFL);
+    // Said by the program's own process, so that it comes before why it cannot run.
+    std::printf("%.*s%d\n", static_cast<int>(kProgramLine.size()), kProgramLine.data(), getpid());
+    std::fflush(stdout);
     run_program(argv + next + 1, before, self);
   }
   if (program < 0) {
@@ -170,8 +173,6 @@ int supervise_main(int argc, char** argv) {
     kill_tree();
     return kCannotRun;
   }
-  std::printf("%.*s%d\n", static_cast<int>(kProgramLine.size()), kProgramLine.data(), program);
-  std::fflush(stdout);
   int status = 128 + SIGTERM;
   const Ending ending = wait_for_ending(signals, program, display.server, status);
   if (display.server != 0) {

@@ -118,7 +118,7 @@ describe.skipIf(why !== undefined)(`link (${why ?? 'headless_shell'})`, () => {
   });
 
   test('the queue is bounded', async () => {
-    const instance = await bench.load('wasm', slowModel(4));
+    const instance = await bench.load('wasm', slowModel(12));
     const small = await bench.load('wasm', identityModel(ElementType.FLOAT));
     const first = bench.agent.run({ instance }, [square]);
     const answers = await Promise.all(
