@@ -6,6 +6,13 @@
 
 namespace shoal {
 
+// Without the spaces and tabs around it.
+inline std::string_view trimmed(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t");
+  return first == std::string_view::npos ? std::string_view()
+                                         : text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
 // Always one part more than there are separators: "" is one empty part, "a," is "a" and "".
 inline std::vector<std::string_view> split(std::string_view text, char separator) {
   std::vector<std::string_view> parts;

@@ -95,7 +95,11 @@ void ModelControl::next() {
       break;
     case Change::Kind::kLoad: {
       changing_ = change.model;
-      auto read = [this, model = change.model, config = change.config] { return repository_.read(model, config); };
+      auto read = [this, model = change.model, config = change.config] {
+        auto versions = repository_.read(model, config);
+        repository_.save_digests();
+        return versions;
+      };
       off_lane(std::move(read), [this, change = std::move(change)](Result<ServedModels::Versions> versions) mutable {
         load_read(std::move(change), std::move(versions));
       });
@@ -166,6 +170,7 @@ Result<ModelControl::FirstLook> ModelControl::first_look() {
     }
     look.read.emplace(name, *std::move(read));
   }
+  repository_.save_digests();
   return look;
 }
 

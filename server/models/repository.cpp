@@ -210,21 +210,6 @@ SnapshotPtr make_snapshot(decltype(Snapshot::models) models, std::span<const Blo
 Repository::Repository(RepositoryOptions options, Log log)
     : options_(std::move(options)), log_(std::move(log)), digests_(options_.store) {}
 
-Result<SnapshotPtr> Repository::scan() {
-  const auto found = names();
-  if (!found) {
-    return fail(found.error());
-  }
-  decltype(Snapshot::models) models;
-  for (const std::string& name : *found) {
-    for (ModelPtr& model : read_model(name)) {
-      models[name][model->version] = std::move(model);
-    }
-  }
-  save_digests();
-  return make_snapshot(std::move(models));
-}
-
 Result<std::vector<std::string>> Repository::names() {
   std::error_code error;
   if (!fs::is_directory(options_.root, error)) {
@@ -251,9 +236,7 @@ Result<std::vector<ModelPtr>> Repository::read(const std::string& name, const st
                 fmt::format("failed to load '{}', failed to poll from model repository: it has no such folder", name),
                 "model");
   }
-  std::vector<ModelPtr> models = read_model(name, config);
-  save_digests();
-  return models;
+  return read_model(name, config);
 }
 
 std::map<std::string, std::uint64_t> Repository::stamps() {

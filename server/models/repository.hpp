@@ -31,19 +31,18 @@ class Repository {
  public:
   Repository(RepositoryOptions options, Log log);
 
-  // Reads everything again. kNotFound when the root is not a folder.
-  Result<SnapshotPtr> scan();
-  // The models that have a folder, ascending; nothing of them is read. kNotFound as above.
+  // The models that have a folder, ascending; nothing of them is read. kNotFound when the root is not a folder.
   Result<std::vector<std::string>> names();
   // Reads one model again: each version that its policy chooses, readable or not. `config`: a model configuration as
   // JSON in place of config.pbtxt. kInvalidArgument for what is no name, kNotFound when there is no such folder.
   Result<std::vector<ModelPtr>> read(const std::string& name, const std::optional<std::string>& config = {});
   // By model, a number that is another once any file of it has another size or time.
   std::map<std::string, std::uint64_t> stamps();
+  // Keeps what was hashed for the next start.
+  void save_digests();
 
  private:
-  std::vector<ModelPtr> read_model(const std::string& name, const std::optional<std::string>& json = {});
-  void save_digests();
+  std::vector<ModelPtr> read_model(const std::string& name, const std::optional<std::string>& json);
 
   RepositoryOptions options_;
   Log log_;

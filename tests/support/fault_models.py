@@ -7,13 +7,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from support.http import Answer
 from support.server import Server
+from support.small_graphs import model_of
 
 WIDTH, DEPTH = 64, 4
-
-
-def _model(nodes: list, inputs: list, outputs: list, constants: list) -> onnx.ModelProto:
-    made = helper.make_graph(nodes, "graph", inputs, outputs, constants)
-    return helper.make_model(made, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
 
 
 def matrices(seed: int) -> list[np.ndarray]:
@@ -25,7 +21,7 @@ def products(weights: list[np.ndarray]) -> onnx.ModelProto:
     """x [n, WIDTH] -> y [n, WIDTH], a row of matrix products."""
     names = ["x", *(f"h{index}" for index in range(DEPTH - 1)), "y"]
     nodes = [helper.make_node("MatMul", [names[index], f"w{index}"], [names[index + 1]], name=f"product{index}") for index in range(DEPTH)]
-    return _model(nodes, [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", WIDTH])],
+    return model_of(nodes, [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", WIDTH])],
                   [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", WIDTH])],
                   [numpy_helper.from_array(matrix, f"w{index}") for index, matrix in enumerate(weights)])
 
@@ -37,7 +33,7 @@ def spin() -> onnx.ModelProto:
         [helper.make_tensor_value_info("step", TensorProto.INT64, []), helper.make_tensor_value_info("go", TensorProto.BOOL, []),
          helper.make_tensor_value_info("sum", TensorProto.FLOAT, [1])],
         [helper.make_tensor_value_info("goes", TensorProto.BOOL, []), helper.make_tensor_value_info("next", TensorProto.FLOAT, [1])])
-    return _model([helper.make_node("Loop", ["count", "yes", "zero"], ["total"], body=body)],
+    return model_of([helper.make_node("Loop", ["count", "yes", "zero"], ["total"], body=body)],
                   [helper.make_tensor_value_info("count", TensorProto.INT64, [])],
                   [helper.make_tensor_value_info("total", TensorProto.FLOAT, [1])],
                   [numpy_helper.from_array(np.array(True), "yes"), numpy_helper.from_array(np.zeros(1, np.float32), "zero"),
@@ -46,7 +42,7 @@ def spin() -> onnx.ModelProto:
 
 def hog() -> onnx.ModelProto:
     """count [1] -> total [1]: fills `count` floats and adds them up."""
-    return _model([helper.make_node("ConstantOfShape", ["count"], ["many"], value=numpy_helper.from_array(np.ones(1, np.float32))),
+    return model_of([helper.make_node("ConstantOfShape", ["count"], ["many"], value=numpy_helper.from_array(np.ones(1, np.float32))),
                    helper.make_node("ReduceSum", ["many"], ["total"], keepdims=1)],
                   [helper.make_tensor_value_info("count", TensorProto.INT64, [1])],
                   [helper.make_tensor_value_info("total", TensorProto.FLOAT, [1])], [])

@@ -4,9 +4,15 @@ import os
 from pathlib import Path
 
 import numpy as np
+import onnx
 from onnx import TensorProto, helper
 
 WIDTH = 4
+
+
+def model_of(nodes: list, inputs: list, outputs: list, constants: list) -> onnx.ModelProto:
+    made = helper.make_graph(nodes, "graph", inputs, outputs, constants)
+    return helper.make_model(made, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
 
 
 def adding(amount: float) -> bytes:
@@ -14,9 +20,8 @@ def adding(amount: float) -> bytes:
     weights = helper.make_tensor("w", TensorProto.FLOAT, [WIDTH], [amount] * WIDTH)
     node = helper.make_node("Add", ["x", "w"], ["y"], name="node")
     shape = ["n", WIDTH]
-    made = helper.make_graph([node], "graph", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
-                             [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)], [weights])
-    return helper.make_model(made, ir_version=8, opset_imports=[helper.make_opsetid("", 17)]).SerializeToString()
+    return model_of([node], [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+                    [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)], [weights]).SerializeToString()
 
 
 def write(root: Path, name: str, graph: bytes, version: int = 1) -> None:

@@ -3,12 +3,10 @@
 #include <fmt/format.h>
 #include <google/protobuf/util/json_util.h>
 
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <charconv>
-#include <memory>
 #include <nlohmann/json.hpp>
 
+#include "server/api/http/called_back.hpp"
 #include "server/api/http/errors.hpp"
 #include "server/api/kserve/documents.hpp"
 #include "server/core/split.hpp"
@@ -99,17 +97,8 @@ asio::awaitable<Response> debug(AdminService& service, Exchange& exchange) {
   if (!request) {
     co_return error_response(ErrorStyle::kKserve, request.error());
   }
-  auto initiate = [&](auto handler) {
-    // A Debugged is copyable, the handler is not.
-    auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-    service.debug(*request, [shared](Result<v1::DebugWorkerResponse> result) {
-      auto resume = std::move(*shared);
-      std::move(resume)(std::move(result));
-    });
-  };
-  const auto result =
-      co_await asio::async_initiate<const asio::use_awaitable_t<>&, void(Result<v1::DebugWorkerResponse>)>(
-          std::move(initiate), asio::use_awaitable);
+  const auto result = co_await http::called_back<Result<v1::DebugWorkerResponse>>(
+      [&](auto done) { service.debug(*request, std::move(done)); });
   co_return answer(result);
 }
 

@@ -62,17 +62,25 @@ constexpr std::string_view kNoLog = "log settings are not offered: they are set 
 
 }  // namespace
 
-template <class Fill>
-::grpc::ServerUnaryReactor* InferenceService::answer(Context* context, Fill fill, auth::Scope scope) {
+::grpc::ServerUnaryReactor* InferenceService::later(Context* context, auth::Scope scope,
+                                                    std::function<void(std::function<void(Status)>)> start) {
   auto* reactor = context->DefaultReactor();
-  asio::post(calls_.services.main, [this, context, reactor, scope, fill = std::move(fill)] {
-    Status status = admit(calls_, *context, scope);
-    if (status) {
-      status = fill();
+  asio::post(calls_.services.main, [this, context, reactor, scope, start = std::move(start)] {
+    const auto finish = [context, reactor](const Status& status) {
+      reactor->Finish(finish_status(*context, uuid_v7(), status));
+    };
+    if (const Status status = admit(calls_, *context, scope); !status) {
+      finish(status);
+    } else {
+      start(finish);
     }
-    reactor->Finish(finish_status(*context, uuid_v7(), status));
   });
   return reactor;
+}
+
+template <class Fill>
+::grpc::ServerUnaryReactor* InferenceService::answer(Context* context, Fill fill, auth::Scope scope) {
+  return later(context, scope, [fill = std::move(fill)](const std::function<void(Status)>& finish) { finish(fill()); });
 }
 
 ::grpc::ServerUnaryReactor* InferenceService::not_offered(Context* context, std::string_view what) {

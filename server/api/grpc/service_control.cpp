@@ -1,20 +1,14 @@
 // The service's calls on the model repository: what there is, and loading and unloading it.
-#include <boost/asio/post.hpp>
-#include <memory>
 #include <utility>
 
-#include "server/api/grpc/admission.hpp"
 #include "server/api/grpc/service.hpp"
-#include "server/api/grpc/status.hpp"
 #include "server/api/kserve/control_call.hpp"
 #include "server/api/kserve/documents.hpp"
-#include "server/core/ids.hpp"
 #include "server/dispatch/model_control.hpp"
 
 namespace shoal::api::grpc {
 namespace {
 
-namespace asio = boost::asio;
 using inference::ModelRepositoryParameter;
 
 constexpr std::string_view kNoControl = "explicit model load / unload is not offered";
@@ -41,22 +35,6 @@ wire::Parameters parameters_of(const Map& map) {
 }
 
 }  // namespace
-
-::grpc::ServerUnaryReactor* InferenceService::later(Context* context, auth::Scope scope,
-                                                    std::function<void(std::function<void(Status)>)> start) {
-  auto* reactor = context->DefaultReactor();
-  asio::post(calls_.services.main, [this, context, reactor, scope, start = std::move(start)] {
-    const auto finish = [context, reactor](const Status& status) {
-      reactor->Finish(finish_status(*context, uuid_v7(), status));
-    };
-    if (const Status status = admit(calls_, *context, scope); !status) {
-      finish(status);
-    } else {
-      start(finish);
-    }
-  });
-  return reactor;
-}
 
 ::grpc::ServerUnaryReactor* InferenceService::RepositoryIndex(Context* context,
                                                               const inference::RepositoryIndexRequest* request,

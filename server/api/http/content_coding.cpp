@@ -7,12 +7,16 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/beast/core/string.hpp>
 #include <charconv>
 #include <new>
 
 #include "server/core/split.hpp"
 
 namespace shoal::api::http {
+
+namespace beast = boost::beast;
+
 namespace {
 
 constexpr int kWindowBits = 15;
@@ -21,23 +25,11 @@ constexpr int kMemoryLevel = 8;   // zlib's default: 256 KiB for a compressor
 
 int window_bits(Coding coding) { return coding == Coding::kGzip ? kWindowBits + kGzipWrapper : kWindowBits; }
 
-std::string_view trimmed(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(" \t");
-  return first == std::string_view::npos ? std::string_view()
-                                         : text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
-bool same(std::string_view text, std::string_view lower_case) {
-  return std::ranges::equal(text, lower_case, [](char left, char right) {
-    return (left >= 'A' && left <= 'Z' ? static_cast<char>(left - 'A' + 'a') : left) == right;
-  });
-}
-
 // From 0 to 1; 0 also for what is no weight.
 double weight_of(std::string_view parameters) {
   for (std::string_view parameter : split(parameters, ';')) {
     parameter = trimmed(parameter);
-    if (parameter.size() < 2 || !same(parameter.substr(0, 2), "q=")) {
+    if (parameter.size() < 2 || !beast::iequals(parameter.substr(0, 2), "q=")) {
       continue;
     }
     double weight = 0;
@@ -58,13 +50,13 @@ std::string_view coding_name(Coding coding) {
 
 std::optional<Coding> coding_of(std::string_view content_encoding) {
   const std::string_view name = trimmed(content_encoding);
-  if (name.empty() || same(name, "identity")) {
+  if (name.empty() || beast::iequals(name, "identity")) {
     return Coding::kIdentity;
   }
-  if (same(name, "gzip") || same(name, "x-gzip")) {
+  if (beast::iequals(name, "gzip") || beast::iequals(name, "x-gzip")) {
     return Coding::kGzip;
   }
-  return same(name, "deflate") ? std::optional(Coding::kDeflate) : std::nullopt;
+  return beast::iequals(name, "deflate") ? std::optional(Coding::kDeflate) : std::nullopt;
 }
 
 Coding preferred_coding(std::string_view accept_encoding) {

@@ -1,10 +1,8 @@
 // The routes of the model repository: what there is, and loading and unloading it.
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <memory>
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "server/api/http/called_back.hpp"
 #include "server/api/http/routes.hpp"
 #include "server/api/kserve/control_call.hpp"
 #include "server/api/kserve/documents.hpp"
@@ -16,21 +14,6 @@ namespace {
 
 namespace asio = boost::asio;
 using dispatch::ModelControl;
-
-// What `start` calls its argument with, awaited.
-template <class Value, class Start>
-asio::awaitable<Value> called_back(Start start) {
-  auto initiate = [&start](auto handler) {
-    // A std::function is copyable, the handler is not.
-    auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-    start([shared](Value value) {
-      auto resume = std::move(*shared);
-      std::move(resume)(std::move(value));
-    });
-  };
-  co_return co_await asio::async_initiate<const asio::use_awaitable_t<>&, void(Value)>(std::move(initiate),
-                                                                                       asio::use_awaitable);
-}
 
 Result<bool> read_only_ready(std::string_view body) {
   bool only_ready = false;
@@ -59,7 +42,7 @@ asio::awaitable<Response> index(Services& services, ModelControl* control, Excha
     co_return error_response(ErrorStyle::kKserve, only_ready.error());
   }
   if (control != nullptr) {
-    co_await called_back<bool>([control](auto done) { control->look([done] { done(true); }); });
+    co_await called_back<void>([control](auto done) { control->look(std::move(done)); });
   }
   const auto entries = kserve::repository_index(*services.models(), services.inference, *only_ready,
                                                 control == nullptr ? dispatch::ControlView{} : control->view());

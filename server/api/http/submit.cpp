@@ -1,10 +1,10 @@
 #include "server/api/http/submit.hpp"
 
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <memory>
 #include <optional>
 #include <utility>
+
+#include "server/api/http/called_back.hpp"
 
 namespace shoal::api::http {
 
@@ -18,17 +18,10 @@ asio::awaitable<Result<InferenceResponse>> submit(InferenceService& service, Inf
   if (exchange.is_gone) {
     co_return fail(Code::kCancelled, "the client has gone");
   }
-  auto initiate = [&](auto handler) {
-    // A Completion is copyable, the handler is not.
-    auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-    const std::uint64_t ticket = service.submit(std::move(request), [shared](Result<InferenceResponse> result) {
-      auto resume = std::move(*shared);
-      std::move(resume)(std::move(result));
-    });
+  auto result = co_await called_back<Result<InferenceResponse>>([&](auto done) {
+    const std::uint64_t ticket = service.submit(std::move(request), std::move(done));
     exchange.on_disconnect = [&service, ticket] { service.cancel(ticket); };
-  };
-  auto result = co_await asio::async_initiate<const asio::use_awaitable_t<>&, void(Result<InferenceResponse>)>(
-      std::move(initiate), asio::use_awaitable);
+  });
   exchange.on_disconnect = nullptr;
   co_return result;
 }
@@ -66,10 +59,9 @@ asio::awaitable<std::shared_ptr<Batch>> run(InferenceService& service, std::vect
     batch->error = batch->results.front().error();
     co_return batch;
   }
-  auto initiate = [&](auto handler) {
-    auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+  co_await called_back<void>([&](auto all_done) {
     for (std::size_t index = 0; index < count; ++index) {
-      auto done = [shared, batch, index, stops_at_failure](Result<InferenceResponse> result) {
+      auto done = [all_done, batch, index, stops_at_failure](Result<InferenceResponse> result) {
         batch->tickets[index] = 0;
         if (!result && !batch->error) {
           batch->error = result.error();
@@ -79,15 +71,13 @@ asio::awaitable<std::shared_ptr<Batch>> run(InferenceService& service, std::vect
         }
         batch->results[index] = std::move(result);
         if (--batch->open_count == 0) {
-          auto resume = std::move(*shared);
-          std::move(resume)();
+          all_done();
         }
       };
       batch->tickets[index] = service.submit(std::move(requests[index]), std::move(done));
     }
     exchange.on_disconnect = [batch] { batch->cancel_open(); };
-  };
-  co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(std::move(initiate), asio::use_awaitable);
+  });
   exchange.on_disconnect = nullptr;
   co_return batch;
 }

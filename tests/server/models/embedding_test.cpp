@@ -35,7 +35,7 @@ class EmbeddingTest : public testing::Test {
   void write(const std::string& file, std::string_view text) { folder_.write("models/m/1/" + file, text); }
   ModelPtr load() {
     Repository repository({.root = folder_.path() / "models", .store = {}}, Log::discard());
-    const auto found = (*repository.scan())->find("m");
+    const auto found = snapshot_of(repository)->find("m");
     EXPECT_TRUE(found) << found.error().message;
     return *found;
   }
@@ -112,9 +112,9 @@ TEST_F(EmbeddingTest, ModelsWithTheSameTokenizerShareIt) {
     std::filesystem::copy_file(folder_.path() / "models/m/1" / file, folder_.path() / "models/twin/1" / file);
   }
   Repository repository({.root = folder_.path() / "models", .store = {}}, Log::discard());
-  const auto first = *repository.scan();
+  const auto first = snapshot_of(repository);
   EXPECT_EQ((*first->find("m"))->embedding->tokenizer, (*first->find("twin"))->embedding->tokenizer);
-  const auto second = *repository.scan();
+  const auto second = snapshot_of(repository);
   EXPECT_EQ((*first->find("m"))->embedding->tokenizer, (*second->find("m"))->embedding->tokenizer);
 }
 

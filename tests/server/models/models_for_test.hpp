@@ -10,7 +10,10 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include "server/models/repository.hpp"
 
 namespace shoal::models {
 
@@ -83,6 +86,18 @@ inline onnx::ModelProto two_inputs() {
   return make_model(
       {{"x", onnx::TensorProto::FLOAT, {"batch_size", "8"}}, {"ids", onnx::TensorProto::INT64, {"batch_size", "2"}}},
       {{"y", onnx::TensorProto::FLOAT, {"batch_size", "4"}}});
+}
+
+// Everything below the root, as a start of the server reads it.
+inline SnapshotPtr snapshot_of(Repository& repository) {
+  decltype(Snapshot::models) models;
+  for (const std::string& name : repository.names().value()) {
+    for (const ModelPtr& version : repository.read(name).value()) {
+      models[name][version->version] = version;
+    }
+  }
+  repository.save_digests();
+  return make_snapshot(std::move(models));
 }
 
 inline std::string bytes_of(const onnx::ModelProto& model) { return model.SerializeAsString(); }

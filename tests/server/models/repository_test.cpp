@@ -15,9 +15,7 @@ class RepositoryTest : public testing::Test {
  protected:
   SnapshotPtr scan() {
     Repository repository({.root = folder_.path() / "models", .store = folder_.path() / "store"}, Log::discard());
-    auto scanned = repository.scan();
-    EXPECT_TRUE(scanned);
-    return scanned ? *scanned : nullptr;
+    return snapshot_of(repository);
   }
   void model(const std::string& path, const onnx::ModelProto& proto = two_inputs()) {
     folder_.write("models/" + path + "/model.onnx", bytes_of(proto));
@@ -135,7 +133,7 @@ TEST_F(RepositoryTest, DigestsAreKeptAndFollowTheFile) {
 
 TEST_F(RepositoryTest, AMissingRootIsAnError) {
   Repository repository({.root = folder_.path() / "none", .store = {}}, Log::discard());
-  EXPECT_EQ(repository.scan().error().code, Code::kNotFound);
+  EXPECT_EQ(repository.names().error().code, Code::kNotFound);
 }
 
 }  // namespace

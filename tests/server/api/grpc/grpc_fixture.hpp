@@ -10,7 +10,7 @@
 
 #include "server/api/grpc/server.hpp"
 #include "tests/server/api/admin/scripted_admin.hpp"
-#include "tests/server/api/echo_service.hpp"
+#include "tests/server/api/echo_services.hpp"
 #include "tests/support/lane_access.hpp"
 
 namespace shoal::api::grpc {
@@ -36,16 +36,7 @@ class GrpcFixture : public testing::Test {
   EchoService echo_{lane_.context()};
   metrics::Families families_;
   admin::ScriptedAdmin admin_;
-  Services services_{.inference = echo_,
-                     .models = [] { return echo_models(); },
-                     .statistics = [] { return dispatch::Statistics{}; },
-                     .fleet = [] { return metrics::FleetState{}; },
-                     .metrics = families_,
-                     .log = Log::discard(),
-                     .main = lane_.executor(),
-                     .cpu = cpu_,
-                     .limits = {},
-                     .version = "1"};
+  Services services_ = echo_services(echo_, families_, lane_, cpu_, echo_models);
   Server server_;
   std::shared_ptr<::grpc::Channel> channel_;
 };

@@ -12,7 +12,7 @@
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "inference/service.grpc.pb.h"
 #include "server/net/lane.hpp"
-#include "tests/server/api/echo_service.hpp"
+#include "tests/server/api/echo_services.hpp"
 #include "tests/support/lane_access.hpp"
 
 namespace shoal::api::grpc {
@@ -29,16 +29,8 @@ class GrpcServerTest : public testing::Test {
  protected:
   GrpcServerTest() {
     limits_.infer_body_bytes = 1 << 20;
-    services_ = std::make_unique<Services>(Services{.inference = echo_,
-                                                    .models = [this] { return snapshot_; },
-                                                    .statistics = [] { return dispatch::Statistics{}; },
-                                                    .fleet = [] { return metrics::FleetState{}; },
-                                                    .metrics = families_,
-                                                    .log = Log::discard(),
-                                                    .main = lane_.executor(),
-                                                    .cpu = cpu_,
-                                                    .limits = limits_,
-                                                    .version = "1.2.3"});
+    services_ =
+        std::make_unique<Services>(echo_services(echo_, families_, lane_, cpu_, [this] { return snapshot_; }, limits_));
     server_ = std::make_unique<Server>(*services_, ServerOptions{.address = "127.0.0.1", .port = 0});
     EXPECT_TRUE(server_->start());
     channel_ =

@@ -20,7 +20,7 @@
 #include "server/api/http/routes.hpp"
 #include "server/api/http/server.hpp"
 #include "server/net/lane.hpp"
-#include "tests/server/api/echo_service.hpp"
+#include "tests/server/api/echo_services.hpp"
 #include "tests/support/lane_access.hpp"
 
 namespace shoal::api::http {
@@ -114,16 +114,8 @@ class HttpServerTest : public testing::Test {
     std::filesystem::remove_all(folder_);
   }
   void listen() {
-    services_ = std::make_unique<Services>(Services{.inference = echo_,
-                                                    .models = [this] { return snapshot_; },
-                                                    .statistics = [] { return dispatch::Statistics{}; },
-                                                    .fleet = [] { return metrics::FleetState{}; },
-                                                    .metrics = families_,
-                                                    .log = Log::discard(),
-                                                    .main = lane_.executor(),
-                                                    .cpu = cpu_,
-                                                    .limits = limits_,
-                                                    .version = "1.2.3"});
+    services_ =
+        std::make_unique<Services>(echo_services(echo_, families_, lane_, cpu_, [this] { return snapshot_; }, limits_));
     Router router;
     add_kserve_routes(router, *services_);
     add_repository_routes(router, *services_, nullptr);
