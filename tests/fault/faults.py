@@ -158,7 +158,7 @@ def holdings(target: Target) -> dict[str, int]:
     server = target.server
     roles = [found.role for found in processes.tree(server.pid)]
     return {
-        "descriptors": len(os.listdir(f"/proc/{server.pid}/fd")),
+        "descriptors": processes.descriptors(server.pid),
         "threads": len(os.listdir(f"/proc/{server.pid}/task")),
         "zombies": processes.zombies(server.pid),
         "profiles": len(list((server.folder / "profiles").iterdir())),

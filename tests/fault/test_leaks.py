@@ -17,6 +17,7 @@ from support.processes import kill_hard
 from support.waiting import eventually
 
 SLOT = "headless_shell/0"
+SLACK = {"threads": 1}  # gRPC keeps one more or one less for its timers; a round that leaks them leaks more
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +33,9 @@ def temporary(server):
 
 def holdings(server):
     """Counts that must not grow: descriptors, threads, processes, zombies, folders, temporary files."""
-    descriptors = os.listdir(f"/proc/{server.pid}/fd")
     roles = sorted(found.role for found in processes.tree(server.pid))
     return {
-        "descriptors": len(descriptors),
+        "descriptors": processes.descriptors(server.pid),
         "threads": len(os.listdir(f"/proc/{server.pid}/task")),
         "supervisors": roles.count("supervisor"),
         "drivers": roles.count("driver"),
@@ -90,9 +90,9 @@ def test_nothing_grows(server, seed, request):
 
     def grown():
         now = holdings(server)
-        return {name: (before[name], now[name]) for name in now if now[name] > before[name]}
+        return {name: (before[name], now[name]) for name in now if now[name] > before[name] + SLACK.get(name, 0)}
 
-    eventually("it holds what it held before", 10, lambda: not grown() or print(f"more than before: {grown()}"), every=1)
+    eventually("it holds what it held before", 30, lambda: not grown() or print(f"more than before: {grown()}"), every=1)
     assert processes.zombies(server.pid) == 0
     growth = processes.resident(server.pid) - memory
     assert growth < (8 << 20) + rounds * (256 << 10), f"{growth >> 10} KiB in {rounds} rounds"

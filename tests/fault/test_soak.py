@@ -1,6 +1,5 @@
 """Hours in small: load without a pause while browsers are recycled; memory and descriptors stay where they were."""
 
-import os
 import threading
 import time
 
@@ -11,10 +10,6 @@ from support.waiting import eventually
 
 WARM_UP_S, CLIENTS = 300, 4
 pytestmark = [pytest.mark.long, pytest.mark.timeout(7200)]
-
-
-def descriptors(server):
-    return len(os.listdir(f"/proc/{server.pid}/fd"))
 
 
 def test_memory_and_descriptors_stay(launch, seed, request):
@@ -37,7 +32,7 @@ def test_memory_and_descriptors_stay(launch, seed, request):
     began, samples = time.monotonic(), []
     while time.monotonic() - began < seconds:
         time.sleep(5)
-        samples.append((time.monotonic() - began, processes.resident(server.pid), descriptors(server)))
+        samples.append((time.monotonic() - began, processes.resident(server.pid), processes.descriptors(server.pid)))
     stop.set()
     for thread in threads:
         thread.join(60)
@@ -51,5 +46,5 @@ def test_memory_and_descriptors_stay(launch, seed, request):
     assert not failures, failures[:5]
     assert recycled >= seconds / 300
     assert last < 1.02 * first
-    idle = descriptors(server)
-    eventually("no descriptor more than early on", 20, lambda: descriptors(server) <= max(idle, warm[0][2]))
+    idle = processes.descriptors(server.pid)
+    eventually("no descriptor more than early on", 20, lambda: processes.descriptors(server.pid) <= max(idle, warm[0][2]))

@@ -108,6 +108,12 @@ def resident(pid: int) -> int:
         return 0
 
 
+def descriptors(pid: int) -> int:
+    """Open descriptors but for TCP connections that their other end holds too: a browser keeps as many as it likes."""
+    established = sum(found.status == psutil.CONN_ESTABLISHED for found in psutil.Process(pid).net_connections("tcp"))
+    return len(os.listdir(f"/proc/{pid}/fd")) - established
+
+
 def kill_hard(pid: int) -> float:
     """Sends SIGKILL; the time on the wall clock just before."""
     at = time.time()
