@@ -6,16 +6,6 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 readonly min_rust_minor=88 min_node=20
 
-as_root() {
-  if [[ $(id -u) == 0 ]]; then
-    "$@"
-  elif command -v sudo >/dev/null; then
-    sudo -n "$@" || die "needs root without a password prompt; run as root: $*"
-  else
-    die "needs root; run as root: $*"
-  fi
-}
-
 wanted() {
   awk -v groups=" $* " '!/^#/ && NF { for (i = 2; i < NF; i++) if (index(groups, " " $i " ")) { print $1; next } }' \
     "$root/scripts/apt_packages.txt"

@@ -48,3 +48,13 @@ step() {
 }
 
 hash_of() { cat "$@" | sha256sum | cut -d' ' -f1; }
+
+as_root() {
+  if [[ $(id -u) == 0 ]]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo -n "$@" || die "needs root without a password prompt; run as root: $*"
+  else
+    die "needs root; run as root: $*"
+  fi
+}

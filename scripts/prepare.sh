@@ -49,6 +49,9 @@ headless_shell() {
 # browsers: those that only the tests need.
 browsers() { step browsers "Firefox, WebKitGTK and Selenium Grid" "$root/scripts/install_browsers.sh"; }
 
+# clients: stock ones that only the tests need.
+clients() { step clients "promtool and perf_analyzer" "$root/scripts/install_clients.sh"; }
+
 # models [ARCHIVES]: the default models; needs the built binary, which imports one of them.
 models() {
   "$root/scripts/fetch_models.py" --check && return

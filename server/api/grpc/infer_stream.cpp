@@ -103,8 +103,6 @@ Status StreamInfer::submit(Incoming& incoming) {
   if (!incoming.call) {
     return fail(std::move(incoming.call.error()));
   }
-  // Every answer here is final, so there is never an empty one to ask for.
-  incoming.call->parameters.erase("triton_enable_empty_final_response");
   auto request = kserve::make_request(*model, std::move(*incoming.call), uuid_v7(), incoming.received);
   if (!request) {
     return fail(std::move(request.error()));

@@ -93,6 +93,10 @@ Status apply_parameter(const std::string& name, const wire::Parameter& value, di
         fmt::format("parameter '{:.100}' is for stateful models, and model '{}' is not one", name, request.model->name),
         name);
   }
+  if (name == "triton_enable_empty_final_response") {
+    // Every answer is final, so there is never an empty one to ask for. perf_analyzer sends it with every request.
+    return std::holds_alternative<bool>(value) ? Status() : wrong(name, "a boolean");
+  }
   if (name.starts_with("triton_") || name == "headers" || name == "binary_data_output") {
     return fail(Code::kInvalidArgument, fmt::format("parameter '{:.100}' is reserved and cannot be specified", name),
                 name);

@@ -1,0 +1,15 @@
+"""Models of the echo backend: a folder with a configuration and an empty version each."""
+
+from pathlib import Path
+
+
+def echo_model(root: Path, name: str, shape: str = "-1", datatype: str = "TYPE_FP32", more: str = "") -> None:
+    """One input INPUT0 that is given back as OUTPUT0; `more`: what else config.pbtxt says."""
+    (root / name / "1").mkdir(parents=True)
+    tensor = f'data_type: {datatype} dims: [{shape}]'
+    (root / name / "config.pbtxt").write_text(
+        f'backend: "echo"\ninput {{ name: "INPUT0" {tensor} }}\noutput {{ name: "OUTPUT0" {tensor} }}\n{more}\n')
+
+
+def delay(microseconds: int) -> str:
+    return f'parameters {{ key: "echo_delay_us" value {{ string_value: "{microseconds}" }} }}\n'
