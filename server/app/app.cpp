@@ -11,6 +11,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <deque>
 #include <filesystem>
 #include <optional>
 
@@ -33,6 +34,7 @@
 #include "server/dispatch/dispatcher.hpp"
 #include "server/dispatch/model_control.hpp"
 #include "server/metrics/families.hpp"
+#include "server/pool/echo_worker.hpp"
 #include "server/pool/pool.hpp"
 #include "server/pool/reception.hpp"
 
@@ -71,7 +73,10 @@ struct App::Parts {
         cpu(settings.cpu_threads),
         signals(main),
         dispatcher(main.get_executor(), dispatcher_options_of(settings), metrics, log),
-        models(main.get_executor(), {.root = repository(), .store = std::filesystem::path(settings.home) / "store"},
+        models(main.get_executor(),
+               {.root = repository(),
+                .store = std::filesystem::path(settings.home) / "store",
+                .has_echo = settings.echo_workers > 0},
                control_options_of(settings), dispatcher, log),
         events(settings.events, log, [this](const pool::Event& event) { count(event); }),
         admin([this] { return pool ? &*pool : nullptr; }, dispatcher, events),
@@ -95,7 +100,7 @@ struct App::Parts {
   api::http::Router api_routes();
   // The ports by TLS, and what gRPC needs for its own.
   Result<std::optional<api::grpc::TlsPort>> make_tls(api::http::ServerOptions options);
-  void start_pool(const std::string& build);
+  void start_echo();
   void watch_signals();
   asio::awaitable<void> shut_down();
   void count(const pool::Event& event);
@@ -121,6 +126,7 @@ struct App::Parts {
   std::optional<TlsHttp> https;
   std::optional<JoinFront> join;
   std::optional<pool::Pool> pool;
+  std::deque<pool::EchoWorker> echoes;
   bool is_stopping = false;
   int exit_status = 0;
 };
@@ -235,10 +241,19 @@ Status App::Parts::start() {
       log.warn("quarantine_failed", {{"worker", slot}, {"error", status.error().message}});
     }
   });
+  start_echo();
   pool.emplace(main.get_executor(), cpu, *std::move(config), log, dispatcher, events);
   pool->set_demand([this](const auto& groups) { return dispatcher.backlog(groups); });
   // Browsers run on this machine: they come in by loopback whatever address clients use.
   return pool->start(fmt::format("http://127.0.0.1:{}/agent/", http->port()));
+}
+
+void App::Parts::start_echo() {
+  for (std::uint64_t index = 0; index < settings.echo_workers; ++index) {
+    pool::EchoWorker& echo = echoes.emplace_back(main.get_executor(), fmt::format("echo/{}", index));
+    dispatcher.slot_configured(echo.state().slot, echo.state().backends);
+    dispatcher.worker_ready(echo);
+  }
 }
 
 api::http::Router App::Parts::api_routes() {

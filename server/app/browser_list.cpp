@@ -240,6 +240,9 @@ Status check_together(const pool::BrowserGroup& group, const std::vector<const K
 
 Result<std::vector<pool::BrowserGroup>> parse_browsers(std::string_view text) {
   std::vector<pool::BrowserGroup> groups;
+  if (text == "none") {
+    return groups;
+  }
   std::uint64_t total = 0;
   for (const std::string_view part : split_outside_json(text, ';')) {
     pool::BrowserGroup group;

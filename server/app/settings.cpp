@@ -103,10 +103,13 @@ config::Schema schema_of(Settings& settings) {
       into_duration(settings.poll_interval, 100ms, 1h));
   add("models.load_on_start", "", "name,...; * = all", "what models.control=explicit loads by itself",
       into_text(settings.load_on_start));
+  add("echo.workers", "0", "0 to 1024; 0 = models of backend 'echo' are not served",
+      "workers inside the server that give inputs back: for tests and measurements without a browser",
+      into_integer(settings.echo_workers, 0, 1024));
   add("agent.dir", "", "a folder", "the agent bundle; default: beside the binary or in the source tree",
       into_text(settings.agent_dir));
   add("pool.browsers", std::string(kDefaultBrowsers),
-      "kind=...,count=...,backends=a+b,threads=...;...; README has all keys",
+      "kind=...,count=...,backends=a+b,threads=...;...; README has all keys; none = none",
       "the browsers to keep; in the file a list of maps", into_text(settings.browsers));
   add("pool.adapter", "auto", "auto, hardware, software", "which GPU adapter browsers use",
       into_choice(settings.adapter, {"auto", "hardware", "software"}));

@@ -42,6 +42,8 @@ struct Settings {
   std::chrono::milliseconds poll_interval{};
   std::string load_on_start;
 
+  std::uint64_t echo_workers = 0;
+
   std::string agent_dir;
 
   std::string browsers;

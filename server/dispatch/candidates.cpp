@@ -47,6 +47,7 @@ Way make_way(const models::ModelVersion& model, Backend backend, schedule::Dimen
   Way way{.candidate = {backend, instance, 0}, .load = {}, .built = std::move(built)};
   way.load.instance = std::move(instance);
   way.load.backend = backend;
+  way.load.echo = model.echo;
   way.load.graph = {{}, model.graph.sha256, model.graph.size};
   way.candidate.bytes = model.graph.size;
   for (const models::ExternalBlob& external : model.external) {

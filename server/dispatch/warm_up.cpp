@@ -153,7 +153,11 @@ Status default_ready(const models::ModelVersion& model, const schedule::Slots& s
       })) {
     return fail(Code::kUnavailable, fmt::format("every worker that could run model '{}' is drained", model.name));
   }
-  if (policy == WarmUp::kNone || first == nullptr) {
+  if (first == nullptr) {
+    return fail(Code::kBackendUnavailable,
+                fmt::format("no worker has a backend that model '{}' is offered on", model.name));
+  }
+  if (policy == WarmUp::kNone) {
     return {};
   }
   const schedule::InstanceState* state = furthest(*first, slots, tier);

@@ -15,6 +15,7 @@
 #include "engine/core/result.hpp"
 #include "server/core/backend.hpp"
 #include "server/core/clock.hpp"
+#include "server/core/echo.hpp"
 #include "server/core/pooling.hpp"
 #include "server/core/tensor.hpp"
 #include "server/core/tier.hpp"
@@ -85,7 +86,7 @@ enum class ModelState : std::uint8_t { kReady, kUnavailable };
 struct ModelVersion {
   std::string name;
   std::int64_t version = 0;             // from 1 on; 0 = the model's folder holds no version to serve
-  std::string platform;                 // "onnxruntime_onnx"
+  std::string platform;                 // "onnxruntime_onnx" "shoal_echo"
   std::vector<TensorSignature> inputs;  // those a request must give: without the graph's initialisers
   std::vector<TensorSignature> outputs;
   // > 0: every input and output starts with a batch dimension, requests may be joined along it up to this many rows.
@@ -99,6 +100,7 @@ struct ModelVersion {
   // The least tier of workers that may see its requests, and its weights: nothing below, whatever the request says.
   // Unset: trusted ones, unless a request says that others will do.
   std::optional<Tier> min_trust;
+  std::optional<Echo> echo;  // it has no graph then; graph.sha256 is that of its configuration
   std::optional<EmbeddingConfig> embedding;
   std::string no_embedding_reason;  // why there is none
   std::shared_ptr<const inference::ModelConfig>

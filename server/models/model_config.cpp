@@ -11,12 +11,14 @@
 #include <nlohmann/json.hpp>
 
 #include "inference/model_config.pb.h"
+#include "server/models/echo_config.hpp"
 #include "server/models/model_parameters.hpp"
 
 namespace shoal::models {
 namespace {
 
 constexpr int kMaxConfigDepth = 32;
+constexpr std::string_view kOnnxPlatform = "onnxruntime_onnx";
 
 std::unexpected<Error> bad(std::string message) { return fail(Code::kInvalidArgument, std::move(message)); }
 
@@ -52,13 +54,14 @@ Status check_supported(const inference::ModelConfig& config) {
   if (config.batch_input_size() != 0 || config.batch_output_size() != 0) {
     return bad("batch_input and batch_output are not supported");
   }
-  const bool is_platform_fine = config.platform().empty() || config.platform() == "onnxruntime_onnx";
+  const bool is_platform_fine =
+      config.platform().empty() || config.platform() == (is_echo(config) ? kEchoPlatform : kOnnxPlatform);
   const bool is_backend_fine =
-      config.backend().empty() || config.backend() == "onnxruntime" || config.backend() == "shoal";
+      config.backend().empty() || config.backend() == "onnxruntime" || config.backend() == "shoal" || is_echo(config);
   if (!is_platform_fine || !is_backend_fine) {
     return bad(
         fmt::format("platform '{}' with backend '{}' is not served here: the platform is 'onnxruntime_onnx', the "
-                    "backend 'shoal' or 'onnxruntime'",
+                    "backend 'shoal' or 'onnxruntime'; or the backend is 'echo'",
                     config.platform(), config.backend()));
   }
   if (config.max_batch_size() < 0) {
@@ -229,8 +232,9 @@ Result<ParsedConfig> parse_model_config_json(std::string_view text, std::string_
 Status apply_model_config(ParsedConfig parsed, GraphSignature graph, const std::vector<Backend>& default_backends,
                           ModelVersion& model) {
   inference::ModelConfig& config = *parsed.config;
-  model.platform = "onnxruntime_onnx";
-  model.max_batch_size = parsed.has_max_batch_size ? config.max_batch_size() : auto_batch_size(graph);
+  model.platform = is_echo(config) ? kEchoPlatform : kOnnxPlatform;
+  model.max_batch_size =
+      parsed.has_max_batch_size || is_echo(config) ? config.max_batch_size() : auto_batch_size(graph);
   const bool has_batch = model.max_batch_size > 0;
   if (has_batch) {
     for (const auto& [tensors, role] : {std::pair(&graph.inputs, "input"), std::pair(&graph.outputs, "output")}) {

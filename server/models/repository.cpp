@@ -1,14 +1,18 @@
 #include "server/models/repository.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <openssl/sha.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <functional>
 #include <set>
 #include <system_error>
 
 #include "inference/model_config.pb.h"
+#include "server/models/echo_config.hpp"
 #include "server/models/folder_stamp.hpp"
 #include "server/models/model_config.hpp"
 #include "server/models/model_parameters.hpp"
@@ -135,8 +139,57 @@ void read_embedding(const fs::path& folder, const Log& log, Tokenizers& tokenize
   }
 }
 
+Status finish_version(ModelVersion& model) {
+  auto scheduling = read_scheduling(*model.config, model);
+  if (!scheduling) {
+    return fail(std::move(scheduling.error()).with("config.pbtxt"));
+  }
+  model.scheduling = *std::move(scheduling);
+  if (model.scheduling.max_rows > 1 && !model.config->has_dynamic_batching()) {
+    // Clients read from the configuration whether requests are joined.
+    auto completed = std::make_shared<inference::ModelConfig>(*model.config);
+    completed->mutable_dynamic_batching();
+    model.config = std::move(completed);
+  }
+  model.state = ModelState::kReady;
+  return {};
+}
+
+std::string digest_of(const inference::ModelConfig& config) {
+  const std::string text = config.SerializeAsString();
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
+  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
+  return fmt::format("{:02x}", fmt::join(digest, ""));
+}
+
+// A model of the echo backend has a configuration and nothing else.
+Status read_echo_version(ParsedConfig parsed, const RepositoryOptions& options, ModelVersion& model) {
+  if (!options.has_echo) {
+    return fail(Code::kUnavailable, "the echo backend is off: echo.workers is 0", "echo.workers");
+  }
+  model.graph.sha256 = digest_of(*parsed.config);
+  auto signature = echo_signature(*parsed.config);
+  if (!signature) {
+    return fail(std::move(signature.error()).with("config.pbtxt"));
+  }
+  if (auto applied = apply_model_config(std::move(parsed), *std::move(signature), {Backend::kEcho}, model); !applied) {
+    return applied;
+  }
+  auto echo = read_echo(*model.config, model);
+  if (!echo) {
+    return fail(std::move(echo.error()).with("config.pbtxt"));
+  }
+  model.echo = *std::move(echo);
+  model.no_embedding_reason = "the echo backend computes nothing";
+  return finish_version(model);
+}
+
 Status read_version(const fs::path& folder, ParsedConfig parsed, const RepositoryOptions& options, const Log& log,
                     Digests& digests, Tokenizers& tokenizers, ModelVersion& model) {
+  if (is_echo(*parsed.config)) {
+    parsed.config = std::make_shared<inference::ModelConfig>(*parsed.config);
+    return read_echo_version(std::move(parsed), options, model);
+  }
   const std::string file_name =
       parsed.config->default_model_filename().empty() ? "model.onnx" : parsed.config->default_model_filename();
   if (fs::path(file_name).filename() != file_name) {
@@ -157,19 +210,7 @@ Status read_version(const fs::path& folder, ParsedConfig parsed, const Repositor
     return files;
   }
   read_embedding(folder, log, tokenizers, model);
-  auto scheduling = read_scheduling(*model.config, model);
-  if (!scheduling) {
-    return fail(std::move(scheduling.error()).with("config.pbtxt"));
-  }
-  model.scheduling = *std::move(scheduling);
-  if (model.scheduling.max_rows > 1 && !model.config->has_dynamic_batching()) {
-    // Clients read from the configuration whether requests are joined.
-    auto completed = std::make_shared<inference::ModelConfig>(*model.config);
-    completed->mutable_dynamic_batching();
-    model.config = std::move(completed);
-  }
-  model.state = ModelState::kReady;
-  return {};
+  return finish_version(model);
 }
 
 }  // namespace
@@ -185,7 +226,7 @@ ModelPtr unavailable(const std::string& name, std::int64_t version, Error error)
 
 std::vector<Blob> blobs_of(const ModelVersion& model) {
   std::vector<Blob> blobs;
-  if (model.is_ready()) {
+  if (model.is_ready() && !model.echo) {
     blobs.push_back(model.graph);
     for (const ExternalBlob& external : model.external) {
       blobs.push_back(external.blob);

@@ -24,6 +24,7 @@ namespace shoal::models {
 struct RepositoryOptions {
   std::filesystem::path root;   // SHOAL_HOME/models
   std::filesystem::path store;  // SHOAL_HOME/store: digests.json lives here; empty = digests are not kept
+  bool has_echo = false;        // models of the echo backend are served
   std::vector<Backend> default_backends = {Backend::kWasm, Backend::kWebgpu, Backend::kWebnn};
 };
 

@@ -1,6 +1,6 @@
-// A connected browser, as the dispatcher sees it: load an instance, run it, cancel. Owned by the pool; lives on the
-// main lane. Each completion is called exactly once, on the main lane, never from inside the call that passed it: with
-// kWorkerLost when the browser goes away first.
+// A connected browser (or the server's own echo, pool/echo_worker.hpp), as the dispatcher sees it: load an instance,
+// run it, cancel. Owned by the pool; lives on the main lane. Each completion is called exactly once, on the main lane,
+// never from inside the call that passed it: with kWorkerLost when the browser goes away first.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,7 @@
 #include "engine/core/result.hpp"
 #include "server/core/backend.hpp"
 #include "server/core/clock.hpp"
+#include "server/core/echo.hpp"
 #include "server/core/pooling.hpp"
 #include "server/core/tensor.hpp"
 #include "server/core/tier.hpp"
@@ -33,6 +34,7 @@ struct LoadSpec {
   BlobRef graph;
   std::vector<BlobRef> external;
   std::map<std::string, std::uint64_t> free_dimensions;  // symbolic dimension to value; webnn needs all of them
+  std::optional<Echo> echo;                              // of kEcho, which has no graph
 };
 
 struct LoadOutcome {

@@ -79,6 +79,8 @@ std::optional<std::string> obstacle(const agent::v1::Capabilities& capabilities,
       }
       return either(capabilities.webgpu().why_not(),
                     unrated(capabilities, backend, "the browser has no WebGPU adapter"));
+    case Backend::kEcho:
+      return "no browser has it";
     case Backend::kWebnn:
       break;
   }

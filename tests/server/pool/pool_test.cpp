@@ -12,7 +12,7 @@ TEST_F(PoolTest, ABrowserBecomesAWorkerThatLoadsAndRuns) {
     EXPECT_EQ(listener.worker->state().why_not.size(), 2U);
     std::optional<Result<LoadOutcome>> loaded;
     listener.worker->load(
-        {.instance = "echo", .backend = Backend::kWasm, .graph = {}, .external = {}, .free_dimensions = {}},
+        {.instance = "echo", .backend = Backend::kWasm, .graph = {}, .external = {}, .free_dimensions = {}, .echo = {}},
         [&](Result<LoadOutcome> outcome) { loaded = std::move(outcome); });
     EXPECT_FALSE(loaded);
     EXPECT_TRUE(co_await until([&] { return loaded.has_value(); }));

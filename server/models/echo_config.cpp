@@ -1,0 +1,174 @@
+#include "server/models/echo_config.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+#include <string_view>
+
+#include "inference/model_config.pb.h"
+
+namespace shoal::models {
+namespace {
+
+constexpr std::uint64_t kMaxDelayUs = 60'000'000;
+constexpr std::uint32_t kMaxInstances = 1024;
+constexpr std::string_view kDelay = "echo_delay_us";
+constexpr std::string_view kDelayPerRow = "echo_delay_per_row_us";
+
+std::unexpected<Error> bad(std::string message) { return fail(Code::kInvalidArgument, std::move(message)); }
+
+Result<DataType> datatype_of(inference::DataType type) {
+  if (type == inference::TYPE_STRING) {
+    return DataType::kBytes;
+  }
+  if (type == inference::TYPE_BF16) {
+    return DataType::kBf16;
+  }
+  if (type < inference::TYPE_BOOL || type > inference::TYPE_FP64) {
+    return bad("data_type is missing or unknown");
+  }
+  return static_cast<DataType>(type);
+}
+
+template <class ConfigTensor>
+Result<TensorSignature> signature_of(const ConfigTensor& said, bool has_batch) {
+  auto datatype = datatype_of(said.data_type());
+  if (!datatype) {
+    return fail(std::move(datatype.error()));
+  }
+  TensorSignature tensor{.name = said.name(), .datatype = *datatype, .dims = {}, .dim_names = {}};
+  if (has_batch) {
+    tensor.dims.push_back(-1);
+    tensor.dim_names.emplace_back("batch");
+  }
+  if (said.dims_size() == 0 && !has_batch) {
+    return bad("dims are missing");
+  }
+  for (const std::int64_t dim : said.dims()) {
+    if (dim < -1 || dim == 0) {
+      return bad(fmt::format("a dimension is {}, it must be -1 (any size) or > 0", dim));
+    }
+    tensor.dims.push_back(dim);
+    tensor.dim_names.emplace_back();
+  }
+  return tensor;
+}
+
+template <class ConfigTensors>
+Result<std::vector<TensorSignature>> signatures_of(const ConfigTensors& said, bool has_batch, std::string_view role) {
+  std::vector<TensorSignature> tensors;
+  std::set<std::string> names;
+  if (said.empty() || static_cast<std::size_t>(said.size()) > kMaxSignatureTensors) {
+    return bad(fmt::format("the echo backend needs 1 to {} entries of {}, there are {}", kMaxSignatureTensors, role,
+                           said.size()));
+  }
+  for (const auto& entry : said) {
+    if (entry.name().empty() || !names.insert(entry.name()).second) {
+      return bad(fmt::format("{} '{}': a name is given to each, and once", role, entry.name()));
+    }
+    auto tensor = signature_of(entry, has_batch);
+    if (!tensor) {
+      return fail(std::move(tensor.error()).with(fmt::format("{} '{}'", role, entry.name())));
+    }
+    tensors.push_back(*std::move(tensor));
+  }
+  return tensors;
+}
+
+Result<Duration> microseconds_of(const inference::ModelConfig& config, std::string_view key) {
+  const auto found = config.parameters().find(std::string(key));
+  if (found == config.parameters().end()) {
+    return Duration{};
+  }
+  const std::string& text = found->second.string_value();
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value > kMaxDelayUs) {
+    return bad(fmt::format("parameters: {} is '{}', it must be microseconds from 0 to {}", key, text, kMaxDelayUs));
+  }
+  return std::chrono::microseconds(static_cast<std::int64_t>(value));
+}
+
+Result<std::uint32_t> instances_of(const inference::ModelConfig& config) {
+  std::uint64_t count = 0;
+  for (const auto& group : config.instance_group()) {
+    count += static_cast<std::uint64_t>(std::max(group.count(), 1));
+  }
+  if (count > kMaxInstances) {
+    return bad(fmt::format("instance_group: {} instances, the limit is {}", count, kMaxInstances));
+  }
+  return static_cast<std::uint32_t>(std::max<std::uint64_t>(count, 1));
+}
+
+Status check_keys(const inference::ModelConfig& config) {
+  for (const auto& [key, parameter] : config.parameters()) {
+    if (key == "shoal_backend" || key == "shoal_buckets") {
+      return bad(fmt::format("parameters: {} is for models that browsers run, not for the echo backend", key));
+    }
+    if (key.starts_with("echo_") && key != kDelay && key != kDelayPerRow) {
+      return bad(
+          fmt::format("parameters: unknown key '{}'; the echo backend's are {} and {}", key, kDelay, kDelayPerRow));
+    }
+  }
+  return {};
+}
+
+// The input that the output gives back, or nullptr.
+const TensorSignature* source_of(const ModelVersion& model, std::size_t output) {
+  if (const TensorSignature* same_name = model.input(model.outputs[output].name)) {
+    return same_name;
+  }
+  return output < model.inputs.size() ? &model.inputs[output] : nullptr;
+}
+
+}  // namespace
+
+bool is_echo(const inference::ModelConfig& config) { return config.backend() == kEchoBackend; }
+
+Result<GraphSignature> echo_signature(const inference::ModelConfig& config) {
+  const bool has_batch = config.max_batch_size() > 0;
+  auto inputs = signatures_of(config.input(), has_batch, "input");
+  if (!inputs) {
+    return fail(std::move(inputs.error()));
+  }
+  auto outputs = signatures_of(config.output(), has_batch, "output");
+  if (!outputs) {
+    return fail(std::move(outputs.error()));
+  }
+  return GraphSignature{.inputs = *std::move(inputs), .outputs = *std::move(outputs), .external = {}};
+}
+
+Result<Echo> read_echo(const inference::ModelConfig& config, const ModelVersion& model) {
+  if (Status status = check_keys(config); !status) {
+    return fail(std::move(status.error()));
+  }
+  Echo echo;
+  for (std::size_t index = 0; index < model.outputs.size(); ++index) {
+    const TensorSignature& output = model.outputs[index];
+    const TensorSignature* input = source_of(model, index);
+    if (input == nullptr) {
+      return bad(fmt::format("output '{}': no input has its name, and there are only {} inputs", output.name,
+                             model.inputs.size()));
+    }
+    if (input->datatype != output.datatype || input->dims != output.dims) {
+      return bad(fmt::format("output '{}' gives back input '{}', and must have its data_type and dims: {} {} and {} {}",
+                             output.name, input->name, datatype_name(output.datatype), shape_text(output.dims),
+                             datatype_name(input->datatype), shape_text(input->dims)));
+    }
+    echo.outputs.emplace_back(output.name, input->name);
+  }
+  const auto delay = microseconds_of(config, kDelay);
+  const auto per_row = microseconds_of(config, kDelayPerRow);
+  const auto instances = instances_of(config);
+  if (!delay || !per_row || !instances) {
+    return fail(!delay ? delay.error() : !per_row ? per_row.error() : instances.error());
+  }
+  echo.delay = *delay;
+  echo.delay_per_row = *per_row;
+  echo.instances = *instances;
+  return echo;
+}
+
+}  // namespace shoal::models

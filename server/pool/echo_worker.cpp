@@ -1,0 +1,144 @@
+#include "server/pool/echo_worker.hpp"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <utility>
+
+namespace shoal::pool {
+namespace {
+
+Duration time_of(const Echo& echo, const std::vector<Tensor>& inputs) {
+  const bool has_rows = !inputs.empty() && !inputs.front().shape.empty();
+  return echo.delay + echo.delay_per_row * (has_rows ? inputs.front().shape.front() : 1);
+}
+
+std::vector<Tensor> outputs_of(const Echo& echo, const RunSpec& spec) {
+  std::vector<Tensor> outputs;
+  for (const auto& [output, input] : echo.outputs) {
+    if (!spec.outputs.empty() && std::ranges::find(spec.outputs, output) == spec.outputs.end()) {
+      continue;
+    }
+    const auto found = std::ranges::find(*spec.inputs, input, &Tensor::name);
+    if (found != spec.inputs->end()) {
+      outputs.push_back({.name = output, .datatype = found->datatype, .shape = found->shape, .data = found->data});
+    }
+  }
+  return outputs;
+}
+
+}  // namespace
+
+EchoWorker::EchoWorker(boost::asio::any_io_executor main, std::string slot)
+    : main_(std::move(main)), alive_(std::make_shared<EchoWorker*>(this)) {
+  state_.slot = std::move(slot);
+  state_.backends = {Backend::kEcho};
+}
+
+EchoWorker::~EchoWorker() { *alive_ = nullptr; }
+
+template <class Outcome>
+void EchoWorker::post(std::function<void(Result<Outcome>)> done, Result<Outcome> outcome) {
+  boost::asio::post(main_,
+                    [done = std::move(done), outcome = std::move(outcome)]() mutable { done(std::move(outcome)); });
+}
+
+std::uint64_t EchoWorker::load(LoadSpec spec, std::function<void(Result<LoadOutcome>)> done) {
+  if (!spec.echo) {
+    post<LoadOutcome>(std::move(done), fail(Code::kInvalidArgument, "the echo backend runs no graphs", "backend"));
+  } else {
+    instances_[spec.instance] = {.echo = *std::move(spec.echo)};
+    post<LoadOutcome>(std::move(done), LoadOutcome());
+  }
+  return next_work_++;
+}
+
+std::uint64_t EchoWorker::run(RunSpec spec, std::function<void(Result<RunOutcome>)> done) {
+  const std::uint64_t work_id = next_work_++;
+  const auto found = instances_.find(spec.instance);
+  if (found == instances_.end()) {
+    post<RunOutcome>(std::move(done), fail(Code::kInternal, "the echo backend has not loaded " + spec.instance));
+    return work_id;
+  }
+  Instance& instance = found->second;
+  Run& run = runs_[work_id];
+  run = {.spec = std::move(spec), .done = std::move(done), .accepted = Clock::now()};
+  if (instance.busy < instance.echo.instances) {
+    start(work_id, run, instance);
+  } else {
+    instance.waiting.push_back(work_id);
+  }
+  return work_id;
+}
+
+void EchoWorker::start(std::uint64_t work_id, Run& run, Instance& instance) {
+  ++instance.busy;
+  run.is_started = true;
+  run.started = Clock::now();
+  const auto end = [alive = alive_, work_id] {
+    if (*alive != nullptr) {
+      (*alive)->finish(work_id);
+    }
+  };
+  const Duration time = time_of(instance.echo, *run.spec.inputs);
+  if (time == Duration{}) {
+    boost::asio::post(main_, end);
+    return;
+  }
+  run.timer = std::make_unique<boost::asio::steady_timer>(main_, run.started + time);
+  run.timer->async_wait([end](const boost::system::error_code& error) {
+    if (!error) {
+      end();
+    }
+  });
+}
+
+EchoWorker::Run EchoWorker::take(std::uint64_t work_id) {
+  const auto found = runs_.find(work_id);
+  Run run = std::move(found->second);
+  runs_.erase(found);
+  const auto at = instances_.find(run.spec.instance);
+  if (at == instances_.end()) {
+    return run;
+  }
+  Instance& instance = at->second;
+  if (!run.is_started) {
+    std::erase(instance.waiting, work_id);
+    return run;
+  }
+  --instance.busy;
+  if (!instance.waiting.empty()) {
+    const std::uint64_t next = instance.waiting.front();
+    instance.waiting.pop_front();
+    start(next, runs_.at(next), instance);
+  }
+  return run;
+}
+
+void EchoWorker::finish(std::uint64_t work_id) {
+  const auto found = runs_.find(work_id);
+  if (found == runs_.end()) {
+    return;  // cancelled
+  }
+  const auto instance = instances_.find(found->second.spec.instance);
+  if (instance == instances_.end()) {
+    take(work_id).done(fail(Code::kInternal, "the echo backend was unloaded under a run"));
+    return;
+  }
+  RunOutcome outcome;
+  outcome.outputs = outputs_of(instance->second.echo, found->second.spec);
+  const Run run = take(work_id);
+  outcome.agent_queue_us = microseconds_between(run.accepted, run.started);
+  outcome.compute_us = microseconds_between(run.started, Clock::now());
+  run.done(std::move(outcome));
+}
+
+void EchoWorker::unload(const std::string& instance) { instances_.erase(instance); }
+
+void EchoWorker::cancel(std::uint64_t work_id) {
+  if (runs_.contains(work_id)) {
+    Run run = take(work_id);
+    post<RunOutcome>(std::move(run.done), fail(Code::kCancelled, "the run was cancelled"));
+  }
+}
+
+}  // namespace shoal::pool
