@@ -42,6 +42,25 @@ def batching_table(rows):
     return "\n".join(lines)
 
 
+PROTOCOLS = {"grpc": "gRPC", "http-json": "REST, JSON", "http-binary": "REST, binary"}
+
+
+def frontend_table(rows):
+    lines = [
+        "| protocol | tensor | open | answers/s | bare | share | p50 µs | bare | p99 µs | bare | CPU µs | bare | own time, µs |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for row in rows:
+        size = "4 B" if row["elements"] == 1 else f"{row['elements'] * 4 / 2**20:.0f} MiB"
+        pairs = [number(row[side][name], 0) for name in ("p50_us", "p99_us", "server_cpu_us") for side in ("shoal", "bare")]
+        cells = [
+            PROTOCOLS[row["protocol"]], size, str(row["concurrency"]), number(row["shoal"]["per_second"], 0),
+            number(row["bare"]["per_second"], 0), f"{row['share'] * 100:.0f} %", *pairs, number(row["overhead_mean_us"], 0),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def markdown(result):
     machine, rows = result["machine"], [Row(**row) for row in result.get("rows", [])]
     models = list(dict.fromkeys(row.model for row in rows))
@@ -84,6 +103,16 @@ def markdown(result):
             "16 clients ask the default model for one sentence each, again and again, of a server that joins requests into runs "
             "(`schedule.dynamic_batching`) and of one that does not.",
             batching_table(result["batching"]),
+        ]
+    if "frontend" in result:
+        parts += [
+            "## The front end's ceiling",
+            "One FP32 tensor there and back, of a model of the echo backend behind the whole server (queue, scheduler, statistics) "
+            "and of a bare echo: gRPC's callback API, or Beast on one thread, with nothing behind it. The same client asks both by "
+            'turns, on the same machine, with so many requests open. "CPU" is the server\'s, for an answer; its own time is accepted '
+            "to answered without compute and queue, on average. The bare echoes answer in the thread that read the request; the "
+            "server hands each to its one lane.",
+            frontend_table(result["frontend"]),
         ]
     parts += ["## Start and memory", "\n".join(lines)]
     return "\n\n".join(parts) + "\n"

@@ -15,6 +15,7 @@
 #include <boost/beast/http/write.hpp>
 #include <cstddef>
 #include <cstdio>
+#include <exception>
 #include <utility>
 
 namespace {
@@ -68,11 +69,14 @@ asio::awaitable<void> accept(tcp::acceptor& acceptor) {
 
 }  // namespace
 
-int main() {
+int main() try {
   asio::io_context context(1);
   tcp::acceptor acceptor(context, tcp::endpoint(asio::ip::address_v4::loopback(), 0));
   std::printf("%d\n", acceptor.local_endpoint().port());
   std::fflush(stdout);
   asio::co_spawn(context, accept(acceptor), asio::detached);
   context.run();
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "%s\n", error.what());
+  return 1;
 }

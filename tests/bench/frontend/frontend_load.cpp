@@ -30,7 +30,7 @@ Clock::duration duration_of(double seconds) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   std::string protocol;
   std::string address;
   std::size_t elements = 1;
@@ -83,4 +83,7 @@ int main(int argc, char** argv) {
                             {"client_cores", (cpu_seconds() - cpu_before) / wall}};
   std::puts(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
   return summary.errors == 0 && summary.answers > 0 ? 0 : 1;
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "%s\n", error.what());
+  return 1;
 }
