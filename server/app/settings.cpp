@@ -226,6 +226,9 @@ config::Schema schema_of(Settings& settings) {
   add("schedule.max_batch_time", "250ms", "0s to 10m; 0 = no limit",
       "what joining requests may make of a run, by what such runs took before",
       into_duration(settings.max_batch_time, 0s, 10min));
+  add("schedule.refuse_late", "true", "true, false",
+      "refuse a request at once that would end after its deadline, by what is served before it and how fast that goes",
+      into_bool(settings.refuse_late));
   add("schedule.max_instances", "8", "1 to 256", "graphs resident in one engine of a browser",
       into_integer(settings.max_instances, 1, 256));
   return schema;
@@ -354,6 +357,7 @@ dispatch::DispatcherOptions dispatcher_options_of(const Settings& settings) {
   options.limits.ageing = settings.ageing;
   options.limits.prefers_measured = settings.placement == "measured";
   options.limits.joins = settings.dynamic_batching;
+  options.limits.refuses_late = settings.refuse_late;
   options.limits.max_batch_time = settings.max_batch_time;
   options.limits.max_instances = settings.max_instances;
   options.limits.balances_load = settings.load_balancing;

@@ -99,6 +99,7 @@ struct Settings {
   std::chrono::milliseconds max_batch_time{};
   std::chrono::milliseconds ageing{};
   bool dynamic_batching = true;
+  bool refuse_late = true;
   std::string placement;
   std::uint64_t max_in_flight = 0;
   std::uint64_t max_instances = 0;

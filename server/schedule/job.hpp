@@ -92,6 +92,8 @@ struct SchedulerLimits {
   bool balances_load = true;  // else the first worker that will do, in the order of their names
   Duration load_timeout = std::chrono::seconds(120);
   bool joins = true;  // jobs into runs; else each is sent by itself
+  // A job that by what is known would end after its deadline is refused when it comes.
+  bool refuses_late = true;
   // What joining may make of a run's expected time; 0 = no limit. A job that takes longer by itself runs by itself.
   Duration max_batch_time = std::chrono::milliseconds(250);
 };

@@ -90,6 +90,7 @@ void Scheduler::slot_down(const std::string& slot) {
   if (found == nullptr) {
     return;
   }
+  admission_.interrupted();
   // What the browser could do is remembered: its successor in the slot is expected to do the same.
   found->is_up = false;
   for (auto& [backend, engine] : found->engines) {
@@ -160,6 +161,8 @@ void Scheduler::expire(TimePoint now, std::vector<Action>& actions) {
     const JobId id = deadlines_.begin()->second;
     const Entry& entry = jobs_.at(id);
     const std::string slot = slot_of(entry);
+    constexpr double kLonger = 1.25;  // than until now it would have taken
+    admission_.came_true(entry.line, entry.job.priority, entry.forecast / kLonger, entry.since, now);
     const std::string where = slot.empty() ? "while it was queued" : "while it ran on '" + slot + "'";
     actions.push_back({Action::Kind::kFail,
                        id,

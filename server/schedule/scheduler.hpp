@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "server/schedule/admission.hpp"
 #include "server/schedule/batching.hpp"
 #include "server/schedule/job.hpp"
 #include "server/schedule/offers.hpp"
@@ -59,8 +60,8 @@ class Scheduler {
   };
   std::vector<Dropped> drop(std::string_view prefix);
 
-  // kOverloaded when a bound is reached, kDeadlineExceeded when it is too late already, kBackendUnavailable when no
-  // slot can ever run it.
+  // kOverloaded when a bound is reached or too much is served before it, kDeadlineExceeded when it is too late already,
+  // kBackendUnavailable when no slot can ever run it.
   Status enqueue(Job job, TimePoint now);
   // A run ends with the last of its members; with `now` its time is kept as evidence of what such runs take.
   void finished(JobId id, std::optional<TimePoint> now = {});
@@ -95,9 +96,12 @@ class Scheduler {
     TimePoint since;
     std::uint64_t sequence = 0;
     std::string group;
+    std::string line;  // of admission
     std::uint32_t attempts = 0;
     std::uint64_t run = 0;    // of runs_; 0 = queued
     std::uint32_t steps = 0;  // of priority that it has gained by waiting
+    double seconds = 0;       // of an engine by itself, as expected when it came
+    double forecast = 0;      // seconds from then to its end
     bool is_late = false;
     bool was_sent = false;  // in time, whatever became of it
   };
@@ -118,6 +122,8 @@ class Scheduler {
   }
   Slot* change_known(const std::string& slot);  // nullptr: there is no such slot
   Status check_room(const Job& job) const;
+  // Its forecast is kept in it.
+  Status check_time(Entry& entry, TimePoint now) const;
   void leave_queue(Entry& entry);
   // What time does to those that wait.
   void age(TimePoint now);
@@ -141,6 +147,7 @@ class Scheduler {
   SchedulerLimits limits_;
   Slots slots_;
   mutable Offers offers_;
+  Admission admission_;
   std::map<JobId, Entry> jobs_;
   std::map<std::uint64_t, Run> runs_;
   Queue queue_;

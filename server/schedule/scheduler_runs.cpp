@@ -4,12 +4,18 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/schedule/offer.hpp"
 #include "server/schedule/scheduler.hpp"
 
 namespace shoal::schedule {
 namespace {
 
 constexpr std::size_t kMaxCosts = 1024;  // graphs per engine whose times are remembered
+
+// Jobs that compete for the same engines, as far as their first choice says that.
+std::string line_of(const Job& job) {
+  return std::string(backend_name(job.candidates.front().backend)) + (job.worker ? '@' + *job.worker : std::string());
+}
 
 }  // namespace
 
@@ -44,6 +50,22 @@ Status Scheduler::check_room(const Job& job) const {
   return {};
 }
 
+Status Scheduler::check_time(Entry& entry, TimePoint now) const {
+  const Job& job = entry.job;
+  if (!limits_.refuses_late || job.deadline == kNoDeadline || job.delays) {
+    return {};
+  }
+  const auto [seconds, late] =
+      admission_.forecast(entry.line, job.candidates.front().instance, rank_of(entry), entry.seconds, now);
+  entry.forecast = seconds;
+  if (!late) {
+    return {};
+  }
+  return fail(Code::kOverloaded,
+              fmt::format("what is served before it would make it, or one behind it, come {:.0f} ms after its deadline",
+                          milliseconds(*late)));
+}
+
 Status Scheduler::enqueue(Job job, TimePoint now) {
   if (job.deadline <= now) {
     return fail(Code::kDeadlineExceeded, "the deadline had passed before the request was accepted");
@@ -65,12 +87,23 @@ Status Scheduler::enqueue(Job job, TimePoint now) {
     }
   }
   const JobId id = job.id;
-  if (job.deadline != kNoDeadline) {
-    deadlines_.emplace(job.deadline, id);
+  const Candidate& first = job.candidates.front();
+  const double seconds = admission_.seconds_of(first.instance, units_for(job, first));
+  std::string line = line_of(job);
+  Entry entry{.job = std::move(job),
+              .since = now,
+              .sequence = next_sequence_++,
+              .group = {},
+              .line = std::move(line),
+              .seconds = seconds};
+  if (Status time = check_time(entry, now); !time) {
+    return time;
   }
-  const auto [entry, inserted] =
-      jobs_.emplace(id, Entry{.job = std::move(job), .since = now, .sequence = next_sequence_++, .group = {}});
-  put_back(entry->second);
+  admission_.admitted(entry.line, entry.job.priority, seconds, now);
+  if (entry.job.deadline != kNoDeadline) {
+    deadlines_.emplace(entry.job.deadline, id);
+  }
+  put_back(jobs_.emplace(id, std::move(entry)).first->second);
   return {};
 }
 
@@ -80,6 +113,7 @@ void Scheduler::put_back(Entry& entry) {
   }
   entry.group = Queue::group_of(entry.job);
   queue_.insert(entry.group, rank_of(entry), entry.job.bytes);
+  admission_.wait(entry.line, rank_of(entry), entry.seconds);
   if (entry.job.max_queued > 0) {
     ++waiting_[{entry.job.queue, entry.job.priority}];
   }
@@ -93,6 +127,7 @@ void Scheduler::put_back(Entry& entry) {
 
 void Scheduler::leave_queue(Entry& entry) {
   queue_.erase(entry.group, rank_of(entry), entry.job.bytes);
+  admission_.leave(entry.line, rank_of(entry), entry.seconds);
   if (entry.job.max_queued > 0) {
     const auto waiting = waiting_.find({entry.job.queue, entry.job.priority});
     if (--waiting->second == 0) {
@@ -138,6 +173,11 @@ void Scheduler::expire_queued(TimePoint now, std::vector<Action>& actions) {
 void Scheduler::leave_run(Entry& entry, std::optional<TimePoint> ended) {
   const auto found = runs_.find(std::exchange(entry.run, 0));
   Run& run = found->second;
+  if (ended) {
+    admission_.came_true(entry.line, entry.job.priority, entry.forecast, entry.since, *ended);
+    admission_.ended(entry.line, run.candidate.instance, entry.seconds, *ended - run.sent, *ended);
+  }
+  admission_.stopped(entry.line);
   if (--run.members > 0) {
     return;
   }
@@ -168,7 +208,9 @@ void Scheduler::measure(const Run& run, Engine& engine, TimePoint now) {
   if (engine.costs.size() >= kMaxCosts && !engine.costs.contains(run.candidate.instance)) {
     engine.costs.erase(engine.costs.begin());
   }
-  engine.costs[run.candidate.instance].add(run.units, now - std::max(run.sent, engine.idle_since));
+  const Duration took = now - std::max(run.sent, engine.idle_since);
+  engine.costs[run.candidate.instance].add(run.units, took);
+  admission_.measured(run.candidate.instance, run.units, took);
 }
 
 void Scheduler::remove(JobId id, std::optional<TimePoint> finished) {
@@ -323,6 +365,7 @@ void Scheduler::start_run(const Queue::Head& head, const Placement& placement, T
   for (const JobId id : batch.members) {
     Entry& entry = jobs_.at(id);
     leave_queue(entry);
+    admission_.started(entry.line, now);
     entry.run = run;
     entry.was_sent = true;
     ++entry.attempts;

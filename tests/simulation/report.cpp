@@ -45,9 +45,10 @@ std::string text_of(Report& report, std::uint32_t workers) {
       fairness(report.answered_of_model));
   for (std::size_t priority = 1; priority < report.latencies.size(); ++priority) {
     auto& samples = report.latencies.at(priority);
-    text += fmt::format("priority {}: {} answers, ms p50 {:.1f}, p95 {:.1f}, p99 {:.1f}, max {:.1f}\n", priority,
-                        samples.size(), 1000 * percentile(samples, 50), 1000 * percentile(samples, 95),
-                        1000 * percentile(samples, 99), 1000 * percentile(samples, 100));
+    text += fmt::format(
+        "priority {}: {} answers, {} past their deadline, ms p50 {:.1f}, p95 {:.1f}, p99 {:.1f}, max {:.1f}\n",
+        priority, samples.size(), report.expired_of.at(priority), 1000 * percentile(samples, 50),
+        1000 * percentile(samples, 95), 1000 * percentile(samples, 99), 1000 * percentile(samples, 100));
   }
   text += "runs by rows:";
   for (const auto& [rows, count] : report.rows) {
@@ -57,17 +58,20 @@ std::string text_of(Report& report, std::uint32_t workers) {
 }
 
 std::string heading() {
-  return "| policy | answers/s | in time | busy | requests a run | high p50 / p99 | normal p50 / p99 | low p50 / p99 "
+  return "| policy | answers/s | in time | of those let in | busy | requests a run | high p50 / p99 | normal p50 / p99 "
+         "| low p50 / p99 "
          "|\n"
-         "|---|---|---|---|---|---|---|---|\n";
+         "|---|---|---|---|---|---|---|---|---|\n";
 }
 
 std::string row_of(const std::string& name, Report& report, std::uint32_t workers) {
-  std::string row = fmt::format("| {} | {:.0f} | {:.1f} % | {:.0f} % | {:.2f} |", name,
-                                ratio(static_cast<double>(report.answered), report.seconds),
-                                100 * ratio(static_cast<double>(report.answered), static_cast<double>(report.arrived)),
-                                100 * ratio(report.busy_seconds, report.seconds * workers),
-                                ratio(static_cast<double>(report.answered), static_cast<double>(report.runs)));
+  std::string row = fmt::format(
+      "| {} | {:.0f} | {:.1f} % | {:.1f} % | {:.0f} % | {:.2f} |", name,
+      ratio(static_cast<double>(report.answered), report.seconds),
+      100 * ratio(static_cast<double>(report.answered), static_cast<double>(report.arrived)),
+      100 * ratio(static_cast<double>(report.answered), static_cast<double>(report.answered + report.expired)),
+      100 * ratio(report.busy_seconds, report.seconds * workers),
+      ratio(static_cast<double>(report.answered), static_cast<double>(report.runs)));
   for (std::size_t priority = 1; priority < report.latencies.size(); ++priority) {
     auto& samples = report.latencies.at(priority);
     row += fmt::format(" {:.0f} / {:.0f} ms |", 1000 * percentile(samples, 50), 1000 * percentile(samples, 99));

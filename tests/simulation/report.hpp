@@ -13,6 +13,7 @@ struct Report {
   std::uint64_t arrived = 0, answered = 0, refused = 0;
   std::uint64_t expired = 0;  // past their deadline: while they waited, and `late` of them while they ran
   std::uint64_t late = 0;
+  std::array<std::uint64_t, 4> expired_of{};  // by priority; 0 is unused
   std::uint64_t runs = 0;
   double seconds = 0;                            // virtual
   double busy_seconds = 0;                       // of all engines

@@ -45,6 +45,7 @@ void add_options(CLI::App& app, Options& options) {
                  "a file of JSON lines instead: at (seconds), model, priority, rows, length, timeout")
       ->check(CLI::ExistingFile);
   app.add_flag("--batching,!--no-batching", options.limits.joins, "requests are joined into runs");
+  app.add_flag("--refuse-late,!--no-refuse-late", options.limits.refuses_late, "when they come");
   app.add_option("--max-rows", options.fleet.batching.max_rows, "of a run")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
@@ -88,15 +89,14 @@ int tell_violations(const simulation::Report& report) {
 }
 
 int compare(const Options& options) {
-  std::vector<std::pair<std::string, Options>> policies = {{"as shipped", options},
-                                                           {"batching off", options},
-                                                           {"load balancing off", options},
-                                                           {"ageing of 0.5 s", options},
-                                                           {"batches of any length", options}};
+  std::vector<std::pair<std::string, Options>> policies = {
+      {"as shipped", options},      {"batching off", options},          {"load balancing off", options},
+      {"ageing of 0.5 s", options}, {"batches of any length", options}, {"late ones are let in", options}};
   policies[1].second.limits.joins = false;
   policies[2].second.limits.balances_load = false;
   policies[3].second.limits.ageing = std::chrono::milliseconds(500);
   policies[4].second.limits.max_batch_time = Duration::zero();
+  policies[5].second.limits.refuses_late = false;
   fmt::print("{}", simulation::heading());
   int status = 0;
   for (const auto& [name, policy] : policies) {

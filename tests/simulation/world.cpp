@@ -109,9 +109,13 @@ void World::step(double now) {
       if (action.kind == schedule::Action::Kind::kRun) {
         start(action, now);
       } else if (action.kind == schedule::Action::Kind::kFail) {
-        if (open_.erase(action.job) == 0) {
+        const auto open = open_.find(action.job);
+        if (open == open_.end()) {
           violate(fmt::format("job {} was answered twice", action.job));
+          continue;
         }
+        ++report_.expired_of.at(std::min(open->second.arrival.priority, 3U));
+        open_.erase(open);
         ++report_.expired;
         report_.late += action.slot.empty() ? 0 : 1;
       } else {
