@@ -33,6 +33,8 @@ class UnaryInfer final : public ::grpc::ServerUnaryReactor,
   void end(const Status& status);
   void OnCancel() override;
   void OnDone() override;
+  // Both reactions only hand over, so they need no thread of gRPC's executor, which costs a switch each.
+  bool InternalInlineable() override { return true; }
 
   Calls& calls_;
   ::grpc::CallbackServerContext& context_;
