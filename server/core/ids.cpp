@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <span>
 
 namespace shoal {
@@ -32,11 +33,24 @@ void fill_random(std::span<unsigned char> bytes) {
   }
 }
 
+// For ids, which only must not meet: OpenSSL is asked for many at once, since a call costs more than the bytes. Tokens
+// are made of bytes of their own.
+void fill_unique(std::span<unsigned char, 16> bytes) {
+  thread_local std::array<unsigned char, 4096> drawn;
+  thread_local std::size_t used = drawn.size();
+  if (used == drawn.size()) {
+    fill_random(drawn);
+    used = 0;
+  }
+  std::memcpy(bytes.data(), drawn.data() + used, bytes.size());
+  used += bytes.size();
+}
+
 }  // namespace
 
 std::string uuid_v7() {
   std::array<unsigned char, 16> bytes{};
-  fill_random(bytes);
+  fill_unique(bytes);
   const auto millis = static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
           .count());
