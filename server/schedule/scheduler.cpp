@@ -156,6 +156,37 @@ std::vector<Scheduler::Dropped> Scheduler::drop(std::string_view prefix) {
   return dropped;
 }
 
+Status Scheduler::check_room(const Job& job) const {
+  if (queue_.size() >= limits_.max_queued) {
+    return fail(Code::kOverloaded, fmt::format("Exceeds maximum queue size of {} requests", limits_.max_queued));
+  }
+  if (job.bytes > limits_.max_queued_bytes - std::min(limits_.max_queued_bytes, queue_.bytes())) {
+    return fail(Code::kOverloaded, fmt::format("Exceeds maximum queue size of {} bytes", limits_.max_queued_bytes));
+  }
+  if (const auto waiting = waiting_.find({job.queue, job.priority});
+      job.max_queued > 0 && waiting != waiting_.end() && waiting->second >= job.max_queued) {
+    return fail(Code::kOverloaded,
+                fmt::format("Exceeds maximum queue size of {} requests of the model", job.max_queued));
+  }
+  return {};
+}
+
+Status Scheduler::check_time(Entry& entry, TimePoint now) const {
+  const Job& job = entry.job;
+  if (!limits_.refuses_late || job.deadline == kNoDeadline || job.delays) {
+    return {};
+  }
+  const auto [seconds, late] =
+      admission_.forecast(entry.line, job.candidates.front().instance, rank_of(entry), entry.seconds, now);
+  entry.forecast = seconds;
+  if (!late) {
+    return {};
+  }
+  return fail(Code::kOverloaded,
+              fmt::format("what is served before it would make it, or one behind it, come {:.0f} ms after its deadline",
+                          milliseconds(*late)));
+}
+
 void Scheduler::expire(TimePoint now, std::vector<Action>& actions) {
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     const JobId id = deadlines_.begin()->second;
