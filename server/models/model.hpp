@@ -102,7 +102,8 @@ struct ModelVersion {
   std::optional<Tier> min_trust;
   std::optional<Echo> echo;  // it has no graph then; graph.sha256 is that of its configuration
   std::optional<EmbeddingConfig> embedding;
-  std::string no_embedding_reason;  // why there is none
+  std::string no_embedding_reason;                                      // why there is none
+  std::map<std::string, std::vector<std::string>, std::less<>> labels;  // of an output's classes, by index
   std::shared_ptr<const inference::ModelConfig>
       config;  // completed: inputs, outputs, max_batch_size. Null if unreadable.
   ModelState state = ModelState::kUnavailable;

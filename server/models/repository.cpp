@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "inference/model_config.pb.h"
+#include "server/models/class_labels.hpp"
 #include "server/models/echo_config.hpp"
 #include "server/models/folder_stamp.hpp"
 #include "server/models/model_config.hpp"
@@ -139,7 +140,12 @@ void read_embedding(const fs::path& folder, const Log& log, Tokenizers& tokenize
   }
 }
 
-Status finish_version(ModelVersion& model) {
+Status finish_version(const fs::path& folder, ModelVersion& model) {
+  auto labels = read_class_labels(folder.parent_path(), *model.config);
+  if (!labels) {
+    return fail(std::move(labels.error()).with("config.pbtxt"));
+  }
+  model.labels = *std::move(labels);
   auto scheduling = read_scheduling(*model.config, model);
   if (!scheduling) {
     return fail(std::move(scheduling.error()).with("config.pbtxt"));
@@ -163,7 +169,8 @@ std::string digest_of(const inference::ModelConfig& config) {
 }
 
 // A model of the echo backend has a configuration and nothing else.
-Status read_echo_version(ParsedConfig parsed, const RepositoryOptions& options, ModelVersion& model) {
+Status read_echo_version(const fs::path& folder, ParsedConfig parsed, const RepositoryOptions& options,
+                         ModelVersion& model) {
   if (!options.has_echo) {
     return fail(Code::kUnavailable, "the echo backend is off: echo.workers is 0", "echo.workers");
   }
@@ -181,14 +188,14 @@ Status read_echo_version(ParsedConfig parsed, const RepositoryOptions& options, 
   }
   model.echo = *std::move(echo);
   model.no_embedding_reason = "the echo backend computes nothing";
-  return finish_version(model);
+  return finish_version(folder, model);
 }
 
 Status read_version(const fs::path& folder, ParsedConfig parsed, const RepositoryOptions& options, const Log& log,
                     Digests& digests, Tokenizers& tokenizers, ModelVersion& model) {
   if (is_echo(*parsed.config)) {
     parsed.config = std::make_shared<inference::ModelConfig>(*parsed.config);
-    return read_echo_version(std::move(parsed), options, model);
+    return read_echo_version(folder, std::move(parsed), options, model);
   }
   const std::string file_name =
       parsed.config->default_model_filename().empty() ? "model.onnx" : parsed.config->default_model_filename();
@@ -210,7 +217,7 @@ Status read_version(const fs::path& folder, ParsedConfig parsed, const Repositor
     return files;
   }
   read_embedding(folder, log, tokenizers, model);
-  return finish_version(model);
+  return finish_version(folder, model);
 }
 
 }  // namespace

@@ -17,7 +17,8 @@ namespace shoal::wire {
 
 struct RequestedOutput {
   std::string name;
-  std::optional<bool> binary;  // nothing: as the request says for all
+  std::optional<bool> binary;               // nothing: as the request says for all
+  std::optional<Parameter> classification;  // as the client says it
 };
 
 struct InferBody {

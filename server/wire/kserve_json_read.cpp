@@ -280,7 +280,9 @@ Result<RequestedOutput> read_output(JsonReader& reader) {
         return fail(Code::kInvalidArgument, "parameter 'binary_data' must be true or false", output.name);
       }
       output.binary = std::get<bool>(value);
-    } else if (name == "classification" || name.starts_with("shared_memory_")) {
+    } else if (name == "classification") {
+      output.classification = value;
+    } else if (name.starts_with("shared_memory_")) {
       return fail(Code::kInvalidArgument,
                   fmt::format("output '{}' asks for '{}', which this server does not offer", output.name, name),
                   output.name);

@@ -64,7 +64,7 @@ CASES = {
     "unknown demand": (PATH, more(parameters={"shoal_backends": "wasm"}), 400, "shoal_backends"),
     "negative priority": (PATH, more(parameters={"priority": -1}), 400, "priority"),
     "timeout as text": (PATH, more(parameters={"timeout": "1"}), 400, "timeout"),
-    "classification": (PATH, more(outputs=[{"name": "x", "parameters": {"classification": 1}}]), 400, "classification"),
+    "no classes": (PATH, more(outputs=[{"name": "last_hidden_state", "parameters": {"classification": 0}}]), 400, "'classification'"),
 }
 
 

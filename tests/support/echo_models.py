@@ -3,12 +3,12 @@
 from pathlib import Path
 
 
-def echo_model(root: Path, name: str, shape: str = "-1", datatype: str = "TYPE_FP32", more: str = "") -> None:
-    """One input INPUT0 that is given back as OUTPUT0; `more`: what else config.pbtxt says."""
+def echo_model(root: Path, name: str, shape: str = "-1", datatype: str = "TYPE_FP32", more: str = "", output: str = "") -> None:
+    """One input INPUT0 that is given back as OUTPUT0; `more`: what else config.pbtxt says, `output`: of OUTPUT0."""
     (root / name / "1").mkdir(parents=True)
     tensor = f'data_type: {datatype} dims: [{shape}]'
     (root / name / "config.pbtxt").write_text(
-        f'backend: "echo"\ninput {{ name: "INPUT0" {tensor} }}\noutput {{ name: "OUTPUT0" {tensor} }}\n{more}\n')
+        f'backend: "echo"\ninput {{ name: "INPUT0" {tensor} }}\noutput {{ name: "OUTPUT0" {tensor} {output} }}\n{more}\n')
 
 
 def delay(microseconds: int) -> str:

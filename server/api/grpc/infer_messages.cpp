@@ -221,8 +221,14 @@ Result<kserve::InferCall> take_call(ModelInferRequest& request) {
     call.inputs.push_back(std::move(*tensor));
   }
   for (const auto& output : request.outputs()) {
-    for (const auto& [name, value] : output.parameters()) {
-      if (name == "classification" || name.starts_with("shared_memory_")) {
+    for (const auto& [name, parameter] : output.parameters()) {
+      if (name == "classification") {
+        const auto value = take_parameter(name, parameter);
+        const Status status = value ? kserve::add_classes(output.name(), *value, call.classes) : fail(value.error());
+        if (!status) {
+          return fail(status.error());
+        }
+      } else if (name.starts_with("shared_memory_")) {
         return fail(Code::kInvalidArgument,
                     fmt::format("output '{}' asks for '{}', which this server does not offer", output.name(), name),
                     output.name());

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "server/api/grpc/admission.hpp"
+#include "server/api/grpc/classified.hpp"
 #include "server/api/grpc/infer_unary.hpp"
 #include "server/api/grpc/status.hpp"
 #include "server/core/ids.hpp"
@@ -103,6 +104,7 @@ Status StreamInfer::submit(Incoming& incoming) {
   if (!incoming.call) {
     return fail(std::move(incoming.call.error()));
   }
+  kserve::Classes classes = incoming.call->classes;
   auto request = kserve::make_request(*model, std::move(*incoming.call), uuid_v7(), incoming.received);
   if (!request) {
     return fail(std::move(request.error()));
@@ -119,7 +121,8 @@ Status StreamInfer::submit(Incoming& incoming) {
     }
     self->answer(id, result ? Status{} : fail(std::move(result.error())), std::move(response));
   };
-  *ticket = services.inference.submit(std::move(*request), std::move(done));
+  *ticket =
+      services.inference.submit(std::move(*request), classified(services, *model, std::move(classes), std::move(done)));
   tickets_.insert(*ticket);
   return {};
 }

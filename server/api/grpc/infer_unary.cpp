@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "server/api/grpc/admission.hpp"
+#include "server/api/grpc/classified.hpp"
 #include "server/api/grpc/status.hpp"
 #include "server/core/ids.hpp"
 
@@ -62,6 +63,7 @@ Status UnaryInfer::submit(Result<kserve::InferCall> call) {
   if (!call) {
     return fail(std::move(call.error()));
   }
+  kserve::Classes classes = call->classes;
   auto request = kserve::make_request(*model, std::move(*call), request_id_, received_);
   if (!request) {
     return fail(std::move(request.error()));
@@ -74,7 +76,8 @@ Status UnaryInfer::submit(Result<kserve::InferCall> call) {
     }
     self->end(result ? Status{} : fail(std::move(result.error())));
   };
-  ticket_ = services.inference.submit(std::move(*request), std::move(done));
+  ticket_ =
+      services.inference.submit(std::move(*request), classified(services, *model, std::move(classes), std::move(done)));
   return {};
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "server/api/grpc/admission.hpp"
+#include "server/api/grpc/classified.hpp"
 #include "server/api/grpc/infer_unary.hpp"
 #include "server/api/grpc/status.hpp"
 #include "server/core/ids.hpp"
@@ -76,6 +77,7 @@ Status RunAll::submit(std::uint32_t index, Result<kserve::InferCall> item) {
   if (!item) {
     return fail(std::move(item.error()));
   }
+  kserve::Classes classes = item->classes;
   auto request = kserve::make_request(*model, *std::move(item), uuid_v7(), received_);
   if (!request) {
     return fail(std::move(request.error()));
@@ -93,7 +95,8 @@ Status RunAll::submit(std::uint32_t index, Result<kserve::InferCall> item) {
     fill_answer(*model, id, *std::move(result), *response.mutable_response());
     self->answer(std::move(response));
   };
-  tickets_[index] = services.inference.submit(*std::move(request), std::move(done));
+  tickets_[index] =
+      services.inference.submit(*std::move(request), classified(services, *model, std::move(classes), std::move(done)));
   return {};
 }
 

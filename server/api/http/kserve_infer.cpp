@@ -22,6 +22,7 @@ constexpr std::string_view kJsonSizeHeader = "Inference-Header-Content-Length";
 struct AnswerForm {
   std::string id;
   std::vector<wire::RequestedOutput> outputs;
+  kserve::Classes classes;
   bool binary = false;  // where an output does not say
 
   [[nodiscard]] bool is_binary(std::string_view output) const {
@@ -71,9 +72,14 @@ Result<ParsedRequest> parse(const Request& request, const models::ModelVersion& 
   parsed.call.parameters = std::move(body->parameters);
   parsed.call.inputs = std::move(body->inputs);
   for (const wire::RequestedOutput& output : body->outputs) {
-    parsed.call.outputs.push_back(output.name);
+    if (Status status = kserve::add_output(output, parsed.call); !status) {
+      return fail(std::move(status.error()));
+    }
   }
-  parsed.form = {.id = std::move(body->id), .outputs = std::move(body->outputs), .binary = body->binary_output};
+  parsed.form = {.id = std::move(body->id),
+                 .outputs = std::move(body->outputs),
+                 .classes = parsed.call.classes,
+                 .binary = body->binary_output};
   return parsed;
 }
 
@@ -82,7 +88,7 @@ Status check_sayable(const models::ModelVersion& model, const kserve::InferCall&
   for (const models::TensorSignature& output : model.outputs) {
     const bool is_wanted = call.outputs.empty() || std::ranges::find(call.outputs, output.name) != call.outputs.end();
     const bool is_half = output.datatype == DataType::kFp16 || output.datatype == DataType::kBf16;
-    if (is_wanted && is_half && !form.is_binary(output.name)) {
+    if (is_wanted && is_half && !form.is_binary(output.name) && !form.classes.contains(output.name)) {
       return fail(Code::kInvalidArgument,
                   fmt::format("sending {} data via JSON is not supported: ask for output '{}' in binary "
                               "(parameters.binary_data = true)",
@@ -93,8 +99,10 @@ Status check_sayable(const models::ModelVersion& model, const kserve::InferCall&
   return {};
 }
 
-Response write_answer(const models::ModelVersion& model, const AnswerForm& form,
-                      const dispatch::InferenceResponse& answer) {
+Response write_answer(const models::ModelVersion& model, const AnswerForm& form, dispatch::InferenceResponse& answer) {
+  if (const Status status = kserve::classify(model, form.classes, answer.outputs); !status) {
+    return error_response(ErrorStyle::kKserve, status.error());
+  }
   const std::string version = std::to_string(model.version);
   wire::InferAnswer document{.model = model.name,
                              .version = version,
@@ -118,11 +126,12 @@ Response write_answer(const models::ModelVersion& model, const AnswerForm& form,
   return response;
 }
 
-// Bytes of the answer that become digits.
-std::size_t json_bytes(const AnswerForm& form, const dispatch::InferenceResponse& answer) {
+// Bytes of the answer that become digits or classes.
+std::size_t text_bytes(const AnswerForm& form, const dispatch::InferenceResponse& answer) {
   std::size_t count = 0;
   for (const Tensor& output : answer.outputs) {
-    count += form.is_binary(output.name) ? 0 : output.data.size();
+    const bool is_text = !form.is_binary(output.name) || form.classes.contains(output.name);
+    count += is_text ? output.data.size() : 0;
   }
   return count;
 }
@@ -150,12 +159,12 @@ asio::awaitable<Response> infer(Services& services, Exchange& exchange) {
   if (!call) {
     co_return error_response(ErrorStyle::kKserve, call.error());
   }
-  const auto answer = co_await submit(services.inference, std::move(*call), exchange);
+  auto answer = co_await submit(services.inference, std::move(*call), exchange);
   if (!answer) {
     co_return error_response(ErrorStyle::kKserve, answer.error());
   }
   const auto write_here = [&] { return write_answer(**model, parsed->form, *answer); };
-  if (json_bytes(parsed->form, *answer) > limits.json_offload_bytes) {
+  if (text_bytes(parsed->form, *answer) > limits.json_offload_bytes) {
     co_return co_await offload(services.cpu, write_here);
   }
   co_return write_here();

@@ -23,6 +23,7 @@ namespace asio = boost::asio;
 struct Item {
   models::ModelPtr model;
   std::string id;
+  kserve::Classes classes;
   Result<dispatch::InferenceRequest> request;  // an Error: it is not sent
 };
 
@@ -32,9 +33,12 @@ std::string text_of(const Error& error) {
   return text;
 }
 
-std::string text_of(const Item& item, const Result<dispatch::InferenceResponse>& answer) {
+std::string text_of(const Item& item, Result<dispatch::InferenceResponse>& answer) {
   if (!answer) {
     return text_of(answer.error());
+  }
+  if (const Status status = kserve::classify(*item.model, item.classes, answer->outputs); !status) {
+    return text_of(status.error());
   }
   const std::string version = std::to_string(item.model->version);
   const auto encoded = wire::write_infer({.model = item.model->name,
@@ -58,13 +62,17 @@ Result<dispatch::InferenceRequest> read_item(const models::Snapshot& models, con
     return fail(std::move(body.error()));
   }
   item.id = std::move(body->id);
-  kserve::InferCall call{.parameters = std::move(body->parameters), .inputs = std::move(body->inputs), .outputs = {}};
-  for (wire::RequestedOutput& output : body->outputs) {
+  kserve::InferCall call{
+      .parameters = std::move(body->parameters), .inputs = std::move(body->inputs), .outputs = {}, .classes = {}};
+  for (const wire::RequestedOutput& output : body->outputs) {
     if (body->binary_output || output.binary.value_or(false)) {
       return fail(Code::kInvalidArgument, "binary data cannot be asked for in a parallel call", "binary_data");
     }
-    call.outputs.push_back(std::move(output.name));
+    if (Status status = kserve::add_output(output, call); !status) {
+      return fail(std::move(status.error()));
+    }
   }
+  item.classes = call.classes;
   return kserve::make_request(item.model, std::move(call), uuid_v7(), received);
 }
 

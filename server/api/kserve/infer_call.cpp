@@ -106,6 +106,11 @@ Status apply_parameter(const std::string& name, const wire::Parameter& value, di
 
 }  // namespace
 
+Status add_output(const wire::RequestedOutput& output, InferCall& call) {
+  call.outputs.push_back(output.name);
+  return output.classification ? add_classes(output.name, *output.classification, call.classes) : Status();
+}
+
 Status apply_parameters(const wire::Parameters& parameters, dispatch::InferenceRequest& request) {
   for (const auto& [name, value] : parameters) {
     if (Status status = apply_parameter(name, value, request); !status) {
@@ -118,6 +123,9 @@ Status apply_parameters(const wire::Parameters& parameters, dispatch::InferenceR
 Result<dispatch::InferenceRequest> make_request(models::ModelPtr model, InferCall call, std::string request_id,
                                                 TimePoint received) {
   if (Status status = models::validate(*model, call.inputs, call.outputs); !status) {
+    return fail(std::move(status.error()));
+  }
+  if (Status status = check_classes(*model, call.classes); !status) {
     return fail(std::move(status.error()));
   }
   dispatch::InferenceRequest request;

@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "engine/core/result.hpp"
+#include "server/api/kserve/classification.hpp"
 #include "server/core/tensor.hpp"
 #include "server/dispatch/inference.hpp"
 #include "server/models/model.hpp"
+#include "server/wire/kserve_json.hpp"
 #include "server/wire/parameters.hpp"
 
 namespace shoal::api::kserve {
@@ -19,7 +21,11 @@ struct InferCall {
   wire::Parameters parameters;
   std::vector<Tensor> inputs;
   std::vector<std::string> outputs;  // none = all
+  Classes classes;                   // of them, those that are answered as classes
 };
+
+// Adds what the JSON of a request says of an output. kInvalidArgument naming the parameter.
+Status add_output(const wire::RequestedOutput& output, InferCall& call);
 
 // A request that fits the model, with demand, priority and deadline as the parameters say. Everything wrong is
 // kInvalidArgument naming the tensor or the parameter.

@@ -4,11 +4,13 @@
 #include <gtest/gtest.h>
 
 #include "inference/model_config.pb.h"
+#include "server/models/class_labels.hpp"
 #include "tests/server/models/models_for_test.hpp"
 
 namespace shoal::models {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 class RepositoryTest : public testing::Test {
@@ -128,6 +130,24 @@ TEST_F(RepositoryTest, DigestsAreKeptAndFollowTheFile) {
   for (const char* broken : {"", "{", "[]", R"({"x":1})", R"({"x":{"size":-1,"modified_ns":"a","sha256":3}})"}) {
     folder_.write("store/digests.json", broken);
     EXPECT_EQ((*scan()->find("m"))->graph.sha256.size(), 64U) << broken;
+  }
+}
+
+TEST_F(RepositoryTest, LabelsAreALineEach) {
+  model("m/1");
+  const std::string output = (*scan()->find("m"))->outputs.front().name;
+  config("m", "output { name: '" + output + "' label_filename: 'labels.txt' }");
+  EXPECT_THAT(reason(scan(), "m"),
+              AllOf(HasSubstr("output '" + output + "': label_filename"), HasSubstr("labels.txt")));
+  folder_.write("models/m/labels.txt", "cat\r\n\na fish");
+  EXPECT_THAT((*scan()->find("m"))->labels.at(output), testing::ElementsAre("cat", "", "a fish"));
+  folder_.write("models/m/labels.txt", "cat\n");
+  EXPECT_THAT((*scan()->find("m"))->labels.at(output), testing::ElementsAre("cat"));
+  folder_.write("models/m/labels.txt", std::string(kMaxLabelBytes + 1, 'x'));
+  EXPECT_THAT(reason(scan(), "m"), HasSubstr("more than 1048576 bytes"));
+  for (const char* outside : {"../labels.txt", "1/labels.txt", ".."}) {
+    config("m", "output { name: '" + output + "' label_filename: '" + outside + "' }");
+    EXPECT_THAT(reason(scan(), "m"), HasSubstr("is not a plain file name"));
   }
 }
 

@@ -112,8 +112,8 @@ TEST(InferJson, SaysWhatIsWrong) {
               HasSubstr("deeper than 100"));
   EXPECT_THAT(error_of(R"({"parameters":{"p":{"a":1}},"inputs":[]})"), HasSubstr("parameter 'p' has invalid type"));
   EXPECT_THAT(error_of(R"({"parameters":{"binary_data_output":1},"inputs":[]})"), HasSubstr("true or false"));
-  EXPECT_THAT(error_of(R"({"outputs":[{"name":"y","parameters":{"classification":3}}],"inputs":[]})"),
-              HasSubstr("'classification', which this server does not offer"));
+  EXPECT_THAT(error_of(R"({"outputs":[{"name":"y","parameters":{"shared_memory_region":"r"}}],"inputs":[]})"),
+              HasSubstr("'shared_memory_region', which this server does not offer"));
   EXPECT_THAT(error_of(R"({"inputs":[{"name":"x","datatype":"FP32","shape":[1],
                            "parameters":{"shared_memory_region":"r"}}]})"),
               HasSubstr("shared memory"));
