@@ -2,15 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <ctime>
 #include <mutex>
 
-namespace shoal {
-namespace {
+#include "server/core/log_level.hpp"
 
-std::string_view level_name(LogLevel level) {
+namespace shoal {
+
+std::string_view log_level_name(LogLevel level) {
   switch (level) {
     case LogLevel::kDebug:
       return "debug";
@@ -23,6 +25,8 @@ std::string_view level_name(LogLevel level) {
   }
   return "error";
 }
+
+namespace {
 
 // RFC 3339 in UTC with milliseconds.
 std::string timestamp() {
@@ -43,7 +47,7 @@ std::string dump(const nlohmann::ordered_json& value) {
 
 std::optional<LogLevel> log_level_from(std::string_view name) {
   for (const LogLevel level : {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarn, LogLevel::kError}) {
-    if (level_name(level) == name) {
+    if (log_level_name(level) == name) {
       return level;
     }
   }
@@ -52,10 +56,27 @@ std::optional<LogLevel> log_level_from(std::string_view name) {
 
 struct Log::Shared {
   Sink sink;
-  LogLevel level;
+  std::atomic<LogLevel> level;
   Format format;
   std::mutex mutex;
+
+  // A friend of this class may not look into a Log, this class may.
+  static void assign(const Log& log, LogLevel wanted) { log.shared_->level = wanted; }
+  friend void assign_level(const Log& log, LogLevel wanted) { assign(log, wanted); }
 };
+
+inline void assign_level(const Log& log, LogLevel wanted);  // the friend, where it can be found
+
+void set_level(const Log& log, LogLevel level) { assign_level(log, level); }
+
+LogLevel level_of(const Log& log) {
+  for (const LogLevel level : {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarn}) {
+    if (log.enabled(level)) {
+      return level;
+    }
+  }
+  return LogLevel::kError;
+}
 
 Log::Log(Sink sink, LogLevel level, Format format)
     : shared_(std::make_shared<Shared>()), bound_(nlohmann::ordered_json::object()) {
@@ -90,11 +111,11 @@ void Log::write(LogLevel level, std::string_view event, Fields fields) const {
   }
   std::string line;
   if (shared_->format == Format::kJson) {
-    nlohmann::ordered_json object = {{"time", timestamp()}, {"level", level_name(level)}, {"event", event}};
+    nlohmann::ordered_json object = {{"time", timestamp()}, {"level", log_level_name(level)}, {"event", event}};
     object.update(all);
     line = dump(object);
   } else {
-    line = fmt::format("{} {:<5} {}", timestamp(), level_name(level), event);
+    line = fmt::format("{} {:<5} {}", timestamp(), log_level_name(level), event);
     for (const auto& [key, value] : all.items()) {
       line += fmt::format(" {}={}", key, dump(value));
     }

@@ -57,8 +57,6 @@ void fill_tensors(const std::vector<models::TensorSignature>& signatures, Tensor
 }
 
 constexpr std::string_view kNoSharedMemory = "shared memory is not offered: the workers are browsers";
-constexpr std::string_view kNoTrace = "trace settings are not offered";
-constexpr std::string_view kNoLog = "log settings are not offered: they are set by the configuration";
 
 }  // namespace
 
@@ -226,14 +224,6 @@ InferenceService::ModelStreamInfer(Context* context) {
     Context* context, const inference::CudaSharedMemoryUnregisterRequest*,
     inference::CudaSharedMemoryUnregisterResponse*) {
   return not_offered(context, kNoSharedMemory);
-}
-::grpc::ServerUnaryReactor* InferenceService::TraceSetting(Context* context, const inference::TraceSettingRequest*,
-                                                           inference::TraceSettingResponse*) {
-  return not_offered(context, kNoTrace);
-}
-::grpc::ServerUnaryReactor* InferenceService::LogSettings(Context* context, const inference::LogSettingsRequest*,
-                                                          inference::LogSettingsResponse*) {
-  return not_offered(context, kNoLog);
 }
 
 }  // namespace shoal::api::grpc

@@ -3,6 +3,7 @@
 
 #include "inference/model_config.pb.h"
 #include "server/api/http/kserve_infer.hpp"
+#include "server/api/http/kserve_settings.hpp"
 #include "server/api/http/routes.hpp"
 #include "server/api/kserve/documents.hpp"
 
@@ -101,6 +102,11 @@ void add_kserve_routes(Router& router, Services& services) {
   add("GET", "/v2/health/live", small, live, auth::Scope::kPublic);
   add("GET", "/v2/health/ready", small, ready, auth::Scope::kPublic);
   add("GET", "/v2/models/stats", small, statistics);
+  for (const char* method : {"GET", "POST"}) {
+    add(method, "/v2/logging", small, log_settings, auth::Scope::kAdmin);
+    add(method, "/v2/trace/setting", small, trace_settings, auth::Scope::kAdmin);
+    add(method, "/v2/models/{model}/trace/setting", small, trace_settings, auth::Scope::kAdmin);
+  }
   for (const std::string model : {"/v2/models/{model}", "/v2/models/{model}/versions/{version}"}) {
     add("GET", model, small, model_metadata);
     add("GET", model + "/ready", small, model_ready);
