@@ -43,6 +43,11 @@ Slot* Scheduler::change_known(const std::string& slot) {
   return &found->second;
 }
 
+void Scheduler::disturb() {
+  admission_.interrupted();
+  calm_since_ = next_sequence_;
+}
+
 void Scheduler::slot_configured(const std::string& slot, const std::vector<Backend>& allowed) {
   Slot& entry = change(slot);
   for (const Backend backend : allowed) {
@@ -52,6 +57,7 @@ void Scheduler::slot_configured(const std::string& slot, const std::vector<Backe
 
 void Scheduler::slot_up(const std::string& slot, const std::vector<Backend>& usable,
                         const std::map<Backend, std::string>& why_not, Tier tier) {
+  disturb();
   Slot& entry = change(slot);
   const Intake intake = entry.intake == Intake::kDrained ? Intake::kDrained : Intake::kOpen;
   std::map<Backend, Engine> before = std::exchange(entry.engines, {});
@@ -90,7 +96,7 @@ void Scheduler::slot_down(const std::string& slot) {
   if (found == nullptr) {
     return;
   }
-  admission_.interrupted();
+  disturb();
   // What the browser could do is remembered: its successor in the slot is expected to do the same.
   found->is_up = false;
   for (auto& [backend, engine] : found->engines) {
@@ -125,6 +131,7 @@ void Scheduler::instance_loading(const std::string& slot, const Candidate& candi
 }
 
 void Scheduler::instance_ready(const std::string& slot, const Candidate& candidate, LoadReport report, TimePoint now) {
+  disturb();
   const std::uint64_t bytes = std::max(candidate.bytes, report.memory_bytes);
   Slot& entry = change(slot);
   entry.is_trimmed = false;
@@ -193,7 +200,9 @@ void Scheduler::expire(TimePoint now, std::vector<Action>& actions) {
     const Entry& entry = jobs_.at(id);
     const std::string slot = slot_of(entry);
     constexpr double kLonger = 1.25;  // than until now it would have taken
-    admission_.came_true(entry.line, entry.job.priority, entry.forecast / kLonger, entry.since, now);
+    if (entry.sequence >= calm_since_) {
+      admission_.came_true(entry.line, entry.job.priority, entry.forecast / kLonger, entry.since, now);
+    }
     const std::string where = slot.empty() ? "while it was queued" : "while it ran on '" + slot + "'";
     actions.push_back({Action::Kind::kFail,
                        id,

@@ -121,6 +121,8 @@ class Scheduler {
     return slots_[slot];
   }
   Slot* change_known(const std::string& slot);  // nullptr: there is no such slot
+  // A worker or a graph came or went: forecasts that were made before it say nothing of how good forecasts are.
+  void disturb();
   Status check_room(const Job& job) const;
   // Its forecast is kept in it.
   Status check_time(Entry& entry, TimePoint now) const;
@@ -162,6 +164,7 @@ class Scheduler {
   std::set<JobId> alone_;                // those of jobs_ that run alone
   std::optional<TimePoint> held_until_;  // the first of the batches that others may still join
   std::uint64_t next_sequence_ = 1;
+  std::uint64_t calm_since_ = 0;  // the first job after the last disturbance, by its sequence
   std::uint64_t next_run_ = 1;
 };
 

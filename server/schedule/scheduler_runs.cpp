@@ -143,7 +143,9 @@ void Scheduler::leave_run(Entry& entry, std::optional<TimePoint> ended) {
   const auto found = runs_.find(std::exchange(entry.run, 0));
   Run& run = found->second;
   if (ended) {
-    admission_.came_true(entry.line, entry.job.priority, entry.forecast, entry.since, *ended);
+    if (entry.sequence >= calm_since_) {
+      admission_.came_true(entry.line, entry.job.priority, entry.forecast, entry.since, *ended);
+    }
     admission_.ended(entry.line, run.candidate.instance, entry.seconds, *ended - run.sent, *ended);
   }
   admission_.stopped(entry.line);

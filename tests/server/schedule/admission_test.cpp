@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "server/schedule/scheduler.hpp"
+
 namespace shoal::schedule {
 namespace {
 
@@ -126,6 +128,67 @@ TEST_F(AdmissionTest, LinesDoNotTouchEachOther) {
   }
   EXPECT_FALSE(is_let_in(rank(2, 1s)));
   EXPECT_FALSE(admission.forecast("webgpu", "m", rank(2, 1s), kRun, now).late);
+}
+
+// One worker, runs of 100 ms, by the scheduler itself.
+class RefusalTest : public testing::Test {
+ protected:
+  RefusalTest() { bring_up(); }
+  void bring_up() {
+    scheduler.slot_up("w/0", {Backend::kWasm}, {});
+    scheduler.instance_ready("w/0", candidate, {}, now);
+  }
+  bool enqueue(Duration timeout) {
+    return scheduler.enqueue({.id = ++last, .candidates = {candidate}, .worker = {}, .deadline = now + timeout}, now)
+        .has_value();
+  }
+  void enqueue_patient(int count) {
+    for (int job = 0; job < count; ++job) {
+      ASSERT_TRUE(enqueue(1h));
+    }
+  }
+  // What a run takes, by the first ones; how fast the queue moves, by those that came when that was known.
+  void learn() {
+    for (int turn = 0; turn < 2; ++turn) {
+      enqueue_patient(20);
+      serve(20);
+    }
+  }
+  // Serves as many, each 100 ms after the other.
+  void serve(int count) {
+    for (int job = 0; job < count; ++job) {
+      const auto actions = scheduler.step(now);
+      ASSERT_EQ(actions.size(), 1U);
+      now += 100ms;
+      scheduler.finished(actions[0].job, now);
+    }
+  }
+  const Candidate candidate{Backend::kWasm, "m@wasm"};
+  Scheduler scheduler{{.max_in_flight = 1}};
+  TimePoint now = TimePoint() + 1h;
+  JobId last = 0;
+};
+
+TEST_F(RefusalTest, WhatWouldComeTooLateIsOverload) {
+  learn();
+  enqueue_patient(20);
+  const Status refused = scheduler.enqueue(
+      {.id = 1000, .candidates = {candidate}, .worker = {}, .priority = 3, .deadline = now + 1s}, now);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kOverloaded);
+  EXPECT_TRUE(enqueue(1s)) << "it goes before those that have an hour";
+}
+
+TEST_F(RefusalTest, AnOutageIsNoReasonToBeCareful) {
+  learn();
+  enqueue_patient(200);
+  scheduler.slot_down("w/0");
+  now += 5min;
+  bring_up();
+  serve(200);
+  for (int job = 0; job < 10; ++job) {
+    EXPECT_TRUE(enqueue(1300ms)) << job;
+  }
 }
 
 }  // namespace
