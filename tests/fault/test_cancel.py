@@ -84,7 +84,8 @@ def test_a_deadline_is_kept_while_others_are_answered(server, seed):
     hasty = Load(server, rows(seed + 1, 10, 192), 0.3)
     hasty.start(waiting=0)
     for outcome in hasty.join():
-        assert outcome.ok or outcome.answer.json()["code"] == "DEADLINE_EXCEEDED", outcome
+        # Some may be told at once that they would be too late.
+        assert outcome.ok or outcome.answer.json()["code"] in ("DEADLINE_EXCEEDED", "OVERLOADED"), outcome
         assert outcome.seconds < 2, outcome
     assert all(outcome.ok for outcome in patient.join())
 

@@ -78,12 +78,17 @@ describe.skipIf(why !== undefined)(`link (${why ?? 'headless_shell'})`, () => {
   test('the heartbeat goes on while wasm computes, and the ages tell who is busy', async () => {
     const instance = await bench.load('wasm', slowModel(12));
     const started = performance.now();
-    const { workId, answer } = bench.agent.startRun({ instance }, [square]);
-    const { error } = await answer;
-    expect(error).toBeUndefined();
-    const during = bench.agent.heartbeats.filter(({ at }) => at > started);
-    expect(during.some(({ beat }) => beat.running.includes(workId))).toBe(true);
-    expect(Math.max(...during.map(({ beat }) => beat.pageAgeMs))).toBeLessThan(2000);
+    const during = (): typeof bench.agent.heartbeats => bench.agent.heartbeats.filter(({ at }) => at > started);
+    // One run may be over between two heartbeats.
+    const isNamed = (workId: bigint): boolean => during().some(({ beat }) => beat.running.includes(workId));
+    const works: bigint[] = [];
+    while (!works.some(isNamed) && works.length < 20) {
+      const { workId, answer } = bench.agent.startRun({ instance }, [square]);
+      expect((await answer).error).toBeUndefined();
+      works.push(workId);
+    }
+    expect(works.some(isNamed)).toBe(true);
+    expect(Math.max(...during().map(({ beat }) => beat.pageAgeMs))).toBeLessThan(2000);
     expect(largestGap(bench, started)).toBeLessThan(2500);
     await bench.agent.unload(instance);
   });
