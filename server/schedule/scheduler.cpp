@@ -190,7 +190,7 @@ Status Scheduler::check_time(Entry& entry, TimePoint now) const {
     return {};
   }
   return fail(Code::kOverloaded,
-              fmt::format("what is served before it would make it, or one behind it, come {:.0f} ms after its deadline",
+              fmt::format("it, or one that waits behind it, would be answered {:.0f} ms after its deadline",
                           milliseconds(*late)));
 }
 
