@@ -70,9 +70,10 @@ def test_who_is_let_in_is_answered_in_time(launch, models, seed):
               f"told of a refusal after {1000 * refused[len(refused) // 2] if refused else 0:.1f} ms (median)")
         assert sum(counts.values()) == len(outcomes), {outcome.status for outcome in outcomes}
         if refuses == "true":
-            assert all(outcome.status == "OK" for outcome in urgent if outcome.at > 1)
-            # It is told long before the answer could have come.
-            assert refused[len(refused) // 2] < RUN_S
+            assert kept(urgent) > 0.95
+            assert sum(outcome.status == "UNAVAILABLE" for outcome in urgent if outcome.at > 1) <= len(urgent) // 20
+            # It is told long before its time is over.
+            assert refused[len(refused) // 2] < TIMEOUT_S / 5
             # The worker is not kept idle by caution.
             assert counts["OK"] > 0.75 * SECONDS / RUN_S
         server.stop()
