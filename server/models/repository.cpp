@@ -193,8 +193,9 @@ Status read_echo_version(const fs::path& folder, ParsedConfig parsed, const Repo
 
 Status read_version(const fs::path& folder, ParsedConfig parsed, const RepositoryOptions& options, const Log& log,
                     Digests& digests, Tokenizers& tokenizers, ModelVersion& model) {
+  // Versions are completed one by one and must not see each other's.
+  parsed.config = std::make_shared<inference::ModelConfig>(*parsed.config);
   if (is_echo(*parsed.config)) {
-    parsed.config = std::make_shared<inference::ModelConfig>(*parsed.config);
     return read_echo_version(folder, std::move(parsed), options, model);
   }
   const std::string file_name =
@@ -207,8 +208,6 @@ Status read_version(const fs::path& folder, ParsedConfig parsed, const Repositor
     return fail(std::move(signature.error()));
   }
   const std::set<std::string> external = std::move(signature->external);
-  // Versions are completed one by one and must not see each other's.
-  parsed.config = std::make_shared<inference::ModelConfig>(*parsed.config);
   if (auto applied = apply_model_config(std::move(parsed), std::move(*signature), options.default_backends, model);
       !applied) {
     return applied;

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "inference/model_config.pb.h"
+#include "server/api/kserve/natural.hpp"
 #include "server/models/validate.hpp"
 
 namespace shoal::api::kserve {
@@ -17,14 +18,6 @@ constexpr std::int64_t kMaxTimeoutUs = std::int64_t{24} * 3600 * 1'000'000;
 
 std::unexpected<Error> wrong(std::string_view name, std::string_view expected) {
   return fail(Code::kInvalidArgument, fmt::format("parameter '{}' must be {}", name, expected), std::string(name));
-}
-
-std::optional<std::uint64_t> natural(const wire::Parameter& value) {
-  if (const auto* number = std::get_if<std::uint64_t>(&value)) {
-    return *number;
-  }
-  const auto* number = std::get_if<std::int64_t>(&value);
-  return number != nullptr && *number >= 0 ? std::optional(static_cast<std::uint64_t>(*number)) : std::nullopt;
 }
 
 Status apply_demand(const std::string& name, const wire::Parameter& value, dispatch::Demand& demand) {

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <utility>
 
+#include "server/api/kserve/natural.hpp"
 #include "server/core/log_level.hpp"
 #include "server/wire/json_reader.hpp"
 #include "server/wire/parameters_json.hpp"
@@ -17,15 +17,6 @@ namespace {
 
 std::unexpected<Error> wrong(const std::string& name, std::string_view why) {
   return fail(Code::kInvalidArgument, fmt::format("log setting '{:.100}' {}", name, why), name);
-}
-
-// JSON has one kind of integer, gRPC says uint32.
-std::optional<std::uint64_t> natural(const wire::Parameter& value) {
-  if (const auto* number = std::get_if<std::uint64_t>(&value)) {
-    return *number;
-  }
-  const auto* number = std::get_if<std::int64_t>(&value);
-  return number != nullptr && *number >= 0 ? std::optional(static_cast<std::uint64_t>(*number)) : std::nullopt;
 }
 
 // Puts the change in the place of the setting, which has its type.
