@@ -196,7 +196,10 @@ class Server:
             assert self.running(), f"the server ended with {self.process.returncode}:\n{self.tail()}"
             return None
 
-        return eventually(f"event {name} {fields}", seconds, found)
+        try:
+            return eventually(f"event {name} {fields}", seconds, found)
+        except AssertionError as late:
+            raise AssertionError(f"{late}\n{self.tail()}") from late
 
     def tail(self, lines: int = 40) -> str:
         return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-lines:])

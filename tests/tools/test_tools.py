@@ -99,6 +99,19 @@ def test_summary_counts_a_section_that_broke(tmp_path):
     assert summary.summarise(tmp_path, [], ["unit"], ["unit"])[1]["failed"] == 1
 
 
+def test_summary_names_what_passed_at_the_second_try_and_bears_with_two(tmp_path):
+    bad = [f'<testcase classname="A" name="{name}"><failure message="m"/></testcase>' for name in "abc"]
+    junit(tmp_path / "python", "".join(bad))
+    again = tmp_path / "python" / "again.xml"
+    tried = [f'<testcase classname="A" name="{name}"/>' for name in "ab"]
+    again.write_text(f"<testsuites><testsuite>{tried[0]}{tried[1]}{bad[2]}</testsuite></testsuites>")
+    lines, count = summary.summarise(tmp_path, [], ["python"], ["python"])
+    assert (count["passed"], count["failed"]) == (2, 1)
+    assert sum("passed at the second try: python: A." in line for line in lines) == 2
+    again.write_text("<testsuite>" + "".join(tried) + '<testcase classname="A" name="c"/></testsuite>')
+    assert summary.summarise(tmp_path, [], ["python"], ["python"])[1]["failed"] == 3
+
+
 @pytest.mark.parametrize("name, check", [
     ("dangling", "bugprone-dangling-handle"),
     ("coroutine", "cppcoreguidelines-avoid-capturing-lambda-coroutines"),
