@@ -42,6 +42,22 @@ def batching_table(rows):
     return "\n".join(lines)
 
 
+def parallel_table(rows):
+    lines = [
+        "| browsers | for graphs in each | four models | inferences/s | times as fast | p50 ms | p99 ms | cores busy | peak MiB | failed |",
+        "|---:|---|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for before, row in zip([None, *rows], rows, strict=False):
+        is_pair = row["way"] != "one after the other"
+        cells = [
+            str(row["workers"]), row["budget"] or "enough for all", row["way"], number(row["per_second"]),
+            number(row["per_second"] / before["per_second"], 2) if is_pair else "", number(row["p50_ms"], 0), number(row["p99_ms"], 0),
+            f"{row['busy'] * 100:.0f} %", number(row["peak_mib"], 0), str(row["failed"]),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 PROTOCOLS = {"grpc": "gRPC", "http-json": "REST, JSON", "http-binary": "REST, binary"}
 
 
@@ -103,6 +119,14 @@ def markdown(result):
             "16 clients ask the default model for one sentence each, again and again, of a server that joins requests into runs "
             "(`schedule.dynamic_batching`) and of one that does not.",
             batching_table(result["batching"]),
+        ]
+    if "parallel" in result:
+        parts += [
+            "## Several models at once",
+            "Four models (both models of this page under two names each), two on WASM and two on WebNN, 4 rows of 32 tokens each: one "
+            "`/v2/parallel` call after the other with one inference each, or one call with all four. A time is that of all four. Both "
+            "backends compute on the CPU, one thread each. Cores and memory (PSS) are those of the server and its browsers together.",
+            parallel_table(result["parallel"]),
         ]
     if "frontend" in result:
         parts += [
