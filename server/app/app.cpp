@@ -16,11 +16,10 @@
 #include <optional>
 
 #include "server/api/admin/fleet.hpp"
-#include "server/api/admin/routes.hpp"
 #include "server/api/grpc/server.hpp"
 #include "server/api/http/routes.hpp"
 #include "server/api/http/server.hpp"
-#include "server/api/openai/routes.hpp"
+#include "server/api/openapi/routes.hpp"
 #include "server/api/services.hpp"
 #include "server/app/agent_bundle.hpp"
 #include "server/app/browser_list.hpp"
@@ -258,11 +257,7 @@ void App::Parts::start_echo() {
 
 api::http::Router App::Parts::api_routes() {
   api::http::Router router;
-  api::http::add_kserve_routes(router, services);
-  api::http::add_repository_routes(router, services, &models);
-  api::http::add_parallel_route(router, services);
-  api::openai::add_openai_routes(router, services);
-  api::admin::add_admin_routes(router, services, admin);
+  api::openapi::add_routes(router, services, &models, admin);
   return router;
 }
 

@@ -1,8 +1,7 @@
 // API keys on every HTTP route that there is, also on those that are added one day.
 #include <set>
 
-#include "server/api/admin/routes.hpp"
-#include "server/api/openai/routes.hpp"
+#include "server/api/openapi/routes.hpp"
 #include "server/core/wall_clock.hpp"
 #include "tests/server/api/admin/scripted_admin.hpp"
 #include "tests/server/api/http/http_server_fixture.hpp"
@@ -25,8 +24,7 @@ class KeysTest : public HttpServerTest {
     gate_.close(std::move(book));
   }
   void add_routes(Router& router) override {
-    admin::add_admin_routes(router, *services_, admin_);
-    openai::add_openai_routes(router, *services_);
+    openapi::add_routes(router, *services_, nullptr, admin_);
     add_join_routes(router, *services_, folder_);
   }
   auth::Gate* gate() override { return &gate_; }
