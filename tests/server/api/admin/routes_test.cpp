@@ -80,6 +80,11 @@ TEST_F(AdminRoutesTest, WhatIsWrongIsSaid) {
   for (const std::string query : {"after=x", "after", "limit=-1", "since=1"}) {
     EXPECT_EQ(client.ask("GET", "/admin/v1/events?" + query).status, 400) << query;
   }
+  for (const std::string backends : {"[null]", "[[\"wasm\"]]", "[\"wasm\",[]]"}) {
+    const Answer answer = client.ask("POST", "/admin/v1/join/tokens", R"({"name":"a","backends":)" + backends + "}");
+    EXPECT_EQ(answer.status, 400) << backends;
+    EXPECT_NE(answer.body.find("backends"), std::string::npos) << answer.body;
+  }
   EXPECT_TRUE(admin_.asked.empty());
 }
 
