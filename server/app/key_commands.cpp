@@ -33,8 +33,9 @@ std::string keys_text(const auth::KeyBook& book, WallTime now) {
                                                                std::chrono::system_clock::time_point(*key.expires))))
                     : "never";
     const double rate = key.spec.requests_per_second;
+    const double burst = key.spec.burst;
     rows.push_back({key.id, key.spec.name, std::string(auth::key_state(key, now)), joined(key.spec.scopes), expires,
-                    rate > 0 ? fmt::format("{}/s", rate) : "-"});
+                    rate > 0 ? fmt::format("{}/s{}", rate, burst > 0 ? fmt::format(", {} at once", burst) : "") : "-"});
   }
   return table(rows);
 }
@@ -50,6 +51,7 @@ struct KeyCommands::State {
   std::vector<std::string> scopes = {"infer"};
   double hours = 0;
   double rate = 0;
+  double burst = 0;
 
   // Its secret.
   Result<std::string> make(auth::KeyBook& book) const;
@@ -68,6 +70,7 @@ KeyCommands::KeyCommands(CLI::App& command, std::function<Result<std::filesystem
   state.create->add_option("--hours", state.hours, "Until it expires; default: never")
       ->check(CLI::Range(0.0003, 87840.0));
   state.create->add_option("--rate", state.rate, "Requests per second; default: no bound");
+  state.create->add_option("--burst", state.burst, "Requests at once after a pause; default: those of one second");
   state.keys->add_subcommand("list", "All of them, one line each (the default)");
   state.revoke = state.keys->add_subcommand("revoke", "Nobody may use it any more; servers notice within a second");
   state.revoke->add_option("id", state.id, "The first column of the list")->required();
@@ -78,7 +81,7 @@ KeyCommands::~KeyCommands() = default;
 bool KeyCommands::was_asked() const { return state_->keys->parsed(); }
 
 Result<std::string> KeyCommands::State::make(auth::KeyBook& book) const {
-  auth::KeySpec spec{.name = name, .scopes = {}, .lifetime = {}, .requests_per_second = rate};
+  auth::KeySpec spec{.name = name, .scopes = {}, .lifetime = {}, .requests_per_second = rate, .burst = burst};
   for (const std::string& text : scopes) {
     const auto scope = auth::scope_from(text);
     if (!scope) {

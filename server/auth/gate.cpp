@@ -71,7 +71,7 @@ Status Gate::spend(const Key& key, TimePoint now) {
   if (rate <= 0) {
     return {};
   }
-  const double most = std::max(1.0, rate);
+  const double most = key.spec.burst > 0 ? key.spec.burst : std::max(1.0, rate);
   const auto [entry, is_new] = allowances_.try_emplace(key.id, Allowance{.left = most, .since = now});
   Allowance& allowance = entry->second;
   allowance.left = std::min(most, allowance.left + rate * std::chrono::duration<double>(now - allowance.since).count());

@@ -26,7 +26,7 @@ class Gate {
   Status admit(Scope scope, std::string_view authorization, TimePoint now, WallTime wall);
 
  private:
-  // What is left of a key's requests; it fills up at its rate, to one second's worth and never less than one.
+  // What is left of a key's requests; it fills up at its rate, to its burst.
   struct Allowance {
     double left = 0;
     TimePoint since;

@@ -29,7 +29,8 @@ struct KeySpec {
   std::string name;  // for people: who has it
   std::vector<Scope> scopes = {Scope::kInfer};
   std::optional<std::chrono::seconds> lifetime = {};  // without: until it is revoked
-  double requests_per_second = 0;  // in the long run, with bursts of as many as in one second; 0 = no bound
+  double requests_per_second = 0;                     // in the long run; 0 = no bound
+  double burst = 0;  // requests at once after a pause; 0 = as many as in one second, at least one
 };
 
 struct Key {

@@ -35,6 +35,12 @@ Status check(const KeySpec& spec) {
   if (!(spec.requests_per_second >= 0 && spec.requests_per_second <= kMostRequestsPerSecond)) {
     return bad("requests_per_second", fmt::format("expected 0 to {}", kMostRequestsPerSecond));
   }
+  if (spec.burst != 0 && !(spec.burst >= 1 && spec.burst <= kMostRequestsPerSecond)) {
+    return bad("burst", fmt::format("expected 1 to {}, or 0", kMostRequestsPerSecond));
+  }
+  if (spec.burst != 0 && spec.requests_per_second == 0) {
+    return bad("burst", "it needs requests_per_second");
+  }
   return {};
 }
 

@@ -30,6 +30,7 @@ json key_json(const Key& key) {
           {"name", key.spec.name},
           {"scopes", scopes},
           {"requests_per_second", key.spec.requests_per_second},
+          {"burst", key.spec.burst},
           {"secret_sha256", key.secret_sha256},
           {"created_ms", time_json(key.created)},
           {"expires_ms", time_json(key.expires)},
@@ -50,6 +51,7 @@ Key key_of(const json& object) {
     key.spec.scopes.push_back(*scope);
   }
   key.spec.requests_per_second = object.at("requests_per_second").get<double>();
+  key.spec.burst = object.value("burst", 0.0);
   key.secret_sha256 = object.at("secret_sha256").get<std::string>();
   if (key.secret_sha256.size() != kHashDigits) {
     throw std::invalid_argument("secret_sha256: expected 64 hex digits");

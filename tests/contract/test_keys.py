@@ -151,6 +151,20 @@ def test_a_rate_is_kept(server):
     assert refused[0].json()["error"]["code"] == "rate_limit_exceeded"
 
 
+def test_a_burst_is_let_through_and_no_more(server):
+    key = keys(server.folder, "create", "in bursts", "--rate", "0.001", "--burst", "4")
+    noticed(server, key)  # which is the first of them
+    remote = triton_grpc.InferenceServerClient(server.grpc)
+    header = {"authorization": f"Bearer {key}"}
+    assert remote.get_server_metadata(headers=header).name == "shoal"
+    assert [server.get("/v2", Authorization=f"Bearer {key}").status for _ in range(4)] == [200, 200, 429, 429]
+    with pytest.raises(triton_grpc.InferenceServerException) as refused:
+        remote.get_server_metadata(headers=header)
+    assert refused.value.status() == "StatusCode.RESOURCE_EXHAUSTED"
+    assert "0.001/s, 4 at once" in keys(server.folder, "list")
+    assert "burst" in keys(server.folder, "create", "x", "--burst", "4", status=2)
+
+
 def test_without_a_key_the_server_does_not_start_closed(launch, tmp_path):
     server = launch(folder=tmp_path / "empty", auth__enabled="true", pool__browsers="kind=headless_shell,backends=wasm")
     server.spawn()

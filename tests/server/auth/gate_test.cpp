@@ -63,6 +63,24 @@ TEST(GateTest, ARateAllowsABurstAndThenItsShare) {
   EXPECT_NEAR(admitted, 10 * 4, 5);
 }
 
+TEST(GateTest, ABurstMayBeMoreOrLessThanASecondsWorth) {
+  for (const int burst : {1, 10}) {
+    Gate gate;
+    gate.close(book_of(
+        {.name = "ci", .scopes = {Scope::kInfer}, .requests_per_second = 4, .burst = static_cast<double>(burst)}));
+    const auto admitted = [&](TimePoint now) {
+      int count = 0;
+      while (count < 100 && gate.admit(Scope::kInfer, "secret", now, kWall)) {
+        ++count;
+      }
+      return count;
+    };
+    EXPECT_EQ(admitted(kNow), burst);
+    EXPECT_EQ(admitted(kNow + 250ms), 1);
+    EXPECT_EQ(admitted(kNow + 1h), burst);
+  }
+}
+
 TEST(GateTest, LessThanOnePerSecondIsARateToo) {
   Gate gate;
   gate.close(book_of({.name = "slow", .scopes = {Scope::kInfer}, .requests_per_second = 0.5}));

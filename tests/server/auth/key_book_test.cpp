@@ -32,6 +32,8 @@ TEST(KeyBookTest, WhatMakesNoSenseIsRefusedByItsField) {
   EXPECT_EQ(book.create({.name = "x", .scopes = {Scope::kPublic}}, "a", "s", kNow).error().param, "scopes");
   EXPECT_EQ(book.create({.name = "x", .lifetime = 0s}, "a", "s", kNow).error().param, "lifetime");
   EXPECT_EQ(book.create({.name = "x", .requests_per_second = -1}, "a", "s", kNow).error().param, "requests_per_second");
+  EXPECT_EQ(book.create({.name = "x", .requests_per_second = 1, .burst = 0.5}, "a", "s", kNow).error().param, "burst");
+  EXPECT_EQ(book.create({.name = "x", .burst = 5}, "a", "s", kNow).error().param, "burst");
   EXPECT_TRUE(book.keys().empty());
 }
 
@@ -48,9 +50,12 @@ TEST(KeyBookTest, IsBoundedAndTheEndedMakeRoom) {
 
 TEST(KeyFileTest, HoldsEverythingButTheSecret) {
   KeyBook book;
-  ASSERT_TRUE(book.create(
-      {.name = "ci", .scopes = {Scope::kInfer, Scope::kMetrics}, .lifetime = 10s, .requests_per_second = 2.5}, "a",
-      "the-secret", kNow));
+  ASSERT_TRUE(book.create({.name = "ci",
+                           .scopes = {Scope::kInfer, Scope::kMetrics},
+                           .lifetime = 10s,
+                           .requests_per_second = 2.5,
+                           .burst = 7},
+                          "a", "the-secret", kNow));
   ASSERT_TRUE(book.create({.name = "old"}, "b", "another", kNow));
   ASSERT_TRUE(book.revoke("b", kNow + 1s));
   const std::string text = to_json(book);
@@ -58,6 +63,7 @@ TEST(KeyFileTest, HoldsEverythingButTheSecret) {
   const auto again = from_json(text);
   ASSERT_TRUE(again) << again.error().message;
   EXPECT_EQ(to_json(*again), text);
+  EXPECT_EQ((*again->find("the-secret", kNow))->spec.burst, 7);
   EXPECT_EQ((*again->find("the-secret", kNow))->spec.scopes, (std::vector{Scope::kInfer, Scope::kMetrics}));
 }
 
