@@ -4,127 +4,13 @@
 
 #include "server/wire/json_reader.hpp"
 #include "server/wire/kserve_json.hpp"
-#include "server/wire/numbers.hpp"
 #include "server/wire/parameters_json.hpp"
+#include "server/wire/tensor_json.hpp"
 
 namespace shoal::wire {
 namespace {
 
 constexpr std::size_t kMaxTensors = 1024;
-
-template <class T>
-void append_le(std::string& out, T value) {
-  out.append(reinterpret_cast<const char*>(&value), sizeof(T));
-}
-
-// One element of a `data` array, as raw bytes at the end of `out`; false when it is not one of the tensor's datatype.
-template <class T>
-bool append_element(JsonReader& reader, std::string& out) {
-  const auto digits = reader.read_number();
-  const auto value = digits ? parse_number<T>(*digits) : std::nullopt;
-  if (value) {
-    append_le(out, *value);
-  }
-  return value.has_value();
-}
-
-bool append_bool(JsonReader& reader, std::string& out) {
-  if (reader.peek() == JsonReader::Kind::kBool) {
-    out.push_back(reader.read_bool().value_or(false) ? '\1' : '\0');
-    return true;
-  }
-  const auto digits = reader.read_number();
-  if (digits != "0" && digits != "1") {
-    return false;
-  }
-  out.push_back(digits == "1" ? '\1' : '\0');
-  return true;
-}
-
-bool append_text(JsonReader& reader, std::string& out) {
-  const auto text = reader.read_string();
-  if (text) {
-    append_le(out, static_cast<std::uint32_t>(text->size()));
-    out += *text;
-  }
-  return text.has_value();
-}
-
-using AppendElement = bool (*)(JsonReader&, std::string&);
-
-AppendElement element_reader(DataType type) {
-  switch (type) {
-    case DataType::kBool:
-      return append_bool;
-    case DataType::kUint8:
-      return append_element<std::uint8_t>;
-    case DataType::kUint16:
-      return append_element<std::uint16_t>;
-    case DataType::kUint32:
-      return append_element<std::uint32_t>;
-    case DataType::kUint64:
-      return append_element<std::uint64_t>;
-    case DataType::kInt8:
-      return append_element<std::int8_t>;
-    case DataType::kInt16:
-      return append_element<std::int16_t>;
-    case DataType::kInt32:
-      return append_element<std::int32_t>;
-    case DataType::kInt64:
-      return append_element<std::int64_t>;
-    case DataType::kFp32:
-      return append_element<float>;
-    case DataType::kFp64:
-      return append_element<double>;
-    case DataType::kBytes:
-      return append_text;
-    case DataType::kFp16:
-    case DataType::kBf16:
-      break;
-  }
-  return nullptr;
-}
-
-// Nested or flat arrays of elements, in row-major order.
-Status read_data(JsonReader& reader, Tensor& tensor, std::size_t max_bytes) {
-  const AppendElement append = element_reader(tensor.datatype);
-  if (append == nullptr) {
-    const std::string_view type = datatype_name(tensor.datatype);
-    return fail(
-        Code::kInvalidArgument,
-        fmt::format("sending {} data via JSON is not supported. Please use the binary data format for input '{}'", type,
-                    tensor.name),
-        tensor.name);
-  }
-  std::size_t depth = 0;
-  if (!reader.enter_array()) {
-    return reader.status();
-  }
-  ++depth;
-  while (depth > 0 && reader.ok()) {
-    if (!reader.next_element()) {
-      --depth;
-      continue;
-    }
-    if (reader.peek() == JsonReader::Kind::kArray) {
-      reader.enter_array();
-      ++depth;
-      continue;
-    }
-    if (!append(reader, tensor.data)) {
-      return fail(
-          Code::kInvalidArgument,
-          fmt::format("input '{}' has an element in 'data' that is no {}", tensor.name, datatype_name(tensor.datatype)),
-          tensor.name);
-    }
-    if (tensor.data.size() > max_bytes) {
-      return fail(Code::kInvalidArgument,
-                  fmt::format("input '{}' exceeds the maximum allowed input size of {} bytes", tensor.name, max_bytes),
-                  tensor.name);
-    }
-  }
-  return reader.status();
-}
 
 // An input's fields, in whatever order they come.
 struct InputFields {

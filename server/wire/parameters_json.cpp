@@ -4,10 +4,10 @@
 
 #include <utility>
 
+#include "server/wire/kserve_json.hpp"
 #include "server/wire/numbers.hpp"
 
 namespace shoal::wire {
-namespace {
 
 Result<Parameter> read_parameter(JsonReader& reader, std::string_view name) {
   switch (reader.peek()) {
@@ -39,8 +39,6 @@ Result<Parameter> read_parameter(JsonReader& reader, std::string_view name) {
   }
 }
 
-}  // namespace
-
 Status read_parameters(JsonReader& reader, Parameters& parameters) {
   if (reader.enter_object()) {
     while (auto name = reader.next_key()) {
@@ -52,6 +50,33 @@ Status read_parameters(JsonReader& reader, Parameters& parameters) {
     }
   }
   return reader.status();
+}
+
+void append_parameter(std::string& out, const Parameter& value) {
+  if (const auto* flag = std::get_if<bool>(&value)) {
+    out += *flag ? "true" : "false";
+  } else if (const auto* integer = std::get_if<std::int64_t>(&value)) {
+    append_number(out, *integer);
+  } else if (const auto* natural = std::get_if<std::uint64_t>(&value)) {
+    append_number(out, *natural);
+  } else if (const auto* real = std::get_if<double>(&value)) {
+    append_number(out, *real);
+  } else if (const auto* text = std::get_if<std::string>(&value)) {
+    append_json_string(out, *text);
+  }
+}
+
+void append_parameters(std::string& out, const Parameters& parameters) {
+  out.push_back('{');
+  bool is_first = true;
+  for (const auto& [name, value] : parameters) {
+    out += is_first ? "" : ",";
+    is_first = false;
+    append_json_string(out, name);
+    out.push_back(':');
+    append_parameter(out, value);
+  }
+  out.push_back('}');
 }
 
 }  // namespace shoal::wire
