@@ -16,6 +16,8 @@ struct Echo {
   Duration delay{};                                          // of a run
   Duration delay_per_row{};                                  // more for each row of the first input
   std::uint32_t instances = 1;                               // runs at once; more wait in the worker
+  std::uint32_t responses = 1;                               // of a run; another number than 1 where it is decoupled
+  Duration gap{};                                            // between two of them
 };
 
 }  // namespace shoal

@@ -63,6 +63,12 @@ std::uint64_t Dispatcher::submit(InferenceRequest request, Completion done) {
   if (is_draining_) {
     return refuse({Code::kUnavailable, "the server is shutting down", {}});
   }
+  if (request.model->is_decoupled && !request.partial) {
+    return refuse(
+        {Code::kOperatorNotSupported,
+         fmt::format("model '{}' is decoupled: it answers ModelStreamInfer and generate_stream", request.model->name),
+         {}});
+  }
   auto ways = ways_of(*request.model, request.inputs, request.demand);
   if (!ways) {
     return refuse(std::move(ways.error()));

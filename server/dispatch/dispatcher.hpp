@@ -109,6 +109,8 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   void start_load(const std::string& slot, const Way& way);
   void start_run(const schedule::Action& action);
   void note_start(OpenRequest& open, const schedule::Action& action, TimePoint now);
+  // A response before the last one.
+  void run_gave(std::uint64_t id, pool::RunOutcome outcome, std::function<void()> more);
   void run_ended(std::uint64_t id, Result<pool::RunOutcome> outcome);
   // Each member's part of what the run gave. Empty: it could not be taken apart, and the members go one by one.
   std::vector<pool::RunOutcome> parts_of(const OpenRun& run, pool::RunOutcome outcome);

@@ -64,6 +64,13 @@ void Dispatcher::start_run(const schedule::Action& action) {
   if (members.size() > 1) {
     run.rows = spec.inputs->front().shape.front();
   }
+  if (first.request.partial) {
+    spec.partial = [alive = alive_, id](pool::RunOutcome outcome, std::function<void()> more) {
+      if (*alive != nullptr) {
+        (*alive)->run_gave(id, std::move(outcome), std::move(more));
+      }
+    };
+  }
   run.work_id = run.worker->run(std::move(spec), [alive = alive_, id](Result<pool::RunOutcome> outcome) {
     if (*alive != nullptr) {
       (*alive)->run_ended(id, std::move(outcome));
@@ -105,6 +112,19 @@ std::vector<pool::RunOutcome> Dispatcher::parts_of(const OpenRun& run, pool::Run
         {.outputs = std::move(outputs), .compute_us = outcome.compute_us, .agent_queue_us = outcome.agent_queue_us});
   }
   return parts;
+}
+
+void Dispatcher::run_gave(std::uint64_t id, pool::RunOutcome outcome, std::function<void()> more) {
+  const auto found = runs_.find(id);
+  if (found == runs_.end()) {
+    return;
+  }
+  OpenRequest& open = *open_.at(found->second.tickets.front());
+  open.has_responded = true;
+  InferenceResponse response = respond(open, std::move(outcome), report_of(open), Clock::now());
+  // The receiver may cancel the request.
+  const Partial partial = open.request.partial;
+  partial(std::move(response), std::move(more));
 }
 
 void Dispatcher::run_ended(std::uint64_t id, Result<pool::RunOutcome> outcome) {
@@ -163,7 +183,7 @@ void Dispatcher::run_ended(std::uint64_t id, Result<pool::RunOutcome> outcome) {
       continue;
     }
     OpenRequest& open = *open_.at(ticket);
-    if (is_lost) {
+    if (is_lost && !open.has_responded) {
       open.worker = nullptr;
       open.run = 0;
       open.lost_on = slot;
@@ -197,8 +217,10 @@ void Dispatcher::member_ended(OpenRequest& open, pool::RunOutcome part) {
   const std::uint64_t ticket = open.ticket;
   const TimePoint now = Clock::now();
   poison_.answered(open.fingerprint);
+  // What others are promised is not made longer by a client that reads slowly.
+  const TimePoint ended = now - std::chrono::microseconds(part.held_us);
   InferenceResponse response = respond(open, std::move(part), report_of(open), now);
-  scheduler_.finished(ticket, now);
+  scheduler_.finished(ticket, ended);
   if (open.in_doubt) {
     end_check(open, std::move(response));
   } else if (!begin_check(open, response)) {

@@ -31,18 +31,6 @@ struct Demand {
   std::optional<Tier> trust;           // shoal_trust: the least tier of workers that may see it
 };
 
-struct InferenceRequest {
-  std::string request_id;  // uuid_v7(), made by the protocol that accepted the request
-  std::shared_ptr<const models::ModelVersion> model;
-  std::vector<Tensor> inputs;        // validated against the model by the caller
-  std::vector<std::string> outputs;  // empty = all
-  std::optional<Pooling> pooling;    // then the one output is "embedding" FP32 [batch, width]
-  Demand demand;
-  std::uint32_t priority = 0;  // 0 = the model's default, 1 highest
-  TimePoint received;
-  TimePoint deadline = kNoDeadline;  // kNoDeadline: the server's default timeout applies
-};
-
 struct Timing {
   std::uint64_t queue_us = 0;    // accepted to sent to the worker (of the attempt that succeeded)
   std::uint64_t input_us = 0;    // sending, and waiting in the agent
@@ -65,6 +53,25 @@ struct InferenceResponse {
   std::uint32_t attempts = 1;
   std::map<std::string, std::uint32_t> nodes;  // graph nodes by where they really run
   Timing timing;
+  bool has_no_response = false;  // a decoupled model's run ended without one: all else says how it ended
+};
+
+// One of a decoupled model's responses, in their order, all but the last: that one is the completion's. The next one
+// comes after `more` was called, on the main lane: at once, or when the client has read this one. A reader that takes
+// too long (pool::kMaxHold) ends the request. Never called from inside submit, nor after cancel or the completion.
+using Partial = std::function<void(InferenceResponse, std::function<void()> more)>;
+
+struct InferenceRequest {
+  std::string request_id;  // uuid_v7(), made by the protocol that accepted the request
+  std::shared_ptr<const models::ModelVersion> model;
+  std::vector<Tensor> inputs;        // validated against the model by the caller
+  std::vector<std::string> outputs;  // empty = all
+  std::optional<Pooling> pooling;    // then the one output is "embedding" FP32 [batch, width]
+  Demand demand;
+  std::uint32_t priority = 0;  // 0 = the model's default, 1 highest
+  TimePoint received;
+  TimePoint deadline = kNoDeadline;  // kNoDeadline: the server's default timeout applies
+  Partial partial = {};              // of a decoupled model, which is refused without
 };
 
 using Completion = std::function<void(Result<InferenceResponse>)>;

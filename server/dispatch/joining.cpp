@@ -66,7 +66,7 @@ void append_rows(const Tensor& tensor, std::int64_t length, std::int64_t padding
 
 void set_joining(const InferenceRequest& request, schedule::Job& job) {
   const models::ModelVersion& model = *request.model;
-  if (model.scheduling.max_rows <= 1 || request.inputs.empty()) {
+  if (model.scheduling.max_rows <= 1 || model.is_decoupled || request.inputs.empty()) {
     return;
   }
   const std::optional<std::string> padded = padded_symbol(request);

@@ -10,6 +10,7 @@ InferenceResponse respond(const OpenRequest& open, pool::RunOutcome outcome, con
                           TimePoint now) {
   InferenceResponse response;
   response.outputs = std::move(outcome.outputs);
+  response.has_no_response = outcome.has_no_response;
   if (open.way->is_padded) {
     crop_outputs(*open.request.model, *open.inputs, response.outputs);
   }
@@ -28,7 +29,7 @@ InferenceResponse respond(const OpenRequest& open, pool::RunOutcome outcome, con
   response.fallback_from = open.fallback_from;
   response.attempts = open.attempt;
   const std::uint64_t round_trip = microseconds_between(open.sent, now);
-  const std::uint64_t inside = outcome.compute_us + outcome.agent_queue_us;
+  const std::uint64_t inside = outcome.compute_us + outcome.agent_queue_us + outcome.held_us;
   response.timing = {.queue_us = microseconds_between(open.request.received, open.sent),
                      .input_us = outcome.agent_queue_us,
                      .compute_us = outcome.compute_us,

@@ -34,6 +34,7 @@ struct OpenRequest {
   std::string lost_on;
   schedule::Fingerprint fingerprint;  // once it was needed
   TimePoint lost_at;
+  bool has_responded = false;  // the client has a response: it cannot be tried again
   // An untrusted worker's answer, while a trusted one computes it again.
   std::optional<InferenceResponse> in_doubt;
 

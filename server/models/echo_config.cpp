@@ -1,8 +1,10 @@
 #include "server/models/echo_config.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <set>
 #include <string_view>
@@ -16,6 +18,10 @@ constexpr std::uint64_t kMaxDelayUs = 60'000'000;
 constexpr std::uint32_t kMaxInstances = 1024;
 constexpr std::string_view kDelay = "echo_delay_us";
 constexpr std::string_view kDelayPerRow = "echo_delay_per_row_us";
+constexpr std::uint64_t kMaxResponses = 4096;
+constexpr std::string_view kResponses = "echo_responses";
+constexpr std::string_view kGap = "echo_gap_us";
+constexpr std::array kKeys = {kDelay, kDelayPerRow, kGap, kResponses};
 
 std::unexpected<Error> bad(std::string message) { return fail(Code::kInvalidArgument, std::move(message)); }
 
@@ -77,18 +83,39 @@ Result<std::vector<TensorSignature>> signatures_of(const ConfigTensors& said, bo
   return tensors;
 }
 
-Result<Duration> microseconds_of(const inference::ModelConfig& config, std::string_view key) {
+// `absent` where the key is not there.
+Result<std::uint64_t> number_of(const inference::ModelConfig& config, std::string_view key, std::string_view what,
+                                std::uint64_t max, std::uint64_t absent) {
   const auto found = config.parameters().find(std::string(key));
   if (found == config.parameters().end()) {
-    return Duration{};
+    return absent;
   }
   const std::string& text = found->second.string_value();
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value > kMaxDelayUs) {
-    return bad(fmt::format("parameters: {} is '{}', it must be microseconds from 0 to {}", key, text, kMaxDelayUs));
+  if (error != std::errc() || end != text.data() + text.size() || value > max) {
+    return bad(fmt::format("parameters: {} is '{}', it must be {} from 0 to {}", key, text, what, max));
   }
-  return std::chrono::microseconds(static_cast<std::int64_t>(value));
+  return value;
+}
+
+Result<Duration> microseconds_of(const inference::ModelConfig& config, std::string_view key) {
+  const auto value = number_of(config, key, "microseconds", kMaxDelayUs, 0);
+  return value ? Result<Duration>(std::chrono::microseconds(static_cast<std::int64_t>(*value))) : fail(value.error());
+}
+
+Result<std::uint32_t> responses_of(const inference::ModelConfig& config) {
+  const auto count = number_of(config, kResponses, "a number", kMaxResponses, 1);
+  if (!count) {
+    return fail(count.error());
+  }
+  if (*count != 1 && !config.model_transaction_policy().decoupled()) {
+    return bad(
+        fmt::format("parameters: {} is {}, another number than 1 needs model_transaction_policy {{ decoupled: "
+                    "true }}",
+                    kResponses, *count));
+  }
+  return static_cast<std::uint32_t>(*count);
 }
 
 Result<std::uint32_t> instances_of(const inference::ModelConfig& config) {
@@ -107,9 +134,8 @@ Status check_keys(const inference::ModelConfig& config) {
     if (key == "shoal_backend" || key == "shoal_buckets") {
       return bad(fmt::format("parameters: {} is for models that browsers run, not for the echo backend", key));
     }
-    if (key.starts_with("echo_") && key != kDelay && key != kDelayPerRow) {
-      return bad(
-          fmt::format("parameters: unknown key '{}'; the echo backend's are {} and {}", key, kDelay, kDelayPerRow));
+    if (key.starts_with("echo_") && std::ranges::find(kKeys, key) == kKeys.end()) {
+      return bad(fmt::format("parameters: unknown key '{}'; the echo backend's are {}", key, fmt::join(kKeys, ", ")));
     }
   }
   return {};
@@ -162,12 +188,20 @@ Result<Echo> read_echo(const inference::ModelConfig& config, const ModelVersion&
   const auto delay = microseconds_of(config, kDelay);
   const auto per_row = microseconds_of(config, kDelayPerRow);
   const auto instances = instances_of(config);
-  if (!delay || !per_row || !instances) {
-    return fail(!delay ? delay.error() : !per_row ? per_row.error() : instances.error());
+  const auto gap = microseconds_of(config, kGap);
+  const auto responses = responses_of(config);
+  for (const Error* error : {delay ? nullptr : &delay.error(), per_row ? nullptr : &per_row.error(),
+                             instances ? nullptr : &instances.error(), gap ? nullptr : &gap.error(),
+                             responses ? nullptr : &responses.error()}) {
+    if (error != nullptr) {
+      return fail(*error);
+    }
   }
   echo.delay = *delay;
   echo.delay_per_row = *per_row;
   echo.instances = *instances;
+  echo.gap = *gap;
+  echo.responses = *responses;
   return echo;
 }
 

@@ -92,6 +92,7 @@ struct ModelVersion {
   // > 0: every input and output starts with a batch dimension, requests may be joined along it up to this many rows.
   // 0: shapes are taken as they are.
   std::int64_t max_batch_size = 0;
+  bool is_decoupled = false;  // a request has any number of responses, also none
   Blob graph;
   std::vector<ExternalBlob> external;
   std::vector<Backend> backends;  // preference, default first; only these are offered

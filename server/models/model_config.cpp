@@ -48,8 +48,8 @@ Status check_supported(const inference::ModelConfig& config) {
   if (config.has_ensemble_scheduling()) {
     return bad("ensemble_scheduling is not supported");
   }
-  if (config.model_transaction_policy().decoupled()) {
-    return bad("model_transaction_policy: decoupled models are not supported");
+  if (config.model_transaction_policy().decoupled() && !is_echo(config)) {
+    return bad("model_transaction_policy: only models of the echo backend may be decoupled");
   }
   if (config.batch_input_size() != 0 || config.batch_output_size() != 0) {
     return bad("batch_input and batch_output are not supported");
@@ -235,6 +235,7 @@ Status apply_model_config(ParsedConfig parsed, GraphSignature graph, const std::
   model.platform = is_echo(config) ? kEchoPlatform : kOnnxPlatform;
   model.max_batch_size =
       parsed.has_max_batch_size || is_echo(config) ? config.max_batch_size() : auto_batch_size(graph);
+  model.is_decoupled = config.model_transaction_policy().decoupled();
   const bool has_batch = model.max_batch_size > 0;
   if (has_batch) {
     for (const auto& [tensors, role] : {std::pair(&graph.inputs, "input"), std::pair(&graph.outputs, "output")}) {

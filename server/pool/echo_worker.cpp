@@ -1,5 +1,7 @@
 #include "server/pool/echo_worker.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <utility>
@@ -74,20 +76,24 @@ void EchoWorker::start(std::uint64_t work_id, Run& run, Instance& instance) {
   ++instance.busy;
   run.is_started = true;
   run.started = Clock::now();
-  const auto end = [alive = alive_, work_id] {
+  after(time_of(instance.echo, *run.spec.inputs), work_id, run, &EchoWorker::respond);
+}
+
+void EchoWorker::after(Duration wait, std::uint64_t work_id, Run& run, void (EchoWorker::*next)(std::uint64_t)) {
+  const auto go = [alive = alive_, work_id, next] {
     if (*alive != nullptr) {
-      (*alive)->finish(work_id);
+      ((*alive)->*next)(work_id);
     }
   };
-  const Duration time = time_of(instance.echo, *run.spec.inputs);
-  if (time == Duration{}) {
-    boost::asio::post(main_, end);
+  run.timer.reset();
+  if (wait == Duration{}) {
+    boost::asio::post(main_, go);
     return;
   }
-  run.timer = std::make_unique<boost::asio::steady_timer>(main_, run.started + time);
-  run.timer->async_wait([end](const boost::system::error_code& error) {
+  run.timer = std::make_unique<boost::asio::steady_timer>(main_, Clock::now() + wait);
+  run.timer->async_wait([go](const boost::system::error_code& error) {
     if (!error) {
-      end();
+      go();
     }
   });
 }
@@ -114,22 +120,71 @@ EchoWorker::Run EchoWorker::take(std::uint64_t work_id) {
   return run;
 }
 
-void EchoWorker::finish(std::uint64_t work_id) {
+void EchoWorker::respond(std::uint64_t work_id) {
   const auto found = runs_.find(work_id);
   if (found == runs_.end()) {
     return;  // cancelled
   }
-  const auto instance = instances_.find(found->second.spec.instance);
+  Run& run = found->second;
+  const auto instance = instances_.find(run.spec.instance);
   if (instance == instances_.end()) {
     take(work_id).done(fail(Code::kInternal, "the echo backend was unloaded under a run"));
     return;
   }
-  RunOutcome outcome;
-  outcome.outputs = outputs_of(instance->second.echo, found->second.spec);
-  const Run run = take(work_id);
-  outcome.agent_queue_us = microseconds_between(run.accepted, run.started);
-  outcome.compute_us = microseconds_between(run.started, Clock::now());
-  run.done(std::move(outcome));
+  const Echo& echo = instance->second.echo;
+  if (echo.responses != 1 && !run.spec.partial) {
+    take(work_id).done(fail(Code::kInternal, "a run of several responses has nobody to read them"));
+    return;
+  }
+  RunOutcome outcome{.outputs = {},
+                     .agent_queue_us = microseconds_between(run.accepted, run.started),
+                     .has_no_response = echo.responses == 0};
+  if (!outcome.has_no_response) {
+    outcome.outputs = outputs_of(echo, run.spec);
+  }
+  outcome.compute_us = microseconds_between(run.started + run.held, Clock::now());
+  outcome.held_us = microseconds_between(run.started, run.started + run.held);
+  if (run.given + 1 < echo.responses) {
+    give(work_id, run, std::move(outcome));
+  } else {
+    take(work_id).done(std::move(outcome));
+  }
+}
+
+void EchoWorker::give(std::uint64_t work_id, Run& run, RunOutcome outcome) {
+  run.held_since = Clock::now();
+  const auto more = [alive = alive_, work_id, given = ++run.given] {
+    if (*alive != nullptr) {
+      (*alive)->go_on(work_id, given);
+    }
+  };
+  // Its reader may cancel the run.
+  const Partial partial = run.spec.partial;
+  partial(std::move(outcome), more);
+  const auto found = runs_.find(work_id);
+  if (found != runs_.end() && found->second.held_since) {
+    after(kMaxHold, work_id, found->second, &EchoWorker::end_held);
+  }
+}
+
+void EchoWorker::go_on(std::uint64_t work_id, std::uint32_t given) {
+  const auto found = runs_.find(work_id);
+  if (found == runs_.end() || found->second.given != given || !found->second.held_since) {
+    return;
+  }
+  Run& run = found->second;
+  run.held += Clock::now() - *std::exchange(run.held_since, std::nullopt);
+  const auto instance = instances_.find(run.spec.instance);
+  after(instance == instances_.end() ? Duration{} : instance->second.echo.gap, work_id, run, &EchoWorker::respond);
+}
+
+void EchoWorker::end_held(std::uint64_t work_id) {
+  const auto found = runs_.find(work_id);
+  if (found != runs_.end() && found->second.held_since) {
+    const Run run = take(work_id);
+    run.done(fail(Code::kResourceLimit, fmt::format("the client has not taken response {} within {} seconds", run.given,
+                                                    kMaxHold / std::chrono::seconds(1))));
+  }
 }
 
 void EchoWorker::unload(const std::string& instance) { instances_.erase(instance); }

@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "server/pool/worker.hpp"
@@ -42,9 +43,17 @@ class EchoWorker final : public Worker {
     TimePoint started = {};
     std::unique_ptr<boost::asio::steady_timer> timer = {};  // of one that takes a while
     bool is_started = false;
+    std::uint32_t given = 0;                   // responses, without the last one
+    std::optional<TimePoint> held_since = {};  // its reader has not asked for the next one
+    Duration held = {};
   };
   void start(std::uint64_t work_id, Run& run, Instance& instance);
-  void finish(std::uint64_t work_id);
+  // Calls `next` with the run after a while, if it is still there.
+  void after(Duration wait, std::uint64_t work_id, Run& run, void (EchoWorker::*next)(std::uint64_t));
+  void respond(std::uint64_t work_id);
+  void give(std::uint64_t work_id, Run& run, RunOutcome outcome);
+  void go_on(std::uint64_t work_id, std::uint32_t given);
+  void end_held(std::uint64_t work_id);
   // Frees its place for the next one.
   Run take(std::uint64_t work_id);
   template <class Outcome>

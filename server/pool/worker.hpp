@@ -22,6 +22,9 @@
 
 namespace shoal::pool {
 
+// For which a run waits until its reader asks for the next response; then it ends with kResourceLimit.
+inline constexpr Duration kMaxHold = std::chrono::seconds(10);
+
 struct BlobRef {
   std::string path;  // external data: the name in the graph; empty for the graph itself
   std::string sha256;
@@ -46,18 +49,26 @@ struct LoadOutcome {
   std::uint64_t memory_bytes = 0;
 };
 
+struct RunOutcome {
+  std::vector<Tensor> outputs;
+  std::uint64_t compute_us = 0;  // entry to exit of the engine's run
+  std::uint64_t agent_queue_us = 0;
+  std::uint64_t held_us = 0;     // it waited for the reader of its responses, which is in none of the other times
+  bool has_no_response = false;  // a decoupled run that ends without one: there are no outputs
+};
+
+// One of several responses of a run, all but the last: that one is the completion's. The run goes on when `more` is
+// called, which does nothing once it has ended; it holds its place until then, but not for long (kMaxHold). Never
+// called after the completion or after cancel().
+using Partial = std::function<void(RunOutcome, std::function<void()> more)>;
+
 struct RunSpec {
   std::string instance;
   std::shared_ptr<const std::vector<Tensor>> inputs;  // shared: a lost run is dispatched again with the same bytes
   std::vector<std::string> outputs;                   // empty = all
   std::optional<Pooling> pooling;
   TimePoint deadline = kNoDeadline;
-};
-
-struct RunOutcome {
-  std::vector<Tensor> outputs;
-  std::uint64_t compute_us = 0;  // entry to exit of the engine's run
-  std::uint64_t agent_queue_us = 0;
+  Partial partial = {};  // of a decoupled model's run; else empty, and there is one response
 };
 
 struct WorkerState {

@@ -13,3 +13,9 @@ def echo_model(root: Path, name: str, shape: str = "-1", datatype: str = "TYPE_F
 
 def delay(microseconds: int) -> str:
     return f'parameters {{ key: "echo_delay_us" value {{ string_value: "{microseconds}" }} }}\n'
+
+
+def decoupled(responses: int, gap: int = 0) -> str:
+    """`gap`: microseconds between two responses."""
+    number = 'parameters {{ key: "{}" value {{ string_value: "{}" }} }}\n'
+    return "model_transaction_policy { decoupled: true }\n" + number.format("echo_responses", responses) + number.format("echo_gap_us", gap)

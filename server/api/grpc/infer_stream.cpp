@@ -15,6 +15,18 @@ namespace shoal::api::grpc {
 namespace asio = boost::asio;
 using inference::ModelStreamInferResponse;
 
+namespace {
+
+ModelStreamInferResponse message_of(const models::ModelVersion& model, const std::string& id,
+                                    dispatch::InferenceResponse response, bool is_final) {
+  ModelStreamInferResponse message;
+  fill_answer(model, id, std::move(response), *message.mutable_infer_response());
+  (*message.mutable_infer_response()->mutable_parameters())["triton_final_response"].set_bool_param(is_final);
+  return message;
+}
+
+}  // namespace
+
 struct StreamInfer::Incoming {
   std::string model;
   std::string version;
@@ -105,26 +117,48 @@ Status StreamInfer::submit(Incoming& incoming) {
     return fail(std::move(incoming.call.error()));
   }
   kserve::Classes classes = incoming.call->classes;
+  const bool wants_empty_final = kserve::wants_empty_final(incoming.call->parameters);
   auto request = kserve::make_request(*model, std::move(*incoming.call), uuid_v7(), incoming.received);
   if (!request) {
     return fail(std::move(request.error()));
   }
   request->deadline = std::min(request->deadline, deadline_of(context_, incoming.received));
+  if ((*model)->is_decoupled) {
+    request->partial = give_each(incoming.id, *model);
+  }
   const auto ticket = std::make_shared<std::uint64_t>(0);
-  auto done = [self = shared_from_this(), ticket, id = incoming.id,
+  auto done = [self = shared_from_this(), ticket, id = incoming.id, wants_empty_final,
                model = *model](Result<dispatch::InferenceResponse> result) {
     self->tickets_.erase(*ticket);
-    ModelStreamInferResponse response;
-    if (result) {
-      fill_answer(*model, id, std::move(*result), *response.mutable_infer_response());
-      (*response.mutable_infer_response()->mutable_parameters())["triton_final_response"].set_bool_param(true);
+    if (!result) {
+      self->answer(id, fail(std::move(result.error())), {});
+    } else if (result->has_no_response && !wants_empty_final) {
+      self->read_more();
+      self->finish_if_done();
+    } else {
+      self->answer(id, {}, message_of(*model, id, *std::move(result), true));
     }
-    self->answer(id, result ? Status{} : fail(std::move(result.error())), std::move(response));
   };
   *ticket =
       services.inference.submit(std::move(*request), classified(services, *model, std::move(classes), std::move(done)));
   tickets_.insert(*ticket);
   return {};
+}
+
+dispatch::Partial StreamInfer::give_each(const std::string& id, const models::ModelPtr& model) {
+  return [self = shared_from_this(), id, model](dispatch::InferenceResponse response, std::function<void()> more) {
+    self->answer(id, {}, message_of(*model, id, std::move(response), false));
+    self->held_.push_back(std::move(more));
+    self->ask_for_more();
+  };
+}
+
+void StreamInfer::ask_for_more() {
+  while (!held_.empty() && answers_.size() < kMaxOpen && unsent_bytes_ < kMaxUnsentBytes) {
+    const auto more = std::move(held_.front());
+    held_.pop_front();
+    more();
+  }
 }
 
 void StreamInfer::answer(const std::string& id, const Status& status, ModelStreamInferResponse response) {
@@ -136,6 +170,7 @@ void StreamInfer::answer(const std::string& id, const Status& status, ModelStrea
       has_read_all_ = true;
     }
   }
+  unsent_bytes_ += response.ByteSizeLong();
   answers_.push_back(std::move(response));
   write_more();
   finish_if_done();
@@ -151,6 +186,7 @@ void StreamInfer::write_more() {
 void StreamInfer::OnWriteDone(bool ok) {
   asio::post(calls_.services.main, [self = shared_from_this(), ok] {
     self->is_writing_ = false;
+    self->unsent_bytes_ -= self->answers_.front().ByteSizeLong();
     self->answers_.pop_front();
     if (!ok) {
       self->answers_.clear();
@@ -158,6 +194,7 @@ void StreamInfer::OnWriteDone(bool ok) {
       return;
     }
     self->write_more();
+    self->ask_for_more();
     self->read_more();
     self->finish_if_done();
   });
@@ -182,6 +219,7 @@ void StreamInfer::finish_when_idle() {
 
 void StreamInfer::cut() {
   has_read_all_ = true;
+  held_.clear();
   // A cancel may answer at once, which changes the set.
   for (const std::uint64_t ticket : std::vector(tickets_.begin(), tickets_.end())) {
     calls_.services.inference.cancel(ticket);

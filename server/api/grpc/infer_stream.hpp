@@ -1,13 +1,15 @@
 // One ModelStreamInfer call: requests in, answers out as they finish. At most kMaxOpen requests are worked on or
-// waiting to be written; reading pauses above that, so a client that does not read holds up only itself. Messages
-// become tensors on gRPC's threads; everything else happens on the main lane. It owns itself from start() until the
-// call is done.
+// waiting to be written; reading pauses above that, so a client that does not read holds up only itself. A decoupled
+// model's run goes on while fewer than kMaxOpen answers and kMaxUnsentBytes wait to be written, and is held above that.
+// Messages become tensors on gRPC's threads; everything else happens on the main lane. It owns itself from start()
+// until the call is done.
 #pragma once
 
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -23,6 +25,7 @@ class StreamInfer final
       public std::enable_shared_from_this<StreamInfer> {
  public:
   static constexpr std::size_t kMaxOpen = 64;
+  static constexpr std::size_t kMaxUnsentBytes = std::size_t{4} << 20;
 
   static StreamInfer* start(Calls& calls, ::grpc::CallbackServerContext& context);
 
@@ -38,6 +41,9 @@ class StreamInfer final
   void take(Incoming incoming);
   Status submit(Incoming& incoming);
   void answer(const std::string& id, const Status& status, inference::ModelStreamInferResponse response);
+  dispatch::Partial give_each(const std::string& id, const models::ModelPtr& model);
+  // Lets the runs that are held go on as far as there is room.
+  void ask_for_more();
   void read_more();
   void write_more();
   void finish_if_done();
@@ -54,6 +60,8 @@ class StreamInfer final
   std::string stream_id_;
   std::set<std::uint64_t> tickets_;
   std::deque<inference::ModelStreamInferResponse> answers_;  // the front one is being written while is_writing_
+  std::size_t unsent_bytes_ = 0;
+  std::deque<std::function<void()>> held_;  // what lets each of the runs go on that have to wait
   Status outcome_;
   bool ends_on_error_ = false;  // metadata triton_grpc_error
   bool has_taken_ = false;      // its first message

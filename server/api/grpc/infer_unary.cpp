@@ -60,6 +60,9 @@ Status UnaryInfer::submit(Result<kserve::InferCall> call) {
   if (!model) {
     return fail(std::move(model.error()));
   }
+  if ((*model)->is_decoupled) {
+    return fail(Code::kOperatorNotSupported, "ModelInfer RPC doesn't support models with decoupled transaction policy");
+  }
   if (!call) {
     return fail(std::move(call.error()));
   }

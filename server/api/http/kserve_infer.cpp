@@ -145,6 +145,11 @@ asio::awaitable<Response> infer(Services& services, Exchange& exchange) {
   if (!model) {
     co_return error_response(ErrorStyle::kKserve, model.error());
   }
+  if ((*model)->is_decoupled) {
+    co_return error_response(
+        ErrorStyle::kKserve,
+        {Code::kOperatorNotSupported, "HTTP end point doesn't support models with decoupled transaction policy", {}});
+  }
   const auto parse_here = [&] { return parse(request, **model, limits.infer_body_bytes); };
   auto parsed =
       request.body.size() > limits.json_offload_bytes ? co_await offload(services.cpu, parse_here) : parse_here();

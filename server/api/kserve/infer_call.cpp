@@ -87,7 +87,7 @@ Status apply_parameter(const std::string& name, const wire::Parameter& value, di
         name);
   }
   if (name == "triton_enable_empty_final_response") {
-    // Every answer is final, so there is never an empty one to ask for. perf_analyzer sends it with every request.
+    // perf_analyzer sends it with every request; see wants_empty_final().
     return std::holds_alternative<bool>(value) ? Status() : wrong(name, "a boolean");
   }
   if (name.starts_with("triton_") || name == "headers" || name == "binary_data_output") {
@@ -121,6 +121,11 @@ Result<dispatch::InferenceRequest> make_request(models::ModelPtr model, InferCal
   if (Status status = check_classes(*model, call.classes); !status) {
     return fail(std::move(status.error()));
   }
+  if (model->is_decoupled && !call.classes.empty()) {
+    return fail(Code::kInvalidArgument,
+                fmt::format("classification is not offered for '{}', which is decoupled", model->name),
+                call.classes.begin()->first);
+  }
   dispatch::InferenceRequest request;
   request.request_id = std::move(request_id);
   request.model = std::move(model);
@@ -131,6 +136,12 @@ Result<dispatch::InferenceRequest> make_request(models::ModelPtr model, InferCal
     return fail(std::move(status.error()));
   }
   return request;
+}
+
+bool wants_empty_final(const wire::Parameters& parameters) {
+  const auto found = parameters.find("triton_enable_empty_final_response");
+  const bool* flag = found == parameters.end() ? nullptr : std::get_if<bool>(&found->second);
+  return flag != nullptr && *flag;
 }
 
 wire::Parameters answer_parameters(const dispatch::InferenceResponse& response) {

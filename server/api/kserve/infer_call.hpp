@@ -37,6 +37,9 @@ Result<dispatch::InferenceRequest> make_request(models::ModelPtr model, InferCal
 // the client's own.
 Status apply_parameters(const wire::Parameters& parameters, dispatch::InferenceRequest& request);
 
+// triton_enable_empty_final_response: an empty response says that a decoupled model's run has ended without one.
+bool wants_empty_final(const wire::Parameters& parameters);
+
 // shoal_backend, shoal_worker, shoal_adapter, shoal_variant, shoal_bits, shoal_queue_us, shoal_compute_us, ...
 wire::Parameters answer_parameters(const dispatch::InferenceResponse& response);
 

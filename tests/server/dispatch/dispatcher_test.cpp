@@ -50,6 +50,82 @@ TEST_F(DispatcherTest, RunsAndAnswersWithWhereAndHowLong) {
   EXPECT_EQ(statistics.pending, 0U);
 }
 
+class DecoupledDispatcherTest : public DispatcherTest {
+ protected:
+  DecoupledDispatcherTest() {
+    model->is_decoupled = true;
+    bring_up(worker);
+  }
+  std::uint64_t submit_decoupled() {
+    InferenceRequest asked = request({});
+    asked.partial = [this](InferenceResponse response, std::function<void()> more) {
+      EXPECT_FALSE(answer);
+      responses.push_back(std::move(response));
+      more();
+    };
+    return dispatcher.submit(std::move(asked), [this](Result<InferenceResponse> result) {
+      EXPECT_FALSE(answer) << "answered twice";
+      answer = std::move(result);
+    });
+  }
+  void give(std::size_t run) {
+    worker.runs.at(run).first.partial(pool::RunOutcome{{test_input(2, 3)}}, [this] { ++asked_for_more; });
+  }
+
+  ScriptedWorker worker{"hs/0", {Backend::kWasm}};
+  std::vector<InferenceResponse> responses;
+  std::optional<Result<InferenceResponse>> answer;
+  int asked_for_more = 0;
+};
+
+TEST_F(DecoupledDispatcherTest, EachResponseGoesToTheReaderAndTheLastIsTheAnswer) {
+  submit_decoupled();
+  give(0);
+  give(0);
+  ASSERT_EQ(responses.size(), 2U);
+  EXPECT_EQ(responses[0].worker, "hs/0");
+  EXPECT_EQ(responses[1].outputs.at(0).shape, (Shape{2, 3}));
+  EXPECT_EQ(asked_for_more, 2);
+  worker.runs[0].second(pool::RunOutcome{.outputs = {}, .has_no_response = true});
+  settle();
+  ASSERT_TRUE(answer && *answer);
+  EXPECT_TRUE((*answer)->has_no_response);
+  EXPECT_EQ(dispatcher.statistics().at(key).execution_count, 1U);
+}
+
+TEST_F(DecoupledDispatcherTest, WithoutAReaderItIsRefused) {
+  submit(answer);
+  settle();
+  EXPECT_EQ(answer->error().code, Code::kOperatorNotSupported);
+  EXPECT_TRUE(worker.runs.empty());
+}
+
+TEST_F(DecoupledDispatcherTest, AfterAResponseALostRunIsNotTriedAgain) {
+  submit_decoupled();
+  worker.runs.at(0).second(fail(Code::kDeviceLost, "lost"));
+  ASSERT_EQ(worker.runs.size(), 2U) << "nothing had been answered";
+  give(1);
+  worker.runs.at(1).second(fail(Code::kWorkerLost, "killed"));
+  dispatcher.worker_lost("hs/0", "killed");
+  settle();
+  EXPECT_EQ(worker.runs.size(), 2U);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->error().code, Code::kWorkerLost);
+  EXPECT_EQ(dispatcher.statistics().at(key).pending, 0U);
+  EXPECT_EQ(dispatcher.open_requests(), 0U);
+}
+
+TEST_F(DecoupledDispatcherTest, CancelEndsTheRunAndWhatItStillGivesIsDropped) {
+  const std::uint64_t ticket = submit_decoupled();
+  give(0);
+  dispatcher.cancel(ticket);
+  EXPECT_EQ(worker.cancelled.size(), 1U);
+  give(0);
+  settle();
+  EXPECT_EQ(responses.size(), 1U);
+  EXPECT_EQ(answer->error().code, Code::kCancelled);
+}
+
 TEST_F(DispatcherTest, LostWorkGoesToTheNextBrowserWithTheSameInputs) {
   ScriptedWorker first("hs/0", {Backend::kWasm});
   bring_up(first);

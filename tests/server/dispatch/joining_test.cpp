@@ -54,6 +54,8 @@ TEST(Joining, OnlyWhatHasTheSameShapesAndIsAskedTheSame) {
   other.pooling = Pooling{};
   EXPECT_NE(key_of(plain), key_of(other));
   EXPECT_TRUE(key_of(request_of(model, {test_input(0, 3)})).empty()) << "no rows";
+  model->is_decoupled = true;
+  EXPECT_TRUE(key_of(plain).empty()) << "its responses could not be told apart";
 }
 
 TEST(Joining, ASentenceEncodersLengthsMayDifferWhereThePaddingCanBeCutOff) {

@@ -65,6 +65,22 @@ TEST_F(EchoConfigTest, DelaysAndInstances) {
   EXPECT_EQ(model->echo->instances, 5U);
 }
 
+TEST_F(EchoConfigTest, SeveralResponsesWhereItIsDecoupled) {
+  const std::string decoupled = std::string(kTwo) + "model_transaction_policy { decoupled: true }";
+  const ModelPtr one = read(decoupled);
+  ASSERT_TRUE(one->is_ready()) << one->load_error.message;
+  EXPECT_TRUE(one->is_decoupled);
+  EXPECT_TRUE(one->config->model_transaction_policy().decoupled());
+  EXPECT_EQ(one->echo->responses, 1U);
+  EXPECT_FALSE(read(kTwo)->is_decoupled);
+  const ModelPtr none = read(decoupled + R"(parameters { key: "echo_responses" value { string_value: "0" } })");
+  EXPECT_EQ(none->echo->responses, 0U);
+  const ModelPtr many = read(decoupled + R"(parameters { key: "echo_responses" value { string_value: "4096" } }
+                                            parameters { key: "echo_gap_us" value { string_value: "1500" } })");
+  EXPECT_EQ(many->echo->responses, 4096U);
+  EXPECT_EQ(many->echo->gap, std::chrono::microseconds(1500));
+}
+
 TEST_F(EchoConfigTest, AnotherConfigurationIsAnotherModel) {
   const std::string first = read(kTwo)->graph.sha256;
   EXPECT_THAT(first, SizeIs(64));
@@ -106,6 +122,13 @@ TEST_F(EchoConfigTest, WhatCannotBeIsRefusedByName) {
   };
   EXPECT_THAT(parameter("echo_delay_us", "-1"), HasSubstr("echo_delay_us is '-1'"));
   EXPECT_THAT(parameter("echo_delay_us", "60000001"), HasSubstr("60000000"));
+  EXPECT_THAT(parameter("echo_gap_us", "x"), HasSubstr("echo_gap_us is 'x', it must be microseconds"));
+  EXPECT_THAT(parameter("echo_responses", "4097"), HasSubstr("echo_responses is '4097', it must be a number from 0"));
+  for (const char* count : {"0", "2"}) {
+    EXPECT_THAT(parameter("echo_responses", count),
+                HasSubstr("echo_responses is " + std::string(count) +
+                          ", another number than 1 needs model_transaction_policy { decoupled: true }"));
+  }
   EXPECT_THAT(parameter("echo_nothing", "1"), HasSubstr("unknown key 'echo_nothing'"));
   EXPECT_THAT(parameter("shoal_backend", "wasm"), HasSubstr("not for the echo backend"));
   EXPECT_THAT(refusal(start + x + y + "instance_group { count: 2000 }"), HasSubstr("2000 instances"));

@@ -112,7 +112,7 @@ TEST(ModelConfig, ErrorsNameFileLineAndKey) {
       {"max_batch_size: 99999999999", "out of range"},
       {"sequence_batching {}", "sequence_batching is not supported"},
       {"ensemble_scheduling {}", "ensemble_scheduling is not supported"},
-      {"model_transaction_policy { decoupled: true }", "decoupled"},
+      {"model_transaction_policy { decoupled: true }", "only models of the echo backend may be decoupled"},
       {"platform: 'tensorrt_plan'", "platform 'tensorrt_plan'"},
       {"backend: 'python'", "backend 'python'"},
       {"input { name: 'nothing' }", "input 'nothing' is not in the graph"},

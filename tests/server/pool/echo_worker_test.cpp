@@ -100,6 +100,98 @@ TEST_F(EchoWorkerTest, CancelledIsAnsweredAndItsPlaceIsFree) {
   EXPECT_EQ((*results[1]).error().code, Code::kCancelled);
 }
 
+class DecoupledEchoTest : public EchoWorkerTest {
+ protected:
+  using More = std::function<void()>;
+  static Echo several(std::uint32_t responses, Duration gap = {}) {
+    return {.outputs = {{"y", "x"}}, .responses = responses, .gap = gap};
+  }
+  // `reader` is called with each response before the last.
+  std::uint64_t read(std::function<void(RunOutcome, More)> reader) {
+    results.emplace_back();
+    return worker.run({.instance = "m",
+                       .inputs = std::make_shared<const std::vector<Tensor>>(std::vector{rows(2)}),
+                       .outputs = {},
+                       .pooling = {},
+                       .partial = std::move(reader)},
+                      [this, index = results.size() - 1](Result<RunOutcome> outcome) {
+                        EXPECT_FALSE(results[index]) << "answered twice";
+                        results[index] = std::move(outcome);
+                      });
+  }
+};
+
+TEST_F(DecoupledEchoTest, GivesAllButTheLastOneByOneAndTheLastAsItsAnswer) {
+  load("m", several(4, 2ms));
+  std::size_t given = 0;
+  const TimePoint began = Clock::now();
+  read([&](const RunOutcome& outcome, const More& more) {
+    EXPECT_FALSE(results[0]);
+    EXPECT_EQ(outcome.outputs.at(0).data, "aa");
+    ++given;
+    more();
+    more();  // once more changes nothing
+  });
+  main.run();
+  EXPECT_EQ(given, 3U);
+  EXPECT_GE(Clock::now() - began, 6ms);
+  ASSERT_TRUE(results[0] && *results[0]);
+  EXPECT_EQ((*results[0])->outputs.at(0).data, "aa");
+  EXPECT_FALSE((*results[0])->has_no_response);
+}
+
+TEST_F(DecoupledEchoTest, NoResponseIsAnEndWithoutOutputs) {
+  load("m", several(0));
+  read([](const RunOutcome&, const More&) { FAIL() << "there is no response"; });
+  main.run();
+  ASSERT_TRUE(results[0] && *results[0]);
+  EXPECT_TRUE((*results[0])->has_no_response);
+  EXPECT_TRUE((*results[0])->outputs.empty());
+}
+
+TEST_F(DecoupledEchoTest, WaitsForItsReaderWhichIsNotItsTime) {
+  load("m", several(2));
+  More more;
+  read([&](const RunOutcome&, More next) { more = std::move(next); });
+  while (!more) {
+    ASSERT_EQ(main.run_one(), 1U);
+  }
+  main.run_for(20ms);
+  EXPECT_FALSE(results[0]);
+  more();
+  main.restart();
+  main.run();
+  ASSERT_TRUE(results[0] && *results[0]);
+  EXPECT_GE((*results[0])->held_us, 20'000U);
+}
+
+TEST_F(DecoupledEchoTest, CancelBetweenTwoResponsesFreesItsPlace) {
+  load("m", several(4096));
+  std::size_t given = 0;
+  std::uint64_t first = 0;
+  More late;
+  first = read([&](const RunOutcome&, const More& more) {
+    if (++given == 3) {
+      late = more;
+      worker.cancel(first);
+    }
+    more();
+  });
+  std::size_t others = 0;
+  read([&](const RunOutcome&, const More& more) {
+    if (++others < 10) {
+      more();
+    } else {
+      main.stop();
+    }
+  });
+  main.run();
+  EXPECT_EQ(given, 3U);
+  EXPECT_EQ((*results[0]).error().code, Code::kCancelled);
+  EXPECT_EQ(others, 10U);
+  late();
+}
+
 TEST_F(EchoWorkerTest, WhatIsNotThereIsAnError) {
   run("nothing", {rows(1)});
   std::optional<Code> refused;
