@@ -99,6 +99,7 @@ def test_what_models_are_asked(guarded, tmp_path):
     schemas = description["components"]["schemas"]
     schemas["InferRequest"]["example"] = {"id": "a", "inputs": [TENSOR], "outputs": [{"name": "OUTPUT0"}]}
     schemas["ParallelRequest"]["example"] = {"requests": [{"model_name": "echo", "inputs": [TENSOR]}, {"model_name": "none", "inputs": []}]}
+    schemas["GenerateRequest"]["example"] = {"INPUT0": [1.5, -2], "id": "a"}
     schemas["EmbeddingsRequest"]["example"] = {"model": MODEL, "input": ["a shoal", "of fish"]}
     schemas["EmbeddingsRequest"]["properties"]["model"] = {"enum": [MODEL, "echo", "none"]}
     said = exercise(tmp_path, server.http, key, description, *UNDESCRIBABLE, "--include-tag", "kserve", "--include-tag", "openai")

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "inference/model_config.pb.h"
+#include "server/api/http/kserve_generate.hpp"
 #include "server/api/http/kserve_infer.hpp"
 #include "server/api/http/kserve_settings.hpp"
 #include "server/api/http/routes.hpp"
@@ -113,6 +114,8 @@ void add_kserve_routes(Router& router, Services& services) {
     add("GET", model + "/config", small, model_config);
     add("GET", model + "/stats", small, statistics);
     add("POST", model + "/infer", services.limits.infer_body_bytes, infer);
+    add("POST", model + "/generate", services.limits.infer_body_bytes, generate);
+    add("POST", model + "/generate_stream", services.limits.infer_body_bytes, generate_stream);
   }
 }
 

@@ -46,17 +46,22 @@ struct FileSlice {
   std::uint64_t length = 0;
 };
 
+// The next part of a body that is made while it is sent; nothing = it has ended. What it refers to goes with it when
+// the client does.
+using NextPart = std::function<boost::asio::awaitable<std::optional<std::string>>()>;
+
 struct Response {
   unsigned status = 200;
   std::string content_type;
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
   std::optional<FileSlice> file;  // instead of `body`
+  NextPart parts = {};            // instead of `body`, each sent as soon as it is there
   bool close = false;             // the connection ends after this answer
 };
 
 // Owned by the session for one request. The session calls on_disconnect at most once, when the client goes away while
-// the handler is running; the handler still finishes, and its answer is dropped.
+// the handler or the parts of its answer are running; they still finish, and what they give is dropped.
 struct Exchange {
   Request request;
   std::function<void()> on_disconnect;

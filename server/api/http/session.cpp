@@ -253,12 +253,7 @@ asio::awaitable<bool> Session::read_body(Incoming& incoming, Response& refusal) 
 asio::awaitable<Response> Session::handle(Incoming& incoming) {
   stream_.expires_never();
   Exchange& exchange = incoming.exchange;
-  running_ = &exchange;
-  ++generation_;
-  const bool can_wait = incoming.header().method() == beast::http::verb::post;
-  if (can_wait) {
-    watch(generation_);
-  }
+  const bool is_watched = begin_handling(incoming);
   Response response;
   // The one place where a handler's exception ends: what it throws is a bug or bad_alloc.
   try {
@@ -269,19 +264,35 @@ asio::awaitable<Response> Session::handle(Incoming& incoming) {
         {{"path", exchange.request.path}, {"request_id", exchange.request.request_id}, {"what", failure.what()}});
     response = error_response(incoming.match.errors, {Code::kInternal, "internal error", {}});
   }
+  end_handling(is_watched);
+  co_return response;
+}
+
+bool Session::begin_handling(Incoming& incoming) {
+  running_ = &incoming.exchange;
+  ++generation_;
+  const bool can_wait = incoming.header().method() == beast::http::verb::post;
+  if (can_wait) {
+    watch(generation_);
+  }
+  return can_wait;
+}
+
+void Session::end_handling(bool is_watched) {
   running_ = nullptr;
-  if (can_wait && !is_gone_) {
+  if (is_watched && !is_gone_) {
     beast::error_code ignored;
     stream_.socket().cancel(ignored);
   }
-  co_return response;
 }
 
 asio::awaitable<bool> Session::write(Incoming& incoming, Response response) {
   const Request& request = incoming.exchange.request;
-  const bool keep_alive = incoming.keep_alive && !response.close && !context_.draining;
+  const bool is_old = incoming.header().version() == 10;
+  // There is no other way to tell an old client where parts end.
+  const bool keep_alive = incoming.keep_alive && !response.close && !context_.draining && !(response.parts && is_old);
   beast::http::response<beast::http::string_body> message;
-  message.version(incoming.header().version() == 10 ? 10 : 11);
+  message.version(is_old ? 10 : 11);
   message.result(response.status);
   message.keep_alive(keep_alive);
   message.set(field::server, "shoal");
@@ -296,7 +307,9 @@ asio::awaitable<bool> Session::write(Incoming& incoming, Response response) {
   for (const auto& [name, value] : response.headers) {
     message.insert(name, value);
   }
-  if (message.result() != beast::http::status::no_content) {
+  if (response.parts) {
+    message.chunked(!is_old);
+  } else if (message.result() != beast::http::status::no_content) {
     message.content_length(response.file ? response.file->length : response.body.size());
   }
   if (context_.options.metrics != nullptr) {
@@ -311,13 +324,16 @@ asio::awaitable<bool> Session::write(Incoming& incoming, Response response) {
                                 {"traceparent", request.header("traceparent").substr(0, kTraceparentBytes)}});
   }
   stream_.expires_after(context_.options.limits.write_timeout);
-  if (response.file || incoming.is_head()) {
+  if (response.file || response.parts || incoming.is_head()) {
     beast::http::response<beast::http::empty_body> head(std::move(message.base()));
     beast::http::response_serializer<beast::http::empty_body> serializer(head);
     const auto [error, count] = co_await beast::http::async_write_header(stream_, serializer, kNoThrow);
     if (error || (response.file && !incoming.is_head() &&
                   !co_await write_file(stream_, context_.cpu, std::move(*response.file),
                                        context_.options.limits.write_timeout))) {
+      co_return false;
+    }
+    if (response.parts && !co_await write_parts(incoming, std::move(response.parts))) {
       co_return false;
     }
     co_return keep_alive;

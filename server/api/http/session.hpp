@@ -50,6 +50,10 @@ class Session : public std::enable_shared_from_this<Session> {
   boost::asio::awaitable<bool> read_body(Incoming& incoming, Response& refusal);
   boost::asio::awaitable<Response> handle(Incoming& incoming);
   boost::asio::awaitable<bool> write(Incoming& incoming, Response response);
+  boost::asio::awaitable<bool> write_parts(Incoming& incoming, NextPart parts);
+  // Whether the client is watched while the handler, or what makes the parts of its answer, is running.
+  bool begin_handling(Incoming& incoming);
+  void end_handling(bool is_watched);
   bool refuse_early(Incoming& incoming, Response& refusal) const;
   void watch(std::uint64_t generation);
   void client_gone();
