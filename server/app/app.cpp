@@ -32,6 +32,7 @@
 #include "server/core/split.hpp"
 #include "server/dispatch/dispatcher.hpp"
 #include "server/dispatch/model_control.hpp"
+#include "server/dispatch/sequence_gate.hpp"
 #include "server/metrics/families.hpp"
 #include "server/pool/echo_worker.hpp"
 #include "server/pool/pool.hpp"
@@ -61,8 +62,6 @@ std::vector<std::string> public_hosts(const std::string& text, const std::string
   return hosts;
 }
 
-double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
-
 }  // namespace
 
 struct App::Parts {
@@ -72,14 +71,16 @@ struct App::Parts {
         cpu(settings.cpu_threads),
         signals(main),
         dispatcher(main.get_executor(), dispatcher_options_of(settings), metrics, log),
+        sequences(main.get_executor(), dispatcher,
+                  {.default_timeout = settings.request_timeout, .max_waiting = settings.max_queue}),
         models(main.get_executor(),
                {.root = repository(),
                 .store = std::filesystem::path(settings.home) / "store",
                 .has_echo = settings.echo_workers > 0},
                control_options_of(settings), dispatcher, log),
-        events(settings.events, log, [this](const pool::Event& event) { count(event); }),
+        events(settings.events, log, [this](const pool::Event& event) { count_event(event, metrics); }),
         admin([this] { return pool ? &*pool : nullptr; }, dispatcher, events),
-        services{.inference = dispatcher,
+        services{.inference = sequences,
                  .models = [this] { return models.snapshot(); },
                  .statistics = [this] { return dispatcher.statistics(); },
                  .fleet = [this] { return pool ? fleet_state(*pool, dispatcher) : metrics::FleetState(); },
@@ -92,6 +93,7 @@ struct App::Parts {
     services.limits.infer_body_bytes = settings.max_request_bytes;
     services.limits.connections = settings.max_connections;
     dispatcher.set_events(events);
+    dispatcher.set_lost([this](const std::string& slot) { sequences.worker_lost(slot); });
   }
 
   Status start();
@@ -102,7 +104,6 @@ struct App::Parts {
   void start_echo();
   void watch_signals();
   asio::awaitable<void> shut_down();
-  void count(const pool::Event& event);
   std::filesystem::path repository() const;
   void add_join_addresses(const JoinFront& front, pool::JoinConfig& addresses) const;
 
@@ -115,6 +116,7 @@ struct App::Parts {
   auth::Gate gate;
   std::optional<KeyWatch> keys;
   dispatch::Dispatcher dispatcher;
+  dispatch::SequenceGate sequences;
   dispatch::ModelControl models;
   pool::EventLog events;
   api::admin::Fleet admin;
@@ -129,15 +131,6 @@ struct App::Parts {
   bool is_stopping = false;
   int exit_status = 0;
 };
-
-void App::Parts::count(const pool::Event& event) {
-  if (event.launched_in) {
-    metrics.worker_launched(event.slot.substr(0, event.slot.find('/')), seconds(*event.launched_in));
-  }
-  if (event.outage) {
-    metrics.worker_recovered(event.rung, pool::loss_name(event.loss), seconds(*event.outage));
-  }
-}
 
 std::filesystem::path App::Parts::repository() const {
   return settings.repository.empty() ? std::filesystem::path(settings.home) / "models"

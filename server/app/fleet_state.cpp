@@ -49,4 +49,13 @@ metrics::FleetState fleet_state(const pool::Pool& pool, const dispatch::Dispatch
   return state;
 }
 
+void count_event(const pool::Event& event, metrics::Families& metrics) {
+  if (event.launched_in) {
+    metrics.worker_launched(event.slot.substr(0, event.slot.find('/')), seconds(*event.launched_in));
+  }
+  if (event.outage) {
+    metrics.worker_recovered(event.rung, pool::loss_name(event.loss), seconds(*event.outage));
+  }
+}
+
 }  // namespace shoal::app

@@ -9,4 +9,7 @@ namespace shoal::app {
 
 metrics::FleetState fleet_state(const pool::Pool& pool, const dispatch::Dispatcher& dispatcher);
 
+// What an event of the pool adds to the counters: launches, and outages by what mended them.
+void count_event(const pool::Event& event, metrics::Families& metrics);
+
 }  // namespace shoal::app

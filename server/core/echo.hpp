@@ -13,6 +13,7 @@ namespace shoal {
 
 struct Echo {
   std::vector<std::pair<std::string, std::string>> outputs;  // its name, and that of the input that it gives back
+  bool accumulates = false;                                  // over a sequence: outputs are sums of what came so far
   Duration delay{};                                          // of a run
   Duration delay_per_row{};                                  // more for each row of the first input
   std::uint32_t instances = 1;                               // runs at once; more wait in the worker

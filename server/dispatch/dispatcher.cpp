@@ -161,6 +161,9 @@ void Dispatcher::worker_lost(const std::string& slot, const std::string& /*reaso
   } else {
     scheduler_.slot_down(slot);
   }
+  if (lost_) {
+    lost_(slot);
+  }
   step();
 }
 

@@ -50,6 +50,8 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   ~Dispatcher() override;
 
   void set_recycle(Recycle recycle) { recycle_ = std::move(recycle); }
+  // Told of a lost worker before its requests are sent elsewhere; set as early.
+  void set_lost(std::function<void(const std::string& slot)> lost) { lost_ = std::move(lost); }
   // Takes a worker out for good that gave a wrong result; set as early.
   void set_quarantine(Recycle quarantine) { quarantine_ = std::move(quarantine); }
   // What is served from now on: browsers warm up. Until the first call server_ready() is kUnavailable. Requests that
@@ -148,6 +150,7 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   SpotCheck spot_check_;
   Recycle recycle_;
   Recycle quarantine_;
+  std::function<void(const std::string& slot)> lost_;
   pool::EventLog* events_ = nullptr;
   std::map<std::string, pool::Worker*> workers_;
   std::map<std::string, std::uint64_t> lives_;              // workers that each slot has had

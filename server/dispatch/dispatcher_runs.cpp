@@ -43,7 +43,8 @@ void Dispatcher::start_run(const schedule::Action& action) {
                      .inputs = first.inputs,
                      .outputs = first.request.outputs,
                      .pooling = first.request.pooling,
-                     .deadline = first.request.deadline};
+                     .deadline = first.request.deadline,
+                     .sequence = first.request.sequence};
   std::vector<Member> members;
   for (const std::uint64_t ticket : action.members) {
     OpenRequest& open = *open_.at(ticket);

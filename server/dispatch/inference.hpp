@@ -13,6 +13,7 @@
 #include "server/core/backend.hpp"
 #include "server/core/clock.hpp"
 #include "server/core/pooling.hpp"
+#include "server/core/sequence_step.hpp"
 #include "server/core/tensor.hpp"
 #include "server/core/tier.hpp"
 
@@ -68,7 +69,8 @@ struct InferenceRequest {
   std::vector<std::string> outputs;  // empty = all
   std::optional<Pooling> pooling;    // then the one output is "embedding" FP32 [batch, width]
   Demand demand;
-  std::uint32_t priority = 0;  // 0 = the model's default, 1 highest
+  std::optional<SequenceStep> sequence = {};  // of a stateful model
+  std::uint32_t priority = 0;                 // 0 = the model's default, 1 highest
   TimePoint received;
   TimePoint deadline = kNoDeadline;  // kNoDeadline: the server's default timeout applies
   Partial partial = {};              // of a decoupled model, which is refused without

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "inference/model_config.pb.h"
+#include "server/core/echo_sums.hpp"
 
 namespace shoal::models {
 namespace {
@@ -21,7 +22,8 @@ constexpr std::string_view kDelayPerRow = "echo_delay_per_row_us";
 constexpr std::uint64_t kMaxResponses = 4096;
 constexpr std::string_view kResponses = "echo_responses";
 constexpr std::string_view kGap = "echo_gap_us";
-constexpr std::array kKeys = {kDelay, kDelayPerRow, kGap, kResponses};
+constexpr std::string_view kAccumulate = "echo_accumulate";
+constexpr std::array kKeys = {kAccumulate, kDelay, kDelayPerRow, kGap, kResponses};
 
 std::unexpected<Error> bad(std::string message) { return fail(Code::kInvalidArgument, std::move(message)); }
 
@@ -118,6 +120,27 @@ Result<std::uint32_t> responses_of(const inference::ModelConfig& config) {
   return static_cast<std::uint32_t>(*count);
 }
 
+Result<bool> accumulates(const inference::ModelConfig& config, const ModelVersion& model) {
+  const auto found = config.parameters().find(std::string(kAccumulate));
+  if (found == config.parameters().end() || found->second.string_value() == "false") {
+    return false;
+  }
+  if (found->second.string_value() != "true") {
+    return bad(
+        fmt::format("parameters: {} is '{}', it must be true or false", kAccumulate, found->second.string_value()));
+  }
+  if (!config.has_sequence_batching()) {
+    return bad(fmt::format("parameters: {} needs sequence_batching", kAccumulate));
+  }
+  for (const TensorSignature& input : model.inputs) {
+    if (!has_sums(input.datatype)) {
+      return bad(fmt::format("parameters: {}: input '{}' is {}, of which there are no sums", kAccumulate, input.name,
+                             datatype_name(input.datatype)));
+    }
+  }
+  return true;
+}
+
 Result<std::uint32_t> instances_of(const inference::ModelConfig& config) {
   std::uint64_t count = 0;
   for (const auto& group : config.instance_group()) {
@@ -190,9 +213,10 @@ Result<Echo> read_echo(const inference::ModelConfig& config, const ModelVersion&
   const auto instances = instances_of(config);
   const auto gap = microseconds_of(config, kGap);
   const auto responses = responses_of(config);
+  const auto sums = accumulates(config, model);
   for (const Error* error : {delay ? nullptr : &delay.error(), per_row ? nullptr : &per_row.error(),
                              instances ? nullptr : &instances.error(), gap ? nullptr : &gap.error(),
-                             responses ? nullptr : &responses.error()}) {
+                             responses ? nullptr : &responses.error(), sums ? nullptr : &sums.error()}) {
     if (error != nullptr) {
       return fail(*error);
     }
@@ -202,6 +226,7 @@ Result<Echo> read_echo(const inference::ModelConfig& config, const ModelVersion&
   echo.instances = *instances;
   echo.gap = *gap;
   echo.responses = *responses;
+  echo.accumulates = *sums;
   return echo;
 }
 

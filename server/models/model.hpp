@@ -3,6 +3,8 @@
 // Made by Repository (repository.hpp); requests are checked against it by validate (validate.hpp).
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -69,6 +71,12 @@ struct QueuePolicy {
   std::uint32_t max_queue_size = 0;  // 0 = the server's limit alone
 };
 
+// Of a stateful model: its requests name the sequence that they belong to (dispatch/sequences.hpp).
+struct SequenceConfig {
+  Duration idle = std::chrono::seconds(1);  // without a request; then the sequence is over
+  std::size_t max_live = 1;                 // at once; more are refused
+};
+
 // How the requests of one model wait, and how they are joined into one run.
 struct SchedulingConfig {
   std::int64_t max_rows = 1;                  // that requests are joined up to; 1 = they are not
@@ -79,6 +87,7 @@ struct SchedulingConfig {
   std::uint32_t default_priority = 2;
   QueuePolicy default_policy;
   std::map<std::uint32_t, QueuePolicy> policies;  // by level; the others have default_policy
+  std::optional<SequenceConfig> sequences;
 };
 
 enum class ModelState : std::uint8_t { kReady, kUnavailable };

@@ -42,9 +42,6 @@ class FirstError : public google::protobuf::io::ErrorCollector {
 };
 
 Status check_supported(const inference::ModelConfig& config) {
-  if (config.has_sequence_batching()) {
-    return bad("sequence_batching is not supported");
-  }
   if (config.has_ensemble_scheduling()) {
     return bad("ensemble_scheduling is not supported");
   }

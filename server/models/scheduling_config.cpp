@@ -15,6 +15,8 @@ namespace {
 constexpr std::uint64_t kMaxLevels = 1024;
 constexpr std::uint64_t kMaxDelayUs = 60'000'000;
 constexpr std::uint64_t kMaxTimeoutUs = 86'400'000'000;
+constexpr std::uint64_t kDefaultIdleUs = 1'000'000;  // Triton's
+constexpr std::int32_t kMaxSequences = 4096;
 
 std::unexpected<Error> bad(std::string message) {
   return fail(Code::kInvalidArgument, "dynamic_batching." + std::move(message));
@@ -79,10 +81,47 @@ Status read_levels(const inference::ModelDynamicBatching& said, SchedulingConfig
   return {};
 }
 
+Result<SequenceConfig> read_sequences(const inference::ModelSequenceBatching& said) {
+  const auto bad_sequences = [](std::string message) {
+    return fail(Code::kInvalidArgument, "sequence_batching." + std::move(message));
+  };
+  if (said.control_input_size() > 0 || said.state_size() > 0) {
+    return bad_sequences(
+        "control_input and state are not supported: the worker is told the sequence with each request");
+  }
+  if (said.iterative_sequence()) {
+    return bad_sequences("iterative_sequence is not supported");
+  }
+  if (said.oldest().preferred_batch_size_size() > 0 || said.direct().minimum_slot_utilization() > 0) {
+    return bad_sequences(
+        "requests of sequences are not joined: leave preferred_batch_size and minimum_slot_utilization out");
+  }
+  const std::int32_t candidates = said.oldest().max_candidate_sequences();
+  if (candidates < 0 || candidates > kMaxSequences) {
+    return bad_sequences(
+        fmt::format("oldest.max_candidate_sequences is {}, it must be 0 to {}", candidates, kMaxSequences));
+  }
+  const std::uint64_t idle =
+      said.max_sequence_idle_microseconds() == 0 ? kDefaultIdleUs : said.max_sequence_idle_microseconds();
+  if (idle > kMaxTimeoutUs) {
+    return bad_sequences(fmt::format("max_sequence_idle_microseconds is {}, the limit is {}", idle, kMaxTimeoutUs));
+  }
+  return SequenceConfig{.idle = std::chrono::microseconds(static_cast<std::int64_t>(idle)),
+                        .max_live = static_cast<std::size_t>(candidates == 0 ? kMaxSequences : candidates)};
+}
+
 }  // namespace
 
 Result<SchedulingConfig> read_scheduling(const inference::ModelConfig& config, const ModelVersion& model) {
   SchedulingConfig scheduling;
+  if (config.has_sequence_batching()) {
+    auto sequences = read_sequences(config.sequence_batching());
+    if (!sequences) {
+      return fail(std::move(sequences.error()));
+    }
+    scheduling.sequences = *sequences;
+    return scheduling;
+  }
   if (!config.has_dynamic_batching()) {
     // Rows of a sentence encoder are known not to look at each other; of other graphs only their owner can say that.
     if (model.embedding && can_join(model)) {

@@ -136,6 +136,15 @@ void EchoWorker::respond(std::uint64_t work_id) {
     take(work_id).done(fail(Code::kInternal, "a run of several responses has nobody to read them"));
     return;
   }
+  if (echo.accumulates && run.given == 0) {
+    auto sums = sums_.add(run.spec.sequence.value_or(SequenceStep{.id = {}, .is_first = true, .is_last = true}),
+                          *run.spec.inputs);
+    if (!sums) {
+      take(work_id).done(fail(std::move(sums.error())));
+      return;
+    }
+    run.spec.inputs = std::make_shared<const std::vector<Tensor>>(*std::move(sums));
+  }
   RunOutcome outcome{.outputs = {},
                      .agent_queue_us = microseconds_between(run.accepted, run.started),
                      .has_no_response = echo.responses == 0};

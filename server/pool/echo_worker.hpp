@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 
+#include "server/core/echo_sums.hpp"
 #include "server/pool/worker.hpp"
 
 namespace shoal::pool {
@@ -63,6 +64,7 @@ class EchoWorker final : public Worker {
   WorkerState state_;
   std::map<std::string, Instance> instances_;
   std::map<std::uint64_t, Run> runs_;
+  EchoSums sums_;
   std::uint64_t next_work_ = 1;
   std::shared_ptr<EchoWorker*> alive_;  // posted handlers look here before they touch this
 };

@@ -16,6 +16,7 @@
 #include "server/core/clock.hpp"
 #include "server/core/echo.hpp"
 #include "server/core/pooling.hpp"
+#include "server/core/sequence_step.hpp"
 #include "server/core/tensor.hpp"
 #include "server/core/tier.hpp"
 #include "server/schedule/duty.hpp"
@@ -68,7 +69,8 @@ struct RunSpec {
   std::vector<std::string> outputs;                   // empty = all
   std::optional<Pooling> pooling;
   TimePoint deadline = kNoDeadline;
-  Partial partial = {};  // of a decoupled model's run; else empty, and there is one response
+  Partial partial = {};                       // of a decoupled model's run; else empty, and there is one response
+  std::optional<SequenceStep> sequence = {};  // of a stateful model: steps come one after the other
 };
 
 struct WorkerState {

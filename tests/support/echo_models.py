@@ -19,3 +19,7 @@ def decoupled(responses: int, gap: int = 0) -> str:
     """`gap`: microseconds between two responses."""
     number = 'parameters {{ key: "{}" value {{ string_value: "{}" }} }}\n'
     return "model_transaction_policy { decoupled: true }\n" + number.format("echo_responses", responses) + number.format("echo_gap_us", gap)
+
+
+def accumulate() -> str:
+    return 'parameters { key: "echo_accumulate" value { string_value: "true" } }\n'

@@ -9,9 +9,9 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr std::array<std::string_view, 8> kExtensions = {
-    "classification",     "model_repository", "schedule_policy", "model_configuration",
-    "binary_tensor_data", "parameters",       "statistics",      "logging"};
+constexpr std::array<std::string_view, 9> kExtensions = {"classification", "model_repository",    "schedule_policy",
+                                                         "sequence",       "model_configuration", "binary_tensor_data",
+                                                         "parameters",     "statistics",          "logging"};
 
 ordered_json duration(const dispatch::DurationCount& value) { return {{"count", value.count}, {"ns", value.ns}}; }
 

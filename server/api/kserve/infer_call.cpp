@@ -14,6 +14,7 @@
 namespace shoal::api::kserve {
 namespace {
 
+constexpr std::size_t kMaxSequenceId = 128;
 constexpr std::int64_t kMaxTimeoutUs = std::int64_t{24} * 3600 * 1'000'000;
 
 std::unexpected<Error> wrong(std::string_view name, std::string_view expected) {
@@ -53,6 +54,30 @@ Status apply_demand(const std::string& name, const wire::Parameter& value, dispa
   return {};
 }
 
+// Of a stateful model. An id of 0 or "" is none, as Triton has it.
+Status apply_sequence(const std::string& name, const wire::Parameter& value, std::optional<SequenceStep>& step) {
+  if (name == "sequence_id") {
+    const auto* text = std::get_if<std::string>(&value);
+    const auto number = natural(value);
+    if (!number && (text == nullptr || text->size() > kMaxSequenceId)) {
+      return wrong(name, fmt::format("an integer >= 0 or a string of at most {} bytes", kMaxSequenceId));
+    }
+    step = step.value_or(SequenceStep());
+    step->id = text != nullptr ? *text : *number == 0 ? std::string() : std::to_string(*number);
+    return {};
+  }
+  const bool* flag = std::get_if<bool>(&value);
+  if (name != "sequence_start" && name != "sequence_end") {
+    return wrong(name, "sequence_id, sequence_start or sequence_end");
+  }
+  if (flag == nullptr) {
+    return wrong(name, "a boolean");
+  }
+  step = step.value_or(SequenceStep());
+  (name == "sequence_start" ? step->is_first : step->is_last) = *flag;
+  return {};
+}
+
 Status apply_parameter(const std::string& name, const wire::Parameter& value, dispatch::InferenceRequest& request) {
   if (name.starts_with("shoal_")) {
     return apply_demand(name, value, request.demand);
@@ -79,6 +104,9 @@ Status apply_parameter(const std::string& name, const wire::Parameter& value, di
           std::min(request.deadline, request.received + std::chrono::microseconds(std::min(*timeout, kMaxTimeoutUs)));
     }
     return {};
+  }
+  if (name.starts_with("sequence_") && request.model->scheduling.sequences) {
+    return apply_sequence(name, value, request.sequence);
   }
   if (name.starts_with("sequence_")) {
     return fail(

@@ -81,6 +81,22 @@ TEST_F(EchoConfigTest, SeveralResponsesWhereItIsDecoupled) {
   EXPECT_EQ(many->echo->gap, std::chrono::microseconds(1500));
 }
 
+TEST_F(EchoConfigTest, SumsOverSequencesOfNumbers) {
+  const std::string sums = R"(parameters { key: "echo_accumulate" value { string_value: "true" } })";
+  const std::string sequences = "sequence_batching { max_sequence_idle_microseconds: 2000000 }";
+  const ModelPtr model = read(std::string(kTwo) + sequences + sums);
+  ASSERT_FALSE(model->is_ready()) << "one input is of BYTES";
+  EXPECT_THAT(model->load_error.message, HasSubstr("of which there are no sums"));
+  const std::string number = R"(backend: "echo" input { name: "x" data_type: TYPE_INT8 dims: [-1] }
+                                output { name: "x" data_type: TYPE_INT8 dims: [-1] })";
+  const ModelPtr sound = read(number + sequences + sums);
+  ASSERT_TRUE(sound->is_ready()) << sound->load_error.message;
+  EXPECT_TRUE(sound->echo->accumulates);
+  EXPECT_EQ(sound->scheduling.sequences->idle, std::chrono::seconds(2));
+  EXPECT_FALSE(read(number + sequences)->echo->accumulates);
+  EXPECT_THAT(refusal(number + sums), HasSubstr("echo_accumulate needs sequence_batching"));
+}
+
 TEST_F(EchoConfigTest, AnotherConfigurationIsAnotherModel) {
   const std::string first = read(kTwo)->graph.sha256;
   EXPECT_THAT(first, SizeIs(64));

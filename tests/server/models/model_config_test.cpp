@@ -110,7 +110,6 @@ TEST(ModelConfig, ErrorsNameFileLineAndKey) {
       {"max_batch_size: 1\nmax_batch_size: 2", "config.pbtxt:2"},
       {"max_batch_size: -1", "must be >= 0"},
       {"max_batch_size: 99999999999", "out of range"},
-      {"sequence_batching {}", "sequence_batching is not supported"},
       {"ensemble_scheduling {}", "ensemble_scheduling is not supported"},
       {"model_transaction_policy { decoupled: true }", "only models of the echo backend may be decoupled"},
       {"platform: 'tensorrt_plan'", "platform 'tensorrt_plan'"},

@@ -77,5 +77,39 @@ TEST(SchedulingConfig, RefusesWithTheNameOfTheField) {
   EXPECT_THAT(read("dynamic_batching {}", plain).error().message, HasSubstr("max_batch_size is 0"));
 }
 
+TEST(SchedulingConfig, SequencesHaveTritonsDefaults) {
+  EXPECT_FALSE(read("")->sequences);
+  const auto config = read("sequence_batching {}");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->max_rows, 1) << "their requests are not joined";
+  EXPECT_EQ(config->sequences->idle, std::chrono::seconds(1));
+  EXPECT_EQ(config->sequences->max_live, 4096U);
+}
+
+TEST(SchedulingConfig, ReadsSequences) {
+  const auto config = read(R"(sequence_batching {
+    max_sequence_idle_microseconds: 5000000 oldest { max_candidate_sequences: 3 } })");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->sequences->idle, std::chrono::seconds(5));
+  EXPECT_EQ(config->sequences->max_live, 3U);
+}
+
+TEST(SchedulingConfig, RefusesWhatSequencesCannotBe) {
+  const std::pair<std::string, std::string> wrong[] = {
+      {"control_input { name: 'START' }", "control_input"},
+      {"state { input_name: 's' }", "state"},
+      {"iterative_sequence: true", "iterative_sequence"},
+      {"oldest { preferred_batch_size: 4 }", "preferred_batch_size"},
+      {"direct { minimum_slot_utilization: 0.5 }", "minimum_slot_utilization"},
+      {"oldest { max_candidate_sequences: 5000 }", "max_candidate_sequences is 5000"},
+      {"max_sequence_idle_microseconds: 86400000001", "max_sequence_idle_microseconds"},
+  };
+  for (const auto& [text, words] : wrong) {
+    const auto config = read("sequence_batching { " + text + " }");
+    ASSERT_FALSE(config) << text;
+    EXPECT_THAT(config.error().message, HasSubstr(words));
+  }
+}
+
 }  // namespace
 }  // namespace shoal::models

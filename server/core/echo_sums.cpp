@@ -1,0 +1,90 @@
+#include "server/core/echo_sums.hpp"
+
+#include <fmt/format.h>
+
+#include <cstring>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+namespace shoal {
+namespace {
+
+// Integers are added as unsigned ones: signed ones would not be allowed to wrap around.
+template <class Number>
+void add_elements(std::string_view more, std::string& sum) {
+  using Sum = typename std::conditional_t<std::is_integral_v<Number>, std::make_unsigned<Number>,
+                                          std::type_identity<Number>>::type;
+  for (std::size_t at = 0; at + sizeof(Sum) <= sum.size(); at += sizeof(Sum)) {
+    Sum left{};
+    Sum right{};
+    std::memcpy(&left, sum.data() + at, sizeof(Sum));
+    std::memcpy(&right, more.data() + at, sizeof(Sum));
+    left = static_cast<Sum>(left + right);
+    std::memcpy(sum.data() + at, &left, sizeof(Sum));
+  }
+}
+
+using Adder = void (*)(std::string_view, std::string&);
+
+std::optional<Adder> adder_of(DataType datatype) {
+  switch (datatype) {
+    case DataType::kUint8:
+    case DataType::kInt8:
+      return add_elements<std::uint8_t>;
+    case DataType::kUint16:
+    case DataType::kInt16:
+      return add_elements<std::uint16_t>;
+    case DataType::kUint32:
+    case DataType::kInt32:
+      return add_elements<std::uint32_t>;
+    case DataType::kUint64:
+    case DataType::kInt64:
+      return add_elements<std::uint64_t>;
+    case DataType::kFp32:
+      return add_elements<float>;
+    case DataType::kFp64:
+      return add_elements<double>;
+    default:
+      return std::nullopt;
+  }
+}
+
+}  // namespace
+
+bool has_sums(DataType datatype) { return adder_of(datatype).has_value(); }
+
+Result<std::vector<Tensor>> EchoSums::add(const SequenceStep& step, const std::vector<Tensor>& inputs) {
+  auto found = sums_.find(step.number);
+  if (found == sums_.end()) {
+    if (!step.is_first) {
+      return fail(Code::kUnavailable, "the echo backend has forgotten the sequence: begin it again");
+    }
+    if (sums_.size() >= kMaxSequences) {
+      sums_.erase(sums_.begin());
+    }
+    found = sums_.emplace(step.number, inputs).first;
+  } else {
+    std::vector<Tensor>& sums = found->second;
+    for (std::size_t index = 0; index < sums.size(); ++index) {
+      if (index >= inputs.size() || inputs[index].name != sums[index].name ||
+          inputs[index].shape != sums[index].shape) {
+        return fail(
+            Code::kInvalidArgument,
+            fmt::format("input '{}' must have the shape that it had in the sequence's first request", sums[index].name),
+            sums[index].name);
+      }
+    }
+    for (std::size_t index = 0; index < sums.size(); ++index) {
+      (*adder_of(sums[index].datatype))(inputs[index].data, sums[index].data);
+    }
+  }
+  std::vector<Tensor> now = found->second;
+  if (step.is_last) {
+    sums_.erase(found);
+  }
+  return now;
+}
+
+}  // namespace shoal

@@ -1,0 +1,170 @@
+#include "server/dispatch/sequence_gate.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/asio/post.hpp>
+
+#include "server/models/model.hpp"
+
+namespace shoal::dispatch {
+namespace {
+
+// Tickets of the gate's own; those of requests that pass it are the dispatcher's, which counts from 1.
+constexpr std::uint64_t kFirstTicket = std::uint64_t{1} << 63U;
+
+Error not_begun() { return {Code::kUnavailable, "the first request of the sequence failed: begin it again", {}}; }
+
+}  // namespace
+
+SequenceGate::SequenceGate(boost::asio::any_io_executor main, InferenceService& behind, SequenceGateOptions options)
+    : main_(std::move(main)),
+      behind_(behind),
+      options_(options),
+      next_ticket_(kFirstTicket),
+      timer_(main_),
+      alive_(std::make_shared<SequenceGate*>(this)) {}
+
+SequenceGate::~SequenceGate() { *alive_ = nullptr; }
+
+std::uint64_t SequenceGate::submit(InferenceRequest request, Completion done) {
+  const auto& config = request.model->scheduling.sequences;
+  if (!config) {
+    return behind_.submit(std::move(request), std::move(done));
+  }
+  const std::uint64_t ticket = next_ticket_++;
+  const TimePoint now = Clock::now();
+  const Sequences::Model model{request.model->name, request.model->version};
+  if (request.deadline == kNoDeadline) {
+    request.deadline = now + options_.default_timeout;
+  }
+  const std::optional<SequenceStep> place = request.sequence;
+  Step& step = steps_[ticket];
+  step.deadline = request.deadline;
+  step.done = std::move(done);
+  if (!place || place->id.empty()) {
+    answer(ticket, {Code::kInvalidArgument,
+                    fmt::format("inference request to model '{}' must specify a non-zero or non-empty correlation ID",
+                                request.model->name),
+                    "sequence_id"});
+    return ticket;
+  }
+  if (waiting_.size() >= options_.max_waiting) {
+    answer(ticket, {Code::kOverloaded,
+                    fmt::format("{} requests of sequences wait for their turn, the limit is {}", waiting_.size(),
+                                options_.max_waiting),
+                    {}});
+    return ticket;
+  }
+  step.request = std::move(request);
+  auto turn = sequences_.add(model, *place, ticket, *config, now);
+  if (!turn) {
+    answer(ticket, std::move(turn.error()));
+  } else if (*turn) {
+    run(**turn);
+  } else {
+    waiting_.emplace(step.deadline, ticket);
+    arm_timer();
+  }
+  return ticket;
+}
+
+void SequenceGate::run(const Sequences::Turn& turn) {
+  Step& step = steps_.at(turn.ticket);
+  waiting_.erase({step.deadline, turn.ticket});
+  InferenceRequest request = std::move(step.request);
+  request.sequence->number = turn.number;
+  if (!turn.worker.empty()) {
+    request.demand.worker = turn.worker;
+  }
+  step.inner =
+      behind_.submit(std::move(request), [alive = alive_, ticket = turn.ticket](Result<InferenceResponse> result) {
+        if (*alive != nullptr) {
+          (*alive)->ended(ticket, std::move(result));
+        }
+      });
+}
+
+void SequenceGate::ended(std::uint64_t ticket, Result<InferenceResponse> result) {
+  auto step = steps_.extract(ticket);
+  if (step.mapped().is_lost) {
+    result = fail(Code::kWorkerLost, "the worker of the sequence was lost, and its state with it: begin it again");
+  }
+  const Sequences::After after = sequences_.ended(ticket, result ? result->worker : std::string(), Clock::now());
+  step.mapped().done(std::move(result));
+  apply(after, not_begun());
+}
+
+void SequenceGate::apply(const Sequences::After& after, const Error& error) {
+  for (const std::uint64_t ticket : after.orphans) {
+    Step& step = steps_.at(ticket);
+    if (step.inner != 0) {
+      step.is_lost = true;
+      behind_.cancel(step.inner);
+    } else {
+      answer(ticket, error);
+    }
+  }
+  for (const Sequences::Turn& turn : after.turns) {
+    run(turn);
+  }
+}
+
+void SequenceGate::answer(std::uint64_t ticket, Error error) {
+  auto step = steps_.extract(ticket);
+  waiting_.erase({step.mapped().deadline, ticket});
+  boost::asio::post(main_, [done = std::move(step.mapped().done), error = std::move(error)]() mutable {
+    done(fail(std::move(error)));
+  });
+}
+
+void SequenceGate::cancel(std::uint64_t ticket) {
+  if (ticket < kFirstTicket) {
+    behind_.cancel(ticket);
+    return;
+  }
+  const auto step = steps_.find(ticket);
+  if (step == steps_.end()) {
+    return;
+  }
+  if (step->second.inner != 0) {
+    behind_.cancel(step->second.inner);
+    return;
+  }
+  const auto after = sequences_.remove(ticket);
+  answer(ticket, {Code::kCancelled, "the client cancelled the request or went away", {}});
+  apply(*after, not_begun());
+}
+
+void SequenceGate::worker_lost(const std::string& slot) {
+  apply(sequences_.lost(slot, Clock::now()),
+        {Code::kWorkerLost, "the worker of the sequence was lost, and its state with it: begin it again", {}});
+}
+
+void SequenceGate::drop_late() {
+  while (!waiting_.empty() && waiting_.begin()->first <= Clock::now()) {
+    const std::uint64_t ticket = waiting_.begin()->second;
+    const auto after = sequences_.remove(ticket);
+    answer(ticket,
+           {Code::kDeadlineExceeded, "the deadline passed while the request waited for its turn in the sequence", {}});
+    apply(*after, not_begun());
+  }
+  arm_timer();
+}
+
+void SequenceGate::arm_timer() {
+  if (waiting_.empty()) {
+    timer_.cancel();
+    return;
+  }
+  if (timer_.expiry() == waiting_.begin()->first) {
+    return;
+  }
+  timer_.expires_at(waiting_.begin()->first);
+  timer_.async_wait([alive = alive_](const boost::system::error_code& error) {
+    if (!error && *alive != nullptr) {
+      (*alive)->drop_late();
+    }
+  });
+}
+
+}  // namespace shoal::dispatch

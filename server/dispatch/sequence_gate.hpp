@@ -1,0 +1,71 @@
+// Before the dispatcher: requests of stateful models (config.pbtxt's sequence_batching) pass it in the order of their
+// sequence and go where the sequence is; those of other models pass as they are. Lives on the main lane; owned by the
+// app.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "server/dispatch/inference.hpp"
+#include "server/dispatch/sequences.hpp"
+
+namespace shoal::dispatch {
+
+struct SequenceGateOptions {
+  Duration default_timeout = std::chrono::seconds(30);  // of requests that name none
+  std::size_t max_waiting = 1024;                       // steps of all sequences that wait for the one before them
+};
+
+class SequenceGate final : public InferenceService {
+ public:
+  SequenceGate(boost::asio::any_io_executor main, InferenceService& behind, SequenceGateOptions options);
+  ~SequenceGate() override;
+
+  std::uint64_t submit(InferenceRequest request, Completion done) override;
+  void cancel(std::uint64_t ticket) override;
+  [[nodiscard]] Status model_ready(const models::ModelVersion& model) const override {
+    return behind_.model_ready(model);
+  }
+  [[nodiscard]] Status server_ready() const override { return behind_.server_ready(); }
+
+  // Requests of the sequences that were there are answered with kWorkerLost: what the worker knew of them is gone.
+  void worker_lost(const std::string& slot);
+  [[nodiscard]] std::size_t live() const { return sequences_.live(); }
+
+ private:
+  struct Step {
+    InferenceRequest request;  // until it runs
+    Completion done;
+    TimePoint deadline;
+    std::uint64_t inner = 0;  // the ticket behind the gate; 0 = it waits
+    bool is_lost = false;     // it runs on a worker that has gone
+  };
+
+  void run(const Sequences::Turn& turn);
+  void ended(std::uint64_t ticket, Result<InferenceResponse> result);
+  void apply(const Sequences::After& after, const Error& error);
+  // Answers it, not from inside the call that led here.
+  void answer(std::uint64_t ticket, Error error);
+  void drop_late();
+  void arm_timer();
+
+  boost::asio::any_io_executor main_;
+  InferenceService& behind_;
+  SequenceGateOptions options_;
+  Sequences sequences_;
+  std::map<std::uint64_t, Step> steps_;
+  std::set<std::pair<TimePoint, std::uint64_t>> waiting_;  // by deadline
+  std::uint64_t next_ticket_;
+  boost::asio::steady_timer timer_;
+  // Completions and timers look here before they touch this.
+  std::shared_ptr<SequenceGate*> alive_;
+};
+
+}  // namespace shoal::dispatch

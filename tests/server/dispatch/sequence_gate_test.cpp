@@ -1,0 +1,153 @@
+#include "server/dispatch/sequence_gate.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/asio/io_context.hpp>
+#include <vector>
+
+#include "tests/server/dispatch/test_model.hpp"
+
+namespace shoal::dispatch {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+// Stands where the dispatcher stands; the test answers in its place.
+class Behind final : public InferenceService {
+ public:
+  std::uint64_t submit(InferenceRequest request, Completion done) override {
+    requests.emplace_back(std::move(request), std::move(done));
+    return requests.size();
+  }
+  void cancel(std::uint64_t ticket) override { cancelled.push_back(ticket); }
+  [[nodiscard]] Status model_ready(const models::ModelVersion&) const override { return {}; }
+  [[nodiscard]] Status server_ready() const override { return fail(Code::kUnavailable, "not yet"); }
+
+  void answer(std::size_t index, const std::string& worker) {
+    InferenceResponse response;
+    response.worker = worker;
+    requests.at(index).second(std::move(response));
+  }
+
+  std::vector<std::pair<InferenceRequest, Completion>> requests;
+  std::vector<std::uint64_t> cancelled;
+};
+
+class SequenceGateTest : public testing::Test {
+ protected:
+  SequenceGateTest() { model->scheduling.sequences = {.idle = std::chrono::hours(1), .max_live = 10}; }
+  void settle() {
+    context.restart();
+    context.poll();
+  }
+  // Its answer's worker or its error's code come to `told`, behind the id.
+  std::uint64_t submit(const std::string& name, bool is_first, bool is_last = false, const std::string& id = "7",
+                       TimePoint deadline = kNoDeadline) {
+    InferenceRequest request;
+    request.request_id = name;
+    request.model = model;
+    request.received = Clock::now();
+    request.sequence = SequenceStep{.id = id, .is_first = is_first, .is_last = is_last};
+    request.deadline = deadline;
+    return gate.submit(std::move(request), [this, name](Result<InferenceResponse> result) {
+      told.push_back(name + " " + (result ? result->worker : std::string(code_name(result.error().code))));
+    });
+  }
+
+  boost::asio::io_context context;
+  Behind behind;
+  SequenceGate gate{context.get_executor(), behind, {.default_timeout = std::chrono::seconds(30), .max_waiting = 2}};
+  std::shared_ptr<models::ModelVersion> model = test_model({Backend::kWasm});
+  std::vector<std::string> told;
+};
+
+TEST_F(SequenceGateTest, OtherModelsPass) {
+  model->scheduling.sequences.reset();
+  InferenceRequest request;
+  request.model = model;
+  EXPECT_EQ(gate.submit(std::move(request), [](const auto&) {}), 1U);
+  gate.cancel(1);
+  EXPECT_THAT(behind.cancelled, ElementsAre(1));
+  EXPECT_FALSE(gate.server_ready());
+}
+
+TEST_F(SequenceGateTest, StepsGoWhereTheFirstOneRanAndInOrder) {
+  submit("a", true);
+  submit("b", false);
+  ASSERT_EQ(behind.requests.size(), 1U);
+  EXPECT_FALSE(behind.requests[0].first.demand.worker);
+  EXPECT_NE(behind.requests[0].first.deadline, kNoDeadline);
+  behind.answer(0, "echo/1");
+  ASSERT_EQ(behind.requests.size(), 2U);
+  EXPECT_EQ(behind.requests[1].first.demand.worker, "echo/1");
+  EXPECT_EQ(behind.requests[1].first.sequence->number, behind.requests[0].first.sequence->number);
+  behind.answer(1, "echo/1");
+  EXPECT_THAT(told, ElementsAre("a echo/1", "b echo/1"));
+}
+
+TEST_F(SequenceGateTest, WithoutAnIdItIsRefused) {
+  submit("a", true, false, "");
+  EXPECT_TRUE(told.empty()) << "never from inside submit()";
+  settle();
+  EXPECT_THAT(told, ElementsAre("a INVALID_ARGUMENT"));
+  EXPECT_TRUE(behind.requests.empty());
+}
+
+TEST_F(SequenceGateTest, TooManyThatWaitAreRefused) {
+  submit("a", true);
+  submit("b", false);
+  submit("c", false);
+  submit("d", false);
+  settle();
+  EXPECT_THAT(told, ElementsAre("d OVERLOADED"));
+}
+
+TEST_F(SequenceGateTest, WhoWaitsIsCancelledHereAndWhoRunsBehind) {
+  const std::uint64_t first = submit("a", true);
+  const std::uint64_t second = submit("b", false);
+  gate.cancel(second);
+  gate.cancel(first);
+  gate.cancel(first + 100);
+  settle();
+  EXPECT_THAT(told, ElementsAre("b CANCELLED"));
+  EXPECT_THAT(behind.cancelled, ElementsAre(1));
+}
+
+TEST_F(SequenceGateTest, ADeadlinePassesWhileOneWaits) {
+  submit("a", true);
+  submit("b", false, false, "7", Clock::now());
+  submit("c", false);
+  settle();
+  EXPECT_THAT(told, ElementsAre("b DEADLINE_EXCEEDED"));
+  behind.answer(0, "echo/0");
+  EXPECT_EQ(behind.requests.size(), 2U) << "c is next";
+}
+
+TEST_F(SequenceGateTest, WithItsWorkerTheSequenceIsLost) {
+  submit("a", true);
+  behind.answer(0, "echo/0");
+  submit("b", false);
+  submit("c", false);
+  gate.worker_lost("echo/0");
+  EXPECT_THAT(behind.cancelled, ElementsAre(2));
+  behind.requests[1].second(fail(Code::kCancelled, "cancelled"));
+  settle();
+  EXPECT_THAT(told, testing::UnorderedElementsAre("a echo/0", "b WORKER_LOST", "c WORKER_LOST"));
+  EXPECT_EQ(gate.live(), 0U);
+  submit("d", false);
+  settle();
+  EXPECT_EQ(told.back(), "d INVALID_ARGUMENT");
+}
+
+TEST_F(SequenceGateTest, AFirstStepThatFailsAnswersThoseBehindIt) {
+  submit("a", true);
+  submit("b", false);
+  behind.requests[0].second(fail(Code::kOverloaded, "full"));
+  settle();
+  EXPECT_THAT(told, ElementsAre("a OVERLOADED", "b UNAVAILABLE"));
+}
+
+}  // namespace
+}  // namespace shoal::dispatch
