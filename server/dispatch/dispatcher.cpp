@@ -184,7 +184,8 @@ void Dispatcher::step() {
 void Dispatcher::arm_timer() {
   const auto at = scheduler_.next_wakeup();
   if (!at) {
-    timer_.cancel();
+    // Not cancel(): the time would stay, and the next request with the same deadline would be taken for armed.
+    timer_.expires_at(TimePoint::max());
     return;
   }
   if (timer_.expiry() == *at) {

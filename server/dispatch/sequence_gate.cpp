@@ -153,7 +153,8 @@ void SequenceGate::drop_late() {
 
 void SequenceGate::arm_timer() {
   if (waiting_.empty()) {
-    timer_.cancel();
+    // Not cancel(): the time would stay, and the next request with the same deadline would be taken for armed.
+    timer_.expires_at(TimePoint::max());
     return;
   }
   if (timer_.expiry() == waiting_.begin()->first) {

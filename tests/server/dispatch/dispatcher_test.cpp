@@ -126,6 +126,30 @@ TEST_F(DecoupledDispatcherTest, CancelEndsTheRunAndWhatItStillGivesIsDropped) {
   EXPECT_EQ(answer->error().code, Code::kCancelled);
 }
 
+// As those of a gRPC stream have, or of one parallel call.
+TEST_F(DispatcherTest, ADeadlineHoldsForOneAfterTheOther) {
+  ScriptedWorker worker("hs/0", {Backend::kWasm});
+  bring_up(worker);
+  const TimePoint deadline = Clock::now() + std::chrono::milliseconds(500);
+  std::vector<std::optional<Result<InferenceResponse>>> answers(2);
+  for (auto& answer : answers) {
+    InferenceRequest asked = request({});
+    asked.deadline = deadline;
+    dispatcher.submit(std::move(asked), [&answer](Result<InferenceResponse> result) { answer = std::move(result); });
+    if (&answer == &answers.front()) {
+      worker.runs.at(0).second(pool::RunOutcome{{test_input(2, 3)}, 700, 50});
+      settle();
+    }
+  }
+  EXPECT_TRUE(answers[0] && *answers[0]);
+  ASSERT_EQ(worker.runs.size(), 2U);
+  context.restart();
+  while (!answers[1] && context.run_one_for(std::chrono::seconds(10)) > 0) {
+  }
+  ASSERT_TRUE(answers[1]) << "nobody watches its deadline";
+  EXPECT_EQ(answers[1]->error().code, Code::kDeadlineExceeded);
+}
+
 TEST_F(DispatcherTest, LostWorkGoesToTheNextBrowserWithTheSameInputs) {
   ScriptedWorker first("hs/0", {Backend::kWasm});
   bring_up(first);
