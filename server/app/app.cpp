@@ -72,7 +72,9 @@ struct App::Parts {
         signals(main),
         dispatcher(main.get_executor(), dispatcher_options_of(settings), metrics, log),
         sequences(main.get_executor(), dispatcher,
-                  {.default_timeout = settings.request_timeout, .max_waiting = settings.max_queue}),
+                  {.default_timeout = settings.request_timeout,
+                   .max_waiting = settings.max_queue,
+                   .max_waiting_bytes = settings.max_queue_bytes}),
         models(main.get_executor(),
                {.root = repository(),
                 .store = std::filesystem::path(settings.home) / "store",
@@ -307,7 +309,7 @@ void App::Parts::watch_signals() {
       _exit(1);  // supervisors see their pipes close and take the browsers down
     }
     is_stopping = true;
-    log.info("draining", {{"signal", signal}, {"requests", dispatcher.open_requests()}});
+    log.info("draining", {{"signal", signal}, {"requests", dispatcher.open_requests() + sequences.waiting()}});
     asio::co_spawn(main, shut_down(), [](const std::exception_ptr& failure) {
       if (failure) {
         std::rethrow_exception(failure);
@@ -320,11 +322,13 @@ void App::Parts::watch_signals() {
 asio::awaitable<void> App::Parts::shut_down() {
   const TimePoint deadline = Clock::now() + settings.drain_timeout;
   Event idle(main.get_executor());
-  dispatcher.drain([&idle] { idle.set(); });
+  sequences.drain([this, &idle] { dispatcher.drain([&idle] { idle.set(); }); });
   if (!co_await idle.wait_until(deadline)) {
-    log.warn("drain_timeout", {{"unanswered", dispatcher.open_requests()}});
+    log.warn("drain_timeout", {{"unanswered", dispatcher.open_requests() + sequences.waiting()}});
     exit_status = 1;
-    dispatcher.abandon({Code::kUnavailable, "the server shut down before the request was answered", {}});
+    const Error late{Code::kUnavailable, "the server shut down before the request was answered", {}};
+    sequences.abandon(late);
+    dispatcher.abandon(late);
   }
   // Answers are on their way to the sockets; idle connections are closed at once.
   const TimePoint flush = Clock::now() + std::chrono::seconds(2);

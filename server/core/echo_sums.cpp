@@ -55,18 +55,31 @@ std::optional<Adder> adder_of(DataType datatype) {
 
 bool has_sums(DataType datatype) { return adder_of(datatype).has_value(); }
 
+void EchoSums::forget(std::uint64_t number) {
+  const auto found = sums_.find(number);
+  bytes_ -= total_bytes(found->second.tensors);
+  by_use_.erase(found->second.last_use);
+  sums_.erase(found);
+}
+
 Result<std::vector<Tensor>> EchoSums::add(const SequenceStep& step, const std::vector<Tensor>& inputs) {
   auto found = sums_.find(step.number);
   if (found == sums_.end()) {
     if (!step.is_first) {
       return fail(Code::kUnavailable, "the echo backend has forgotten the sequence: begin it again");
     }
-    if (sums_.size() >= kMaxSequences) {
-      sums_.erase(sums_.begin());
+    const std::uint64_t size = total_bytes(inputs);
+    if (size > kMaxBytes) {
+      return fail(Code::kResourceLimit,
+                  fmt::format("the inputs have {} bytes, the echo backend keeps {}", size, kMaxBytes));
     }
-    found = sums_.emplace(step.number, inputs).first;
+    while (sums_.size() >= kMaxSequences || bytes_ + size > kMaxBytes) {
+      forget(by_use_.begin()->second);
+    }
+    bytes_ += size;
+    found = sums_.emplace(step.number, Sum{.tensors = inputs}).first;
   } else {
-    std::vector<Tensor>& sums = found->second;
+    std::vector<Tensor>& sums = found->second.tensors;
     for (std::size_t index = 0; index < sums.size(); ++index) {
       if (index >= inputs.size() || inputs[index].name != sums[index].name ||
           inputs[index].shape != sums[index].shape) {
@@ -79,10 +92,13 @@ Result<std::vector<Tensor>> EchoSums::add(const SequenceStep& step, const std::v
     for (std::size_t index = 0; index < sums.size(); ++index) {
       (*adder_of(sums[index].datatype))(inputs[index].data, sums[index].data);
     }
+    by_use_.erase(found->second.last_use);
   }
-  std::vector<Tensor> now = found->second;
+  found->second.last_use = next_use_++;
+  by_use_.emplace(found->second.last_use, step.number);
+  std::vector<Tensor> now = found->second.tensors;
   if (step.is_last) {
-    sums_.erase(found);
+    forget(step.number);
   }
   return now;
 }

@@ -17,17 +17,28 @@ bool has_sums(DataType datatype);
 
 class EchoSums {
  public:
-  static constexpr std::size_t kMaxSequences = 4096;  // the oldest one is forgotten for another
+  // Beyond these the sequences that were used least recently are forgotten.
+  static constexpr std::size_t kMaxSequences = 4096;
+  static constexpr std::uint64_t kMaxBytes = std::uint64_t{256} << 20;
 
   // Adds the inputs of a step, element by element, to those before it in its sequence, and gives the sums; the last
-  // step ends it. kInvalidArgument: another shape than before; kUnavailable: the sequence was forgotten. Requires:
-  // has_sums.
+  // step ends it. kInvalidArgument: another shape than before; kUnavailable: the sequence was forgotten;
+  // kResourceLimit: more than kMaxBytes. Requires: has_sums.
   Result<std::vector<Tensor>> add(const SequenceStep& step, const std::vector<Tensor>& inputs);
 
   [[nodiscard]] std::size_t size() const { return sums_.size(); }
 
  private:
-  std::map<std::uint64_t, std::vector<Tensor>> sums_;  // by the sequence's number: the first one is the oldest
+  struct Sum {
+    std::vector<Tensor> tensors;
+    std::uint64_t last_use = 0;
+  };
+  void forget(std::uint64_t number);
+
+  std::map<std::uint64_t, Sum> sums_;              // by the sequence's number
+  std::map<std::uint64_t, std::uint64_t> by_use_;  // last use to number
+  std::uint64_t bytes_ = 0;
+  std::uint64_t next_use_ = 1;
 };
 
 }  // namespace shoal

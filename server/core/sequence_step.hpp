@@ -8,7 +8,7 @@
 namespace shoal {
 
 struct SequenceStep {
-  std::string id;  // the client's correlation id, a number in decimal digits; never empty
+  std::string id;  // the client's correlation id: its string, or its number in decimal digits; empty where it gave none
   bool is_first = false;
   bool is_last = false;
   std::uint64_t number = 0;  // of the sequence in this server's life: an id that is used again has another one

@@ -11,7 +11,8 @@ namespace shoal::dispatch {
 
 // On the way that was taken where a trusted worker has it, else on any that the model offers.
 bool Dispatcher::begin_check(OpenRequest& open, InferenceResponse& response) {
-  if (open.worker->state().tier == Tier::kTrusted || !spot_check_.draws(response.worker)) {
+  // Another worker does not know what came before in a sequence.
+  if (open.request.sequence || open.worker->state().tier == Tier::kTrusted || !spot_check_.draws(response.worker)) {
     return false;
   }
   const auto all = ways_of(*open.request.model, *open.inputs, {});

@@ -143,7 +143,7 @@ void Dispatcher::run_ended(std::uint64_t id, Result<pool::RunOutcome> outcome) {
   if (outcome) {
     const auto rows =
         static_cast<std::uint64_t>(std::accumulate(run.member_rows.begin(), run.member_rows.end(), std::int64_t{0}));
-    const std::uint64_t inside = outcome->compute_us + outcome->agent_queue_us;
+    const std::uint64_t inside = outcome->compute_us + outcome->agent_queue_us + outcome->held_us;
     const std::uint64_t round_trip = microseconds_between(any.sent, Clock::now());
     const Timing timing{.input_us = outcome->agent_queue_us,
                         .compute_us = outcome->compute_us,
@@ -218,10 +218,10 @@ void Dispatcher::member_ended(OpenRequest& open, pool::RunOutcome part) {
   const std::uint64_t ticket = open.ticket;
   const TimePoint now = Clock::now();
   poison_.answered(open.fingerprint);
-  // What others are promised is not made longer by a client that reads slowly.
-  const TimePoint ended = now - std::chrono::microseconds(part.held_us);
+  // A client that read slowly teaches nothing of how long such runs take.
+  const bool is_measured = part.held_us == 0;
   InferenceResponse response = respond(open, std::move(part), report_of(open), now);
-  scheduler_.finished(ticket, ended);
+  scheduler_.finished(ticket, is_measured ? std::optional(now) : std::nullopt);
   if (open.in_doubt) {
     end_check(open, std::move(response));
   } else if (!begin_check(open, response)) {

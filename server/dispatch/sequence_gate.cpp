@@ -12,6 +12,8 @@ namespace {
 // Tickets of the gate's own; those of requests that pass it are the dispatcher's, which counts from 1.
 constexpr std::uint64_t kFirstTicket = std::uint64_t{1} << 63U;
 
+Error shutting_down() { return {Code::kUnavailable, "the server is shutting down", {}}; }
+
 Error not_begun() { return {Code::kUnavailable, "the first request of the sequence failed: begin it again", {}}; }
 
 }  // namespace
@@ -28,7 +30,7 @@ SequenceGate::~SequenceGate() { *alive_ = nullptr; }
 
 std::uint64_t SequenceGate::submit(InferenceRequest request, Completion done) {
   const auto& config = request.model->scheduling.sequences;
-  if (!config) {
+  if (!config && !is_draining_) {
     return behind_.submit(std::move(request), std::move(done));
   }
   const std::uint64_t ticket = next_ticket_++;
@@ -40,7 +42,12 @@ std::uint64_t SequenceGate::submit(InferenceRequest request, Completion done) {
   const std::optional<SequenceStep> place = request.sequence;
   Step& step = steps_[ticket];
   step.deadline = request.deadline;
+  step.bytes = total_bytes(request.inputs);
   step.done = std::move(done);
+  if (is_draining_) {
+    answer(ticket, shutting_down());
+    return ticket;
+  }
   if (!place || place->id.empty()) {
     answer(ticket, {Code::kInvalidArgument,
                     fmt::format("inference request to model '{}' must specify a non-zero or non-empty correlation ID",
@@ -48,10 +55,10 @@ std::uint64_t SequenceGate::submit(InferenceRequest request, Completion done) {
                     "sequence_id"});
     return ticket;
   }
-  if (waiting_.size() >= options_.max_waiting) {
+  if (waiting_.size() >= options_.max_waiting || waiting_bytes_ + step.bytes > options_.max_waiting_bytes) {
     answer(ticket, {Code::kOverloaded,
-                    fmt::format("{} requests of sequences wait for their turn, the limit is {}", waiting_.size(),
-                                options_.max_waiting),
+                    fmt::format("{} requests of sequences wait for their turn with {} bytes; the limits are {} and {}",
+                                waiting_.size(), waiting_bytes_, options_.max_waiting, options_.max_waiting_bytes),
                     {}});
     return ticket;
   }
@@ -63,14 +70,31 @@ std::uint64_t SequenceGate::submit(InferenceRequest request, Completion done) {
     run(**turn);
   } else {
     waiting_.emplace(step.deadline, ticket);
+    waiting_bytes_ += step.bytes;
     arm_timer();
   }
   return ticket;
 }
 
+void SequenceGate::leave_waiting(std::uint64_t ticket, const Step& step) {
+  if (waiting_.erase({step.deadline, ticket}) > 0) {
+    waiting_bytes_ -= step.bytes;
+  }
+}
+
 void SequenceGate::run(const Sequences::Turn& turn) {
   Step& step = steps_.at(turn.ticket);
-  waiting_.erase({step.deadline, turn.ticket});
+  leave_waiting(turn.ticket, step);
+  const std::optional<std::string>& wanted = step.request.demand.worker;
+  if (!turn.worker.empty() && wanted && *wanted != turn.worker) {
+    const Error error{Code::kInvalidArgument,
+                      fmt::format("the sequence is on worker '{}', not on '{:.100}'", turn.worker, *wanted),
+                      "shoal_worker"};
+    const Sequences::After after = sequences_.ended(turn.ticket, {}, Clock::now());
+    answer(turn.ticket, error);
+    apply(after, not_begun());
+    return;
+  }
   InferenceRequest request = std::move(step.request);
   request.sequence->number = turn.number;
   if (!turn.worker.empty()) {
@@ -90,8 +114,10 @@ void SequenceGate::ended(std::uint64_t ticket, Result<InferenceResponse> result)
     result = fail(Code::kWorkerLost, "the worker of the sequence was lost, and its state with it: begin it again");
   }
   const Sequences::After after = sequences_.ended(ticket, result ? result->worker : std::string(), Clock::now());
-  step.mapped().done(std::move(result));
+  // First: whoever is answered may cancel others, and must find them where they are.
   apply(after, not_begun());
+  step.mapped().done(std::move(result));
+  note_idle();
 }
 
 void SequenceGate::apply(const Sequences::After& after, const Error& error) {
@@ -111,10 +137,36 @@ void SequenceGate::apply(const Sequences::After& after, const Error& error) {
 
 void SequenceGate::answer(std::uint64_t ticket, Error error) {
   auto step = steps_.extract(ticket);
-  waiting_.erase({step.mapped().deadline, ticket});
+  leave_waiting(ticket, step.mapped());
   boost::asio::post(main_, [done = std::move(step.mapped().done), error = std::move(error)]() mutable {
     done(fail(std::move(error)));
   });
+  note_idle();
+}
+
+Status SequenceGate::server_ready() const {
+  return is_draining_ ? Status(fail(shutting_down())) : behind_.server_ready();
+}
+
+void SequenceGate::drain(std::function<void()> idle) {
+  is_draining_ = true;
+  idle_ = std::move(idle);
+  note_idle();
+}
+
+void SequenceGate::note_idle() {
+  if (idle_ && steps_.empty()) {
+    std::exchange(idle_, nullptr)();
+  }
+}
+
+void SequenceGate::abandon(const Error& error) {
+  while (!waiting_.empty()) {
+    const std::uint64_t ticket = waiting_.begin()->second;
+    const auto after = sequences_.remove(ticket);
+    answer(ticket, error);
+    apply(*after, error);
+  }
 }
 
 void SequenceGate::cancel(std::uint64_t ticket) {
@@ -131,11 +183,22 @@ void SequenceGate::cancel(std::uint64_t ticket) {
     return;
   }
   const auto after = sequences_.remove(ticket);
+  if (!after) {
+    return;  // its turn has come, and it is about to run
+  }
   answer(ticket, {Code::kCancelled, "the client cancelled the request or went away", {}});
   apply(*after, not_begun());
 }
 
 void SequenceGate::worker_lost(const std::string& slot) {
+  boost::asio::post(main_, [alive = alive_, slot] {
+    if (*alive != nullptr) {
+      (*alive)->forget_sequences_of(slot);
+    }
+  });
+}
+
+void SequenceGate::forget_sequences_of(const std::string& slot) {
   apply(sequences_.lost(slot, Clock::now()),
         {Code::kWorkerLost, "the worker of the sequence was lost, and its state with it: begin it again", {}});
 }

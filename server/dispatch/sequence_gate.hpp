@@ -7,6 +7,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -21,6 +22,7 @@ namespace shoal::dispatch {
 struct SequenceGateOptions {
   Duration default_timeout = std::chrono::seconds(30);  // of requests that name none
   std::size_t max_waiting = 1024;                       // steps of all sequences that wait for the one before them
+  std::uint64_t max_waiting_bytes = std::uint64_t{512} << 20;  // of their inputs
 };
 
 class SequenceGate final : public InferenceService {
@@ -33,9 +35,17 @@ class SequenceGate final : public InferenceService {
   [[nodiscard]] Status model_ready(const models::ModelVersion& model) const override {
     return behind_.model_ready(model);
   }
-  [[nodiscard]] Status server_ready() const override { return behind_.server_ready(); }
+  [[nodiscard]] Status server_ready() const override;
+
+  // From now on submit() answers kUnavailable, for every model; steps that wait go on. `idle` is called once no
+  // sequence has any, possibly from inside this call.
+  void drain(std::function<void()> idle);
+  // Answers the steps that wait.
+  void abandon(const Error& error);
+  [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
 
   // Requests of the sequences that were there are answered with kWorkerLost: what the worker knew of them is gone.
+  // After the answers that are on their way.
   void worker_lost(const std::string& slot);
   [[nodiscard]] std::size_t live() const { return sequences_.live(); }
 
@@ -44,6 +54,7 @@ class SequenceGate final : public InferenceService {
     InferenceRequest request;  // until it runs
     Completion done;
     TimePoint deadline;
+    std::uint64_t bytes = 0;
     std::uint64_t inner = 0;  // the ticket behind the gate; 0 = it waits
     bool is_lost = false;     // it runs on a worker that has gone
   };
@@ -53,6 +64,9 @@ class SequenceGate final : public InferenceService {
   void apply(const Sequences::After& after, const Error& error);
   // Answers it, not from inside the call that led here.
   void answer(std::uint64_t ticket, Error error);
+  void forget_sequences_of(const std::string& slot);
+  void leave_waiting(std::uint64_t ticket, const Step& step);
+  void note_idle();
   void drop_late();
   void arm_timer();
 
@@ -62,7 +76,10 @@ class SequenceGate final : public InferenceService {
   Sequences sequences_;
   std::map<std::uint64_t, Step> steps_;
   std::set<std::pair<TimePoint, std::uint64_t>> waiting_;  // by deadline
+  std::uint64_t waiting_bytes_ = 0;
   std::uint64_t next_ticket_;
+  std::function<void()> idle_;
+  bool is_draining_ = false;
   boost::asio::steady_timer timer_;
   // Completions and timers look here before they touch this.
   std::shared_ptr<SequenceGate*> alive_;

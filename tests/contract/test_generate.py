@@ -14,7 +14,7 @@ from support.waiting import eventually
 
 HOUR = 3_600_000_000  # microseconds
 MINUTE = 60_000_000
-SOON = 50_000_000  # sooner than in a minute, and long enough for any machine
+SOON = 30_000_000  # less than what A_WHILE leaves of a minute, and long enough for any machine
 A_WHILE = 10_000_000
 
 

@@ -20,7 +20,14 @@ asio::awaitable<bool> Session::write_parts(Incoming& incoming, NextPart parts) {
   bool is_written = !is_gone_;
   while (is_written) {
     stream_.expires_never();
-    const std::optional<std::string> part = co_await parts();
+    std::optional<std::string> part;
+    // As in handle(): what it throws is a bug or bad_alloc, and the client sees the body break off.
+    try {
+      part = co_await parts();
+    } catch (const std::exception& failure) {
+      context_.log.error("http_body_failed", {{"path", incoming.exchange.request.path}, {"what", failure.what()}});
+      is_written = false;
+    }
     if (!part || is_gone_) {
       break;
     }

@@ -43,6 +43,11 @@ Status give_shape(const models::ModelVersion& model, Tensor& tensor) {
 Result<GenerateCall> parse_generate(const models::ModelVersion& model, std::string_view body,
                                     std::size_t max_tensor_bytes) {
   for (const models::TensorSignature& output : model.outputs) {
+    if (output.name == "id" || output.name == "model_name" || output.name == "model_version") {
+      return fail(Code::kInvalidArgument,
+                  fmt::format("output '{}' has the name of another member of the answer: use infer", output.name),
+                  output.name);
+    }
     if (output.datatype == DataType::kFp16 || output.datatype == DataType::kBf16) {
       return fail(Code::kInvalidArgument,
                   fmt::format("output '{}' is of {}, which JSON cannot say: use infer with binary data", output.name,

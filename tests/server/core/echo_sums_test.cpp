@@ -60,14 +60,28 @@ TEST(EchoSums, AnotherShapeIsRefusedAndChangesNothing) {
             (std::vector<float>{2, 3}));
 }
 
-TEST(EchoSums, TheOldestIsForgotten) {
+TEST(EchoSums, WhoWasUsedLeastRecentlyIsForgotten) {
   EchoSums sums;
-  for (std::uint64_t number = 1; number <= EchoSums::kMaxSequences + 1; ++number) {
+  for (std::uint64_t number = 1; number <= EchoSums::kMaxSequences; ++number) {
     ASSERT_TRUE(sums.add(step(number, true), {tensor<float>(DataType::kFp32, {1})}));
   }
+  EXPECT_TRUE(sums.add(step(1), {tensor<float>(DataType::kFp32, {1})}));
+  EXPECT_TRUE(sums.add(step(EchoSums::kMaxSequences + 1, true), {tensor<float>(DataType::kFp32, {1})}));
   EXPECT_EQ(sums.size(), EchoSums::kMaxSequences);
-  EXPECT_FALSE(sums.add(step(1), {tensor<float>(DataType::kFp32, {1})}));
-  EXPECT_TRUE(sums.add(step(2), {tensor<float>(DataType::kFp32, {1})}));
+  EXPECT_TRUE(sums.add(step(1), {tensor<float>(DataType::kFp32, {1})}));
+  EXPECT_FALSE(sums.add(step(2), {tensor<float>(DataType::kFp32, {1})}));
+}
+
+TEST(EchoSums, BytesAreBounded) {
+  EchoSums sums;
+  Tensor half{.name = "x", .datatype = DataType::kFp32, .shape = {EchoSums::kMaxBytes / 8}, .data = {}};
+  half.data.resize(EchoSums::kMaxBytes / 2);
+  for (std::uint64_t number = 1; number <= 3; ++number) {
+    EXPECT_TRUE(sums.add(step(number, true), {half}));
+  }
+  EXPECT_EQ(sums.size(), 2U);
+  EXPECT_EQ(sums.add(step(4, true), {half, half, half}).error().code, Code::kResourceLimit);
+  EXPECT_EQ(sums.size(), 2U);
 }
 
 TEST(EchoSums, OnlyOfNumbers) {

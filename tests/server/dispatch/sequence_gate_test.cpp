@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <boost/asio/io_context.hpp>
+#include <optional>
 #include <vector>
 
 #include "tests/server/dispatch/test_model.hpp"
@@ -58,7 +59,9 @@ class SequenceGateTest : public testing::Test {
 
   boost::asio::io_context context;
   Behind behind;
-  SequenceGate gate{context.get_executor(), behind, {.default_timeout = std::chrono::seconds(30), .max_waiting = 2}};
+  SequenceGate gate{context.get_executor(),
+                    behind,
+                    {.default_timeout = std::chrono::seconds(30), .max_waiting = 2, .max_waiting_bytes = 100}};
   std::shared_ptr<models::ModelVersion> model = test_model({Backend::kWasm});
   std::vector<std::string> told;
 };
@@ -131,6 +134,7 @@ TEST_F(SequenceGateTest, WithItsWorkerTheSequenceIsLost) {
   submit("b", false);
   submit("c", false);
   gate.worker_lost("echo/0");
+  settle();
   EXPECT_THAT(behind.cancelled, ElementsAre(2));
   behind.requests[1].second(fail(Code::kCancelled, "cancelled"));
   settle();
@@ -139,6 +143,81 @@ TEST_F(SequenceGateTest, WithItsWorkerTheSequenceIsLost) {
   submit("d", false);
   settle();
   EXPECT_EQ(told.back(), "d INVALID_ARGUMENT");
+}
+
+TEST_F(SequenceGateTest, BytesThatWaitAreBounded) {
+  submit("a", true);
+  std::vector<Code> codes;
+  for (const std::size_t size : {std::size_t{90}, std::size_t{20}}) {
+    InferenceRequest request;
+    request.model = model;
+    request.sequence = SequenceStep{.id = "7"};
+    request.inputs = {{.name = "x", .datatype = DataType::kUint8, .shape = {}, .data = std::string(size, 'x')}};
+    gate.submit(std::move(request), [&codes](const auto& result) { codes.push_back(result.error().code); });
+  }
+  settle();
+  EXPECT_THAT(codes, ElementsAre(Code::kOverloaded)) << "90 and 110 of 100";
+}
+
+TEST_F(SequenceGateTest, AnotherWorkerThanTheSequencesIsRefused) {
+  submit("a", true);
+  behind.answer(0, "echo/0");
+  InferenceRequest request;
+  request.model = model;
+  request.sequence = SequenceStep{.id = "7"};
+  request.demand.worker = "echo/1";
+  std::optional<Error> error;
+  gate.submit(std::move(request), [&error](const auto& result) { error = result.error(); });
+  settle();
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->param, "shoal_worker");
+  EXPECT_THAT(error->message, HasSubstr("echo/0"));
+  submit("b", false);
+  behind.answer(1, "echo/0");
+  EXPECT_EQ(told.back(), "b echo/0") << "the sequence goes on";
+}
+
+TEST_F(SequenceGateTest, ADrainLetsStepsThatWaitHaveTheirTurn) {
+  submit("a", true);
+  submit("b", false);
+  bool is_idle = false;
+  gate.drain([&is_idle] { is_idle = true; });
+  EXPECT_FALSE(gate.server_ready());
+  EXPECT_EQ(gate.waiting(), 1U);
+  submit("c", false);
+  model->scheduling.sequences.reset();
+  submit("d", true);
+  settle();
+  EXPECT_THAT(told, ElementsAre("c UNAVAILABLE", "d UNAVAILABLE"));
+  behind.answer(0, "echo/0");
+  EXPECT_FALSE(is_idle);
+  behind.answer(1, "echo/0");
+  EXPECT_TRUE(is_idle);
+  EXPECT_THAT(told, ElementsAre("c UNAVAILABLE", "d UNAVAILABLE", "a echo/0", "b echo/0"));
+}
+
+TEST_F(SequenceGateTest, WhenTheDrainTakesTooLongNobodyStartsAnyMore) {
+  submit("a", true);
+  submit("b", false);
+  submit("c", true);
+  gate.drain([] {});
+  gate.abandon({Code::kUnavailable, "late", {}});
+  settle();
+  EXPECT_THAT(told, testing::UnorderedElementsAre("b UNAVAILABLE", "c UNAVAILABLE"));
+  behind.answer(0, "echo/0");
+  EXPECT_EQ(behind.requests.size(), 1U);
+}
+
+// Whoever is answered may cancel others, whose turn has just come.
+TEST_F(SequenceGateTest, AnAnswerMayCancelTheNextOne) {
+  std::uint64_t next = 0;
+  InferenceRequest request;
+  request.model = model;
+  request.sequence = SequenceStep{.id = "7", .is_first = true};
+  gate.submit(std::move(request), [&](const auto&) { gate.cancel(next); });
+  next = submit("b", false);
+  behind.answer(0, "echo/0");
+  EXPECT_THAT(behind.cancelled, ElementsAre(2)) << "it runs by now";
 }
 
 TEST_F(SequenceGateTest, AFirstStepThatFailsAnswersThoseBehindIt) {
