@@ -1,5 +1,6 @@
 """Sequences of a stateful model, by stock clients: in order, on one worker, each by itself; and how they end."""
 
+import signal
 import subprocess
 import threading
 
@@ -193,3 +194,21 @@ def test_perf_analyzer_drives_sequences(server, protocol):
     said = measured.stdout.decode() + measured.stderr.decode()
     assert measured.returncode == 0, said
     assert "Sequence count" in said, said
+
+
+def test_a_server_that_goes_down_answers_every_step_that_it_took(launch, tmp_path):
+    echo_model(tmp_path, "slow", more=STATEFUL + accumulate() + delay(2_000_000))
+    leaving = launch(pool__browsers="none", echo__workers="1", models__repository=str(tmp_path)).start()
+    answers = []
+    with triton.InferenceServerClient(leaving.grpc) as own:
+        own.start_stream(lambda result, error: answers.append(error or total(result)[0]))
+        for step in range(3):
+            own.async_stream_infer("slow", [tensor(1)], sequence_id=9, sequence_start=step == 0, sequence_end=step == 2)
+        eventually("the first one is answered", 60, lambda: answers)
+        leaving.signal(signal.SIGTERM)
+        draining = leaving.wait_event("draining", 10)
+        own.stop_stream()
+    assert draining["requests"] == 2, "one runs, one waits for its turn"
+    # Behind them the end of the stream, as the server leaves.
+    assert answers[:3] == [1, 2, 3]
+    assert leaving.wait_exit(60) == 0
