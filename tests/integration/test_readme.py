@@ -1,5 +1,6 @@
 """The README's examples, run as they stand against a server (only its ports are put in)."""
 
+import json
 import re
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 README = Path(__file__).resolve().parents[2] / "README.md"
-EXPECTED = {"bash": 1, "python": 2}
+EXPECTED = {"bash": 2, "python": 2}
 
 
 def examples(language: str) -> list[str]:
@@ -34,6 +35,12 @@ def test_curl(endpoints):
     answer = run(["bash", "-c", with_ports(examples("bash")[0], endpoints)])
     assert '"object":"embedding"' in answer
     assert '"shoal"' in answer
+
+
+def test_generate(endpoints):
+    answer = json.loads(run(["bash", "-c", with_ports(examples("bash")[1], endpoints)]))
+    assert (answer["id"], answer["model_name"]) == ("7", "all-minilm-l6-v2")
+    assert len(answer["last_hidden_state"]) == 3 * 384
 
 
 def test_openai_client(endpoints):
