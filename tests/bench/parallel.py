@@ -81,8 +81,7 @@ WAYS = {"one after the other": one_after_the_other, "one call": as_one_call}
 
 
 def one_turn(server, way, row):
-    pids = {server.pid} | {pid for roles in server.workers().values() for found in roles.values() for pid in found}
-    watch = Watch(pids)
+    watch = Watch(lambda: {server.pid} | {pid for roles in server.workers().values() for found in roles.values() for pid in found})
     started = time.perf_counter()
     with watch:
         while (now := time.perf_counter()) - started < SECONDS:
@@ -94,38 +93,45 @@ def one_turn(server, way, row):
 
 
 class Watch:
-    """CPU seconds of these processes, and the most memory (PSS) that they had at one time."""
+    """CPU seconds of the processes that pids() names, and the most memory (PSS) that they had at one time.
+
+    Looks each second: processes come and go, and of one that goes the last second is missing.
+    """
 
     def __init__(self, pids):
-        self.pids, self.cpu, self.peak_mib = pids, 0.0, 0.0
+        self.pids, self.peak_mib = pids, 0.0
+        self._first, self._last = {}, {}
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._sample)
 
+    @property
+    def cpu(self):
+        return sum(self._last[pid] - self._first.get(pid, 0.0) for pid in self._last)
+
     def __enter__(self):
-        self.cpu = -self._cpu_seconds()
+        self._look()
+        self._first = dict(self._last)
         self._thread.start()
         return self
 
     def __exit__(self, *failure):
-        self.cpu += self._cpu_seconds()
         self._over.set()
         self._thread.join()
+        self._look()
 
     def _sample(self):
-        while True:
-            self.peak_mib = max(self.peak_mib, machine.proportional_mib(self.pids))
-            if self._over.wait(1):
-                return
+        while not self._over.wait(1):
+            self._look()
 
-    def _cpu_seconds(self):
-        total = 0.0
-        for pid in self.pids:
+    def _look(self):
+        pids = self.pids()
+        self.peak_mib = max(self.peak_mib, machine.proportional_mib(pids))
+        for pid in pids:
             try:
                 times = psutil.Process(pid).cpu_times()
             except psutil.NoSuchProcess:
                 continue
-            total += times.user + times.system
-        return total
+            self._last[pid] = times.user + times.system
 
 
 def ask(server, pairs):

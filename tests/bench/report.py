@@ -90,6 +90,8 @@ def markdown(result):
         f"{machine['memory_gib']} GiB, {machine['system']}, GPU: {machine['gpu']}. {machine['shoal']}, {machine['browser']}, "
         f"onnxruntime-web {machine['onnxruntime_web']}, onnxruntime {machine['onnxruntime']} (native). "
         f"Load average at the start: {machine['load_average']}.{notes}",
+    ]
+    parts += [] if not rows else [
         f"Each run turns text of {tokens} tokens a sentence into vectors: over `/v1/embeddings` from one client on one connection, "
         "or with the same tokenizer and graph in native onnxruntime in one process. Engines take turns in one session, so ratios "
         "between rows of one table hold better than the numbers themselves. p99 is given where 100 runs fit into a minute. "

@@ -1,8 +1,12 @@
 """The arithmetic of the benchmark of several models at once."""
 
+import subprocess
+import sys
+
 import pytest
 from bench import parallel
 from bench.report import parallel_table
+from support.waiting import eventually
 
 
 def made(way, rounds, seconds=10.0, workers=1, budget=None, failed=0, cpu=10.0):
@@ -36,3 +40,17 @@ def test_the_table_says_how_many_times_as_fast():
     assert lines[2].split(" | ")[4] == ""
     assert lines[3].split(" | ")[4] == "1.70"
     assert "| 1MiB |" in lines[5]
+
+
+def test_processes_that_come_and_go_are_counted():
+    burner = [sys.executable, "-c", "while True: pass"]
+    with subprocess.Popen(burner) as early:
+        pids = {early.pid}
+        with parallel.Watch(lambda: set(pids)) as watch, subprocess.Popen(burner) as late:
+            pids.add(late.pid)
+            eventually("the late one has worked", 60, lambda: watch.cpu > 0 and late.pid in watch._last and watch._last[late.pid] > 0.2)
+            early.kill()
+            late.kill()
+        seen = watch.cpu
+        assert seen > 0
+        assert watch.peak_mib > 0
