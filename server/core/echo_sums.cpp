@@ -3,32 +3,28 @@
 #include <fmt/format.h>
 
 #include <cstring>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <type_traits>
 
 namespace shoal {
 namespace {
 
-// Integers are added as unsigned ones: signed ones would not be allowed to wrap around.
 template <class Number>
 void add_elements(std::string_view more, std::string& sum) {
-  using Sum = typename std::conditional_t<std::is_integral_v<Number>, std::make_unsigned<Number>,
-                                          std::type_identity<Number>>::type;
-  for (std::size_t at = 0; at + sizeof(Sum) <= sum.size(); at += sizeof(Sum)) {
-    Sum left{};
-    Sum right{};
-    std::memcpy(&left, sum.data() + at, sizeof(Sum));
-    std::memcpy(&right, more.data() + at, sizeof(Sum));
-    left = static_cast<Sum>(left + right);
-    std::memcpy(sum.data() + at, &left, sizeof(Sum));
+  for (std::size_t at = 0; at + sizeof(Number) <= sum.size(); at += sizeof(Number)) {
+    Number left{};
+    Number right{};
+    std::memcpy(&left, sum.data() + at, sizeof(Number));
+    std::memcpy(&right, more.data() + at, sizeof(Number));
+    left = static_cast<Number>(left + right);
+    std::memcpy(sum.data() + at, &left, sizeof(Number));
   }
 }
 
 using Adder = void (*)(std::string_view, std::string&);
 
-std::optional<Adder> adder_of(DataType datatype) {
+// Signed integers are added as unsigned ones, which may wrap around. nullptr: there are no sums of this type.
+Adder adder_of(DataType datatype) {
   switch (datatype) {
     case DataType::kUint8:
     case DataType::kInt8:
@@ -47,13 +43,13 @@ std::optional<Adder> adder_of(DataType datatype) {
     case DataType::kFp64:
       return add_elements<double>;
     default:
-      return std::nullopt;
+      return nullptr;
   }
 }
 
 }  // namespace
 
-bool has_sums(DataType datatype) { return adder_of(datatype).has_value(); }
+bool has_sums(DataType datatype) { return adder_of(datatype) != nullptr; }
 
 void EchoSums::forget(std::uint64_t number) {
   const auto found = sums_.find(number);
@@ -90,7 +86,7 @@ Result<std::vector<Tensor>> EchoSums::add(const SequenceStep& step, const std::v
       }
     }
     for (std::size_t index = 0; index < sums.size(); ++index) {
-      (*adder_of(sums[index].datatype))(inputs[index].data, sums[index].data);
+      adder_of(sums[index].datatype)(inputs[index].data, sums[index].data);
     }
     by_use_.erase(found->second.last_use);
   }
