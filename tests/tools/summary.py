@@ -2,8 +2,8 @@
 """Adds up the JUnit files of all test runners and closes with `N passed, N failed, N skipped`.
 
 Exit status 1 when a test failed, when a test was skipped without leave (allowed_skips.txt), or when a section ran no
-test or ended badly without naming a test. What failed and passed when it was tried once more (again.xml) is named, and
-fails when there is more of it than SECOND_TRIES.
+test or ended badly without naming a test. What failed and passed when it was tried once more (again.xml, or a folder "again") is named, and fails when there
+is more of it than SECOND_TRIES.
 """
 
 import argparse
@@ -19,9 +19,14 @@ SECOND_TRIES = 2
 
 def results_of(folder):
     """Yields (name, outcome, message) of every test case below the folder; "again" for one that its second try mended."""
-    second = {name: outcome for name, outcome, _ in read(folder.rglob("again.xml"))}
-    mended = [name for name, outcome in second.items() if outcome == "passed"]
-    for name, outcome, message in read(path for path in folder.rglob("*.xml") if path.name != "again.xml"):
+    files = list(folder.rglob("*.xml"))
+    again = [path for path in files if path.name == "again.xml" or path.parent.name == "again"]
+    first = list(read(path for path in files if path not in again))
+    known = {name: outcome for name, outcome, _ in first}
+    # A test that the first run gave no result of ended it.
+    first += [(name, "failed", "no result at the first try") for name, _, _ in read(again) if name not in known]
+    mended = [name for name, outcome, _ in read(again) if outcome == "passed" and known.get(name, "failed") == "failed"]
+    for name, outcome, message in first:
         is_mended = outcome == "failed" and name in mended and len(mended) <= SECOND_TRIES
         yield name, "again" if is_mended else outcome, message
 

@@ -112,6 +112,20 @@ def test_summary_names_what_passed_at_the_second_try_and_bears_with_two(tmp_path
     assert summary.summarise(tmp_path, [], ["python"], ["python"])[1]["failed"] == 3
 
 
+def test_summary_reads_a_second_try_of_whole_binaries(tmp_path):
+    junit(tmp_path / "unit", '<testcase classname="A" name="ok"/><testcase classname="A" name="bad"><failure message="m"/></testcase>')
+    junit(tmp_path / "unit" / "again", '<testcase classname="A" name="ok"/><testcase classname="A" name="bad"/>')
+    lines, count = summary.summarise(tmp_path, [], ["unit"], [])
+    assert (count["passed"], count["failed"]) == (2, 0)
+    assert lines == ["  passed at the second try: unit: A.bad: m"]
+
+
+def test_summary_fails_for_a_binary_that_ended_without_results_at_its_first_try(tmp_path):
+    (tmp_path / "unit").mkdir()
+    junit(tmp_path / "unit" / "again", "".join(f'<testcase classname="A" name="{name}"/>' for name in "abc"))
+    assert summary.summarise(tmp_path, [], ["unit"], [])[1]["failed"] == 3
+
+
 @pytest.mark.parametrize("name, check", [
     ("dangling", "bugprone-dangling-handle"),
     ("coroutine", "cppcoreguidelines-avoid-capturing-lambda-coroutines"),
