@@ -44,6 +44,8 @@ metrics::FleetState fleet_state(const pool::Pool& pool, const dispatch::Dispatch
     scale.downs += view.downs;
     scale.takeovers += view.takeovers;
   }
+  state.memory_bytes = pool.memory().total_bytes();
+  state.memory_limit_bytes = pool.memory().total_limit();
   state.websocket_sent_bytes = pool.traffic().sent_bytes;
   state.websocket_received_bytes = pool.traffic().received_bytes;
   return state;

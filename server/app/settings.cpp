@@ -141,11 +141,15 @@ config::Schema schema_of(Settings& settings) {
       into_duration(settings.engine_silence, 2s, 10min));
   add("pool.load_timeout", "3m", "1s to 1h", "one model load in a browser",
       into_duration(settings.load_timeout, 1s, 1h));
-  add("pool.memory_budget", "0", "0 to 1TiB; 0 = an equal part of four fifths of the machine's or container's memory",
+  add("pool.total_memory", "0", "0 to 1TiB; 0 = four fifths of the machine's or container's memory",
+      "what the processes of all browsers of this machine may take together",
+      into_bytes(settings.total_memory, 0, 1ULL << 40));
+  add("pool.memory_budget", "0", "0 to 1TiB; 0 = an equal part of pool.total_memory",
       "what the graphs in one browser may take; a browser whose processes take more is replaced once it is idle",
       into_bytes(settings.memory_budget, 0, 1ULL << 40));
   add("pool.memory_monitoring", "true", "true, false",
-      "measure what the browsers' processes take, and replace those that take more than pool.memory_budget",
+      "measure what the browsers' processes take, and replace those that take more than pool.memory_budget, or the "
+      "largest where all take more than pool.total_memory",
       into_bool(settings.memory_monitoring));
   add("pool.accelerator_lease", "shared", "shared, exclusive",
       "exclusive: webgpu and webnn each to one browser of this machine at a time, with all of its tabs",
@@ -324,10 +328,12 @@ Result<pool::PoolConfig> pool_config_of(const Settings& settings) {
     // Those of a remote end take another machine's.
     browsers += group.remote_url.empty() ? pool::slot_count_of(group) : 0;
   }
+  pool.total_memory_bytes =
+      settings.total_memory > 0 ? settings.total_memory : pool::default_total(pool::memory_limit());
   pool.wear = {.max_runs = settings.recycle_runs,
                .max_age = settings.recycle_age,
                .max_memory_bytes = settings.memory_budget > 0 ? settings.memory_budget
-                                                              : pool::default_budget(pool::memory_limit(), browsers),
+                                                              : pool::default_budget(pool.total_memory_bytes, browsers),
                .memory_grace = pool.wear.memory_grace};
   return pool;
 }

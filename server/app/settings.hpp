@@ -61,6 +61,7 @@ struct Settings {
   std::chrono::milliseconds page_silence{};
   std::chrono::milliseconds engine_silence{};
   std::chrono::milliseconds load_timeout{};
+  std::uint64_t total_memory = 0;
   std::uint64_t memory_budget = 0;
   std::uint64_t recycle_runs = 0;
   bool memory_monitoring = true;

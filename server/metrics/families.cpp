@@ -51,6 +51,8 @@ const std::vector<FamilyDeclaration> kDeclarations = {
     {"shoal_workers", MetricType::Gauge, "Worker slots by state", "state"},
     {"shoal_workers_by_backend", MetricType::Gauge, "Workers on which the backend is usable now", "backend"},
     {"shoal_worker_memory_bytes", MetricType::Gauge, "Proportional set size of the worker's process tree", "worker"},
+    {"shoal_pool_memory_bytes", MetricType::Gauge, "The same of all browsers of this machine together", ""},
+    {"shoal_pool_memory_limit_bytes", MetricType::Gauge, "What they may take: pool.total_memory; 0 = no limit", ""},
     {"shoal_worker_wasm_bytes", MetricType::Gauge, "WebAssembly memories, by the agent's own accounting", "worker"},
     {"shoal_worker_gpu_bytes", MetricType::Gauge, "GPU buffers and WebNN tensors, by the agent's own accounting",
      "worker"},

@@ -50,6 +50,8 @@ struct FleetState {
   };
   std::map<std::string, Scale> scales;  // by kind
   std::uint64_t quarantined_requests = 0;
+  std::uint64_t memory_bytes = 0;  // of all browsers of this machine, as last measured
+  std::uint64_t memory_limit_bytes = 0;
   std::uint64_t websocket_sent_bytes = 0;
   std::uint64_t websocket_received_bytes = 0;
 };

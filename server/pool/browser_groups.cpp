@@ -10,8 +10,8 @@ using schedule::Duty;
 
 namespace {
 
-GroupLoad load_of(const std::vector<Place>& places, std::uint64_t queued) {
-  GroupLoad load{.queued = queued};
+GroupLoad load_of(const std::vector<Place>& places, std::uint64_t queued, bool is_short_of_memory) {
+  GroupLoad load{.queued = queued, .is_short_of_memory = is_short_of_memory};
   for (const Place& place : places) {
     if (place.duty != Duty::kServing || place.condition == Place::Condition::kOut) {
       continue;
@@ -58,7 +58,8 @@ void BrowserGroups::add(const BrowserGroup& group, const ScalingLimits& limits, 
                      .slots = std::move(slots)});
 }
 
-void BrowserGroups::check(TimePoint now) {
+void BrowserGroups::check(TimePoint now, bool is_short_of_memory) {
+  is_short_of_memory_ = is_short_of_memory;
   if (is_stopped_ || std::ranges::none_of(groups_, &Group::is_elastic)) {
     return;
   }
@@ -88,7 +89,7 @@ void BrowserGroups::check(Group& group, TimePoint now, const schedule::Backlog& 
     return places;
   };
   std::string why;
-  if (const auto step = group.scaling.decide(now, load_of(places_now(), backlog.queued))) {
+  if (const auto step = group.scaling.decide(now, load_of(places_now(), backlog.queued, is_short_of_memory_))) {
     ++(step->is_up ? group.ups : group.downs);
     why = step->reason;
   }
@@ -130,7 +131,7 @@ void BrowserGroups::worker_lost(const std::string& slot, const std::string& reas
   // Not from inside the slot's own change of state.
   boost::asio::post(executor_, [alive = alive_] {
     if (*alive != nullptr) {
-      (*alive)->check(Clock::now());
+      (*alive)->check(Clock::now(), (*alive)->is_short_of_memory_);
     }
   });
 }

@@ -43,8 +43,9 @@ class BrowserGroups final : public WorkerListener {
   void add(const BrowserGroup& group, const ScalingLimits& limits, std::vector<Slot*> slots);
   void set_demand(DemandOf demand) { demand_ = std::move(demand); }
 
-  // How many each group wants now, and who it is. To be called several times a second.
-  void check(TimePoint now);
+  // How many each group wants now, and who it is. To be called several times a second. `is_short_of_memory`: there is
+  // none for more browsers.
+  void check(TimePoint now, bool is_short_of_memory);
   // The pool closes: nothing is changed any more.
   void stop() { is_stopped_ = true; }
 
@@ -53,6 +54,7 @@ class BrowserGroups final : public WorkerListener {
   // What is known of it is expected of those slots of its group that never had one.
   void worker_ready(Worker& worker) override;
   void worker_worn(const std::string& slot) override { listener_.worker_worn(slot); }
+  void worker_pressed(const std::string& slot, bool is_pressed) override { listener_.worker_pressed(slot, is_pressed); }
   void worker_resumed(const std::string& slot) override { listener_.worker_resumed(slot); }
   void worker_lost(const std::string& slot, const std::string& reason) override;
   void slot_assigned(const std::string& slot, schedule::Duty duty) override { listener_.slot_assigned(slot, duty); }
@@ -77,6 +79,7 @@ class BrowserGroups final : public WorkerListener {
   std::vector<Group> groups_;
   bool leases_accelerators_;
   bool is_stopped_ = false;
+  bool is_short_of_memory_ = false;
   // Checks that are posted to the lane look here before they touch this.
   std::shared_ptr<BrowserGroups*> alive_;
 };

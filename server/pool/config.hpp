@@ -93,8 +93,9 @@ struct PoolConfig {
   Duration longest_backoff = std::chrono::seconds(30);
   Duration close_timeout = std::chrono::seconds(5);  // for browsers to end by themselves, then they are killed
 
-  WearLimits wear;        // of each browser
-  ScalingLimits scaling;  // of each group, with its own min and max
+  WearLimits wear;                       // of each browser
+  std::uint64_t total_memory_bytes = 0;  // what all browsers of this machine together may take; 0 = no limit
+  ScalingLimits scaling;                 // of each group, with its own min and max
   JoinConfig join;
 
   std::size_t max_pending_work = 1024;                  // per worker

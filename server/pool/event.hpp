@@ -43,7 +43,8 @@ struct Event {
   std::string slot;            // "<kind>/<n>"; empty: of `breaker`
   std::string instance = {};   // of a loaded graph; empty: of the slot itself
   std::string from = {};       // empty: the first state
-  std::string to = {};         // a slot_state_name(), breaker_state_name(), or "loaded" "failed" "unloaded"
+  std::string to = {};         // a slot_state_name(), breaker_state_name(), "loaded" "failed" "unloaded", or
+                               // "pressed" "relieved" of its memory; then `slot` may be "pool", all browsers together
   std::string reason = {};     // why, in words
   Loss loss = Loss::kNone;     // of "losing", and of "ready" that ends an outage
   std::string rung = {};       // teardown_name(), as `loss`

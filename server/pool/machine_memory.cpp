@@ -78,8 +78,10 @@ std::uint64_t memory_limit(const fs::path& root) {
   return least.value_or(0);
 }
 
-std::uint64_t default_budget(std::uint64_t limit_bytes, std::size_t browsers) {
-  return browsers == 0 ? 0 : limit_bytes / 5 * 4 / browsers;
+std::uint64_t default_total(std::uint64_t limit_bytes) { return limit_bytes / 5 * 4; }
+
+std::uint64_t default_budget(std::uint64_t total_bytes, std::size_t browsers) {
+  return browsers == 0 ? 0 : total_bytes / browsers;
 }
 
 }  // namespace shoal::pool

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -16,6 +14,7 @@
 #include "server/net/task_group.hpp"
 #include "server/pool/accelerator_lease.hpp"
 #include "server/pool/home_lock.hpp"
+#include "server/pool/memory_watch.hpp"
 #include "server/pool/reception.hpp"
 #include "server/pool/slot.hpp"
 #include "server/pool/slot_specs.hpp"
@@ -31,8 +30,6 @@ constexpr auto kCheckInterval = std::chrono::milliseconds(250);
 // A check that comes later than this was held up with everything else on this machine: it judges nobody.
 constexpr auto kLateCheck = std::chrono::seconds(1);
 constexpr std::size_t kMaxConnections = 256;
-
-asio::awaitable<std::uint64_t> measure_tree(pid_t root) { co_return webdriver::tree_pss_bytes(root); }
 
 }  // namespace
 
@@ -58,7 +55,8 @@ class Pool::Body {
                    .devices = devices_,
                    .log = log_,
                    .traffic = traffic_},
-        groups_(executor_, listener_, config_.leases_accelerators) {}
+        groups_(executor_, listener_, config_.leases_accelerators),
+        memory_(executor_, cpu_, config_, slots_, listener_, events_) {}
   Body(const Body&) = delete;
   Body& operator=(const Body&) = delete;
 
@@ -80,7 +78,7 @@ class Pool::Body {
     }
     tasks_.spawn("pool checks", check_slots());
     if (config_.monitors_memory) {
-      tasks_.spawn("pool memory", measure_memory());
+      tasks_.spawn("pool memory", memory_.run());
     }
     return {};
   }
@@ -128,6 +126,7 @@ class Pool::Body {
   [[nodiscard]] std::vector<BreakerView> breakers() const { return gate_.breakers(Clock::now()); }
   [[nodiscard]] Devices& devices() { return devices_; }
   [[nodiscard]] BrowserGroups& groups() { return groups_; }
+  [[nodiscard]] const MemoryPressure& memory() const { return memory_.pressure(); }
   [[nodiscard]] net::WebSocket::Traffic traffic() const { return traffic_; }
 
   asio::awaitable<void> close() {
@@ -204,7 +203,7 @@ class Pool::Body {
         }
         devices_.check(now);
         replace_worn(now);
-        groups_.check(now);
+        groups_.check(now, memory_.pressure().is_pressed());
       }
     }
   }
@@ -216,29 +215,18 @@ class Pool::Body {
     }
     for (const auto& slot : slots_) {
       if (const std::optional<std::string> why = slot->worn(now)) {
-        listener_.worker_worn(slot->spec().name);
-        slot->recycle_when_idle(*why);
+        replace(*slot, *why);
         return;
       }
     }
+    if (const auto excess = memory_.excess(now)) {
+      replace(*excess->slot, excess->reason);
+    }
   }
 
-  asio::awaitable<void> measure_memory() {
-    asio::steady_timer timer(executor_);
-    for (;;) {
-      for (const auto& slot : slots_) {
-        if (const pid_t root = slot->root_pid(); root != 0) {
-          // Not cancelled from the lane: it runs on another thread, for milliseconds.
-          const std::uint64_t bytes = co_await asio::co_spawn(
-              cpu_, measure_tree(root), asio::bind_cancellation_slot(asio::cancellation_slot(), asio::use_awaitable));
-          if (slot->root_pid() == root) {
-            slot->set_memory(bytes);
-          }
-        }
-      }
-      timer.expires_after(config_.memory_interval);
-      co_await net::wait(timer);
-    }
+  void replace(Slot& slot, const std::string& why) {
+    listener_.worker_worn(slot.spec().name);
+    slot.recycle_when_idle(why);
   }
 
   asio::any_io_executor executor_;
@@ -256,6 +244,7 @@ class Pool::Body {
   Reception reception_;
   BrowserGroups groups_;
   std::vector<std::unique_ptr<Slot>> slots_;
+  MemoryWatch memory_;
   std::size_t running_slots_ = 0;
   std::size_t connections_ = 0;
   HomeLock lock_;
@@ -355,6 +344,7 @@ std::deque<AgentSession::MemorySample> Pool::memory_curve(std::string_view slot)
   return curve;
 }
 std::vector<SlotView> Pool::snapshot() const { return body_->snapshot(); }
+const MemoryPressure& Pool::memory() const { return body_->memory(); }
 std::vector<BreakerView> Pool::breakers() const { return body_->breakers(); }
 net::WebSocket::Traffic Pool::traffic() const { return body_->traffic(); }
 asio::awaitable<void> Pool::close() { return body_->close(); }

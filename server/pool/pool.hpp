@@ -22,6 +22,7 @@
 #include "server/pool/config.hpp"
 #include "server/pool/devices.hpp"
 #include "server/pool/event_log.hpp"
+#include "server/pool/memory_pressure.hpp"
 #include "server/pool/slot_view.hpp"
 #include "server/pool/start_gate.hpp"
 #include "server/pool/worker.hpp"
@@ -74,6 +75,8 @@ class Pool {
   [[nodiscard]] std::vector<SlotView> snapshot() const;
   [[nodiscard]] std::vector<BreakerView> breakers() const;
   [[nodiscard]] std::vector<GroupView> groups() const;
+  // By the last measurement; nothing is measured without PoolConfig::monitors_memory.
+  [[nodiscard]] const MemoryPressure& memory() const;
   // Of all agents' connections since the start.
   [[nodiscard]] net::WebSocket::Traffic traffic() const;
 

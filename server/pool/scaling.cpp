@@ -28,7 +28,8 @@ std::optional<Scaling::Step> Scaling::decide(TimePoint now, const GroupLoad& loa
   if (stepped_at_ && now - *stepped_at_ < limits_.cooldown) {
     return std::nullopt;
   }
-  if (pressed_since_ && now - *pressed_since_ >= limits_.up_after && wanted_ < limits_.max) {
+  if (pressed_since_ && now - *pressed_since_ >= limits_.up_after && wanted_ < limits_.max &&
+      !load.is_short_of_memory) {
     return step(now, true,
                 fmt::format("{} requests wait, more than {} for each of {} workers for {:.1f} s", load.queued,
                             limits_.up_queue, workers, seconds(now - *pressed_since_)));

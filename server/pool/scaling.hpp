@@ -21,10 +21,11 @@ struct ScalingLimits {
 
 // What a group has to do. Workers that operators have drained, and slots in quarantine, are in none of the counts.
 struct GroupLoad {
-  std::uint32_t ready = 0;   // connected and given work
-  std::uint32_t coming = 0;  // wanted, and on their way
-  std::uint32_t busy = 0;    // of `ready`: with work in hand
-  std::uint64_t queued = 0;  // requests that wait and that a worker of the group could do
+  std::uint32_t ready = 0;          // connected and given work
+  std::uint32_t coming = 0;         // wanted, and on their way
+  std::uint32_t busy = 0;           // of `ready`: with work in hand
+  std::uint64_t queued = 0;         // requests that wait and that a worker of the group could do
+  bool is_short_of_memory = false;  // none is left for one more
 };
 
 class Scaling {

@@ -259,9 +259,17 @@ void Slot::check(TimePoint now) {
   }
 }
 
+bool Slot::may_be_replaced(TimePoint now) const {
+  return is_settled() && memory_bytes() > 0 && now - connected_at_ >= wear_.memory_grace;
+}
+
+bool Slot::is_settled() const {
+  return session_ != nullptr && recycle_reason_.empty() &&
+         (fsm_.state() == SlotState::kReady || fsm_.state() == SlotState::kSpare);
+}
+
 std::optional<std::string> Slot::worn(TimePoint now) const {
-  if (session_ == nullptr || !recycle_reason_.empty() ||
-      (fsm_.state() != SlotState::kReady && fsm_.state() != SlotState::kSpare)) {
+  if (!is_settled()) {
     return std::nullopt;
   }
   if (const std::optional<Backend> backend = free_accelerator()) {
@@ -330,6 +338,8 @@ void Slot::close() {
   browser_.stop();  // a launch under way fails at once
   wake_.cancel();
 }
+
+std::uint64_t Slot::memory_bytes() const { return session_ == nullptr ? 0 : session_->state().memory_bytes; }
 
 void Slot::set_memory(std::uint64_t bytes) {
   if (session_ != nullptr) {

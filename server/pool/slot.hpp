@@ -84,6 +84,8 @@ class Slot {
   // Why its browser should be replaced, or nothing; not while that is under way or it is drained.
   [[nodiscard]] std::optional<std::string> worn(TimePoint now) const;
   [[nodiscard]] bool is_being_replaced() const;
+  // It serves, or is a spare, long enough for its memory to count against it.
+  [[nodiscard]] bool may_be_replaced(TimePoint now) const;
   // Once it has finished what it has; at once when it is not connected.
   bool recycle_when_idle(const std::string& reason);
   void drain(const std::string& reason);
@@ -101,6 +103,8 @@ class Slot {
   void close();
 
   [[nodiscard]] const SlotSpec& spec() const { return spec_; }
+  // The slot that has the browser.
+  [[nodiscard]] const std::string& browser_name() const { return host_ == nullptr ? spec_.name : host_->spec_.name; }
   [[nodiscard]] SlotView view() const;
   [[nodiscard]] bool closed() const { return fsm_.state() == SlotState::kClosed; }
   // Root of the browser's process tree; 0 without one, and of a tab: the tree is counted once.
@@ -110,6 +114,9 @@ class Slot {
   [[nodiscard]] pid_t kill_pid() const { return host_ == nullptr ? root_pid() : host_->root_pid(); }
   // Of one worker: a browser may take as much for each of its tabs.
   void set_memory_limit(std::uint64_t bytes) { wear_.max_memory_bytes = bytes * spec_.tabs; }
+  // Of its browser's process tree and those of its tabs, as last measured; 0 = not measured, or a tab.
+  [[nodiscard]] std::uint64_t memory_bytes() const;
+  [[nodiscard]] std::uint64_t memory_limit() const { return wear_.max_memory_bytes; }
 
  private:
   boost::asio::awaitable<void> launch();
@@ -129,6 +136,8 @@ class Slot {
   void lose_tabs();
   void host_lost(const std::string& reason, Loss loss);
   [[nodiscard]] bool are_tabs_idle() const;
+  // It serves or is a spare, and nobody has asked for another browser.
+  [[nodiscard]] bool is_settled() const;
   // Nobody waits any more for this slot and its tabs to be idle.
   void forget_recycle();
   // Takes the session away from the dispatcher; the machine is told by the caller.
@@ -144,8 +153,6 @@ class Slot {
   [[nodiscard]] std::optional<Backend> free_accelerator() const;
   // Neither of a remote end nor on its adapter.
   [[nodiscard]] bool is_local() const { return !spec_.breaker.adapter.empty(); }
-  // Of the lease: the slot that has the browser.
-  [[nodiscard]] const std::string& browser_name() const { return host_ == nullptr ? spec_.name : host_->spec_.name; }
 
   net::TaskGroup& tasks_;
   const PoolConfig& config_;

@@ -113,6 +113,8 @@ class WorkerListener {
   virtual void worker_ready(Worker& worker) = 0;
   // Its browser is going to be replaced once it is idle: nothing more should be given to it. worker_lost follows.
   virtual void worker_worn(const std::string& slot) = 0;
+  // Its browser is near what its processes may take (or no more): loads should rather go elsewhere.
+  virtual void worker_pressed(const std::string& /*slot*/, bool /*is_pressed*/) {}
   // A device pauses: it is given nothing, and what it had has been answered with kDeviceLost after this.
   virtual void worker_paused(const std::string& /*slot*/) {}
   virtual void worker_resumed(const std::string& /*slot*/) {}

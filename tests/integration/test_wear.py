@@ -22,6 +22,20 @@ def test_recycling_under_load_loses_nothing(launch, seed):
     eventually("the pool is whole", 30, lambda: server.ready_workers() == 2)
 
 
+def test_browsers_that_take_what_they_may_together_are_said_to_and_get_no_company(launch, seed):
+    server = launch(pool__browsers="kind=headless_shell,min=1,max=2,backends=wasm,threads=1", pool__total_memory="64MiB",
+                    pool__memory_budget="1GiB", pool__scale_up_queue="0", pool__scale_up_after="100ms",
+                    schedule__dynamic_batching="false").start()
+    eventually("the pool is pressed", 30, lambda: [
+        event for event in server.events("slot_state") if event["slot"] == "pool" and event["to"] == "pressed"])
+    scrape = server.scrape()
+    assert scrape.value("shoal_pool_memory_limit_bytes") == 64 << 20
+    assert scrape.value("shoal_pool_memory_bytes") > 0.9 * (64 << 20)
+    outcomes = Load(server, rows(seed, 60, 16), 60).start(waiting=5).join()
+    assert all(outcome.ok for outcome in outcomes), [outcome.answer for outcome in outcomes if not outcome.ok]
+    assert server.scrape().value("shoal_workers_wanted", kind="headless_shell") == 1, "a queue that asks for more"
+
+
 def test_a_model_beyond_the_budget_is_a_typed_error(launch, seed):
     server = launch(pool__browsers="kind=headless_shell,backends=wasm", pool__memory_budget="1MiB").listen()
     eventually("the browser is there", 30, lambda: server.events("worker_ready"))

@@ -113,7 +113,12 @@ void add_fleet_families(const metrics::FleetState& fleet, std::vector<MetricFami
   }
   families.push_back(std::move(by_state));
   families.push_back(std::move(by_backend));
-  for (MetricFamily* family : {&memory, &wasm, &gpu, &cache, &heartbeat}) {
+  families.push_back(std::move(memory));
+  metrics::add_sample(families.emplace_back(metrics::pulled_family("shoal_pool_memory_bytes")),
+                      count(fleet.memory_bytes));
+  metrics::add_sample(families.emplace_back(metrics::pulled_family("shoal_pool_memory_limit_bytes")),
+                      count(fleet.memory_limit_bytes));
+  for (MetricFamily* family : {&wasm, &gpu, &cache, &heartbeat}) {
     families.push_back(std::move(*family));
   }
   MetricFamily by_kind = metrics::pulled_family("shoal_worker_restarts_total");

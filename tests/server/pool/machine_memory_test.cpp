@@ -58,7 +58,8 @@ TEST_F(MachineMemoryTest, NothingReadableIsNoLimit) {
 }
 
 TEST(DefaultBudget, AFifthStaysForEverythingElse) {
-  EXPECT_EQ(default_budget(1000, 2), 400U);
+  EXPECT_EQ(default_total(1000), 800U);
+  EXPECT_EQ(default_budget(default_total(1000), 2), 400U);
   EXPECT_EQ(default_budget(1000, 0), 0U);
   EXPECT_EQ(default_budget(0, 3), 0U);
 }

@@ -39,6 +39,10 @@ struct Listener final : WorkerListener {
     EXPECT_EQ(slot, "chromium/0");
     ++worn_count;
   }
+  void worker_pressed(const std::string& slot, bool is_pressed) override {
+    EXPECT_EQ(slot, "chromium/0");
+    pressed_count += is_pressed ? 1 : -1;
+  }
   void worker_lost(const std::string& slot, const std::string& why) override {
     EXPECT_EQ(slot, "chromium/0");
     ++lost_count;
@@ -49,6 +53,7 @@ struct Listener final : WorkerListener {
   Worker* worker = nullptr;
   int ready_count = 0;
   int worn_count = 0;
+  int pressed_count = 0;
   int lost_count = 0;
   int pending = 0;
   int pending_at_loss = 0;

@@ -159,6 +159,38 @@ TEST_F(PoolTest, AWornBrowserIsReplacedWhenItIsIdle) {
   });
 }
 
+TEST_F(PoolTest, TheLargestBrowserGoesWhenAllTogetherTakeTooMuch) {
+  config.memory_interval = 20ms;
+  config.total_memory_bytes = 1;
+  config.wear.memory_grace = 50ms;
+  with_pool([this]() -> asio::awaitable<void> {
+    co_await ready(1);
+    EXPECT_TRUE(co_await until([&] { return pool->memory().is_pressed(); }));
+    EXPECT_GT(pool->memory().total_bytes(), 1U);
+    EXPECT_TRUE(co_await until([&] { return listener.ready_count >= 2; }));
+    EXPECT_GE(listener.worn_count, 1);
+    EXPECT_THAT(pool->snapshot().at(0).reason, ::testing::HasSubstr("worn: it takes most of the"));
+  });
+  EXPECT_EQ(listener.pressed_count, 0) << "it has no limit of its own";
+  const std::vector<Event> all = events.ring().after(0, 64);
+  EXPECT_TRUE(
+      std::ranges::any_of(all, [](const Event& event) { return event.slot == "pool" && event.to == "pressed"; }));
+}
+
+TEST_F(PoolTest, ABrowserNearItsOwnLimitIsTold) {
+  config.memory_interval = 20ms;
+  config.wear.max_memory_bytes = 1;
+  config.wear.memory_grace = 1min;
+  with_pool([this]() -> asio::awaitable<void> {
+    co_await ready(1);
+    EXPECT_TRUE(co_await until([&] { return listener.pressed_count == 1; }));
+    EXPECT_TRUE(pool->memory().is_pressed("chromium/0"));
+    EXPECT_TRUE(pool->set_memory_limit("chromium/0", 1ULL << 40));
+    EXPECT_TRUE(co_await until([&] { return listener.pressed_count == 0; }));
+  });
+  EXPECT_EQ(listener.ready_count, 1);
+}
+
 TEST_F(PoolTest, CloseDuringALaunchLeavesNothing) {
   with_pool([]() -> asio::awaitable<void> { co_return; });
   EXPECT_EQ(listener.ready_count, 0);

@@ -48,6 +48,13 @@ TEST_F(ScalingTest, AQueueAtTheBoundOrOneThatGoesMakesNobody) {
   EXPECT_EQ(scaling.wanted(), 1U);
 }
 
+TEST_F(ScalingTest, WithoutMemoryForOneMoreThereIsNoneButTheFirst) {
+  EXPECT_FALSE(look(10min, {.ready = 1, .busy = 1, .queued = 100, .is_short_of_memory = true}));
+  EXPECT_TRUE(look(10min, {.ready = 1, .busy = 1, .queued = 100})) << "as soon as there is some";
+  Scaling none({.min = 0, .max = 1}, 0);
+  EXPECT_TRUE(none.decide(now, {.queued = 1, .is_short_of_memory = true})) << "else nothing would ever be answered";
+}
+
 TEST_F(ScalingTest, ThoseThatAreComingCountAndNothingHappensInTheCoolDown) {
   ASSERT_TRUE(look(1min, {.ready = 1, .busy = 1, .queued = 5}));
   const TimePoint stepped = now;
