@@ -20,6 +20,10 @@ endif()
 set(SHOAL_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast
     -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough -Werror)
 
+# The instruction sets of files that are written for one tier of engine/kernels.
+set(SHOAL_AVX2 -O3 -mavx2 -mfma -mf16c)
+set(SHOAL_AVX512 ${SHOAL_AVX2} -mavx512f -mavx512bw -mavx512vl -mavx512vnni)
+
 # shoal_library(NAME name [SOURCES ...] [PUBLIC deps ...] [PRIVATE deps ...]); no SOURCES makes it header-only.
 # A PUBLIC dependency is one that a header needs. Includes are written from the repository root: "server/core/log.hpp".
 function(shoal_library)

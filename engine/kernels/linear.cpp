@@ -5,9 +5,6 @@
 namespace shoal::kernels {
 
 void linear(const LinearCall& call, Tier tier) {
-  if (formats::is_quantized(call.weight.format.codes)) {
-    return linear_reference(call);
-  }
   switch (tier) {
 #if defined(__x86_64__)
     case Tier::kAvx2:

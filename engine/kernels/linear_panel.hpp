@@ -4,6 +4,7 @@
 
 #include "engine/formats/block_format.hpp"
 #include "engine/kernels/linear.hpp"
+#include "engine/kernels/linear_unpack.hpp"
 #include "engine/kernels/simd.hpp"
 
 namespace shoal::kernels {
@@ -52,15 +53,50 @@ struct F16Panel {
   }
 };
 
-// Elements first .. first + count of the tile's 16 rows into values[element, 16].
+// A run of a quantised tile into values[element, 16]: the bits of formats::dequantize_row.
+template <class V, formats::Codes kCodes>
+void dequantize_run(const formats::BlockMatrix& weight, std::size_t tile, std::size_t first, float* values) {
+  const std::size_t entries = 16 * formats::entry_bytes(weight.format);
+  const bool is_min = has_min(weight.format);
+  TileScales<V> scales[2];
+  for (std::size_t half = 0; half < 2 && first + half * 16 < weight.layout.k; ++half) {
+    const std::size_t block = (first + half * 16) / weight.format.block;
+    scales[half].load(weight.format, weight.tile_scales(tile) + block * entries);
+    for (int vector = 0; vector < 16 / V::kLanes; ++vector) {
+      scales[half].scale[vector] = V::mul(scales[half].scale[vector], row_scales<V>(weight, tile, vector));
+    }
+  }
+  const std::uint32_t* words = weight.tile(tile) + first / kRun * Unpack<V, kCodes>::kColumns * 16;
+  Unpack<V, kCodes>::each(words, [&](int word, int vector, typename V::Words codes) {
+    const auto scale = scales[word / 4].scale[vector];
+    const auto offset = scales[word / 4].offset[vector];
+    for (int byte = 0; byte < 4; ++byte) {
+      const auto code = V::to_floats(V::mask(codes, 0xFFU));
+      const auto value = is_min ? V::add(V::mul(scale, code), offset) : V::mul(scale, V::sub(code, offset));
+      V::store(values + (4 * word + byte) * 16 + vector * V::kLanes, value);
+      codes = V::template shift_right<8>(codes);
+    }
+  });
+}
+
+// Elements first .. first + count of the tile's 16 rows into values[element, 16]; `first` starts a run.
 template <class V>
 void dequantize_panel(const formats::BlockMatrix& weight, std::size_t tile, std::size_t first, std::size_t count,
                       float* values) {
-  if (weight.format.codes == formats::Codes::kF16) {
-    F16Panel<V>{weight.tile(tile) + first / 2 * 16}.each(
-        count, [&](std::size_t element, int vector, typename V::Floats floats) {
-          V::store(values + element * 16 + static_cast<std::size_t>(vector * V::kLanes), floats);
-        });
+  switch (weight.format.codes) {
+    case formats::Codes::kQ8:
+      return dequantize_run<V, formats::Codes::kQ8>(weight, tile, first, values);
+    case formats::Codes::kQ4:
+      return dequantize_run<V, formats::Codes::kQ4>(weight, tile, first, values);
+    case formats::Codes::kQ3:
+      return dequantize_run<V, formats::Codes::kQ3>(weight, tile, first, values);
+    case formats::Codes::kQ2:
+      return dequantize_run<V, formats::Codes::kQ2>(weight, tile, first, values);
+    default:
+      F16Panel<V>{weight.tile(tile) + first / 2 * 16}.each(
+          count, [&](std::size_t element, int vector, typename V::Floats floats) {
+            V::store(values + element * 16 + static_cast<std::size_t>(vector * V::kLanes), floats);
+          });
   }
 }
 

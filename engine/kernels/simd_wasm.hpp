@@ -10,6 +10,7 @@ namespace shoal::kernels {
 struct Simd128 {
   static constexpr int kLanes = 4;
   static constexpr int kRowsAtOnce = 2;
+  static constexpr int kInt8RowsAtOnce = 2;
   using Floats = v128_t;
   using Words = v128_t;
 
@@ -22,18 +23,63 @@ struct Simd128 {
   static Floats multiply_add(Floats a, Floats b, Floats c) { return wasm_f32x4_add(wasm_f32x4_mul(a, b), c); }
 
   static Words load_words(const std::uint32_t* from) { return wasm_v128_load(from); }
+  static Words widen(const std::uint8_t* from) {
+    return wasm_u32x4_extend_low_u16x8(wasm_u16x8_extend_low_u8x16(wasm_v128_load32_zero(from)));
+  }
+  static Words widen(const std::uint16_t* from) { return wasm_u32x4_load16x4(from); }
+  static Words mask(Words words, std::uint32_t bits) { return wasm_v128_and(words, wasm_u32x4_splat(bits)); }
+  static Words either(Words a, Words b) { return wasm_v128_or(a, b); }
+  template <int kBits>
+  static Words shift_right(Words words) {
+    return wasm_u32x4_shr(words, kBits);
+  }
+  template <int kBits>
+  static Words shift_left(Words words) {
+    return wasm_i32x4_shl(words, kBits);
+  }
+  static Floats to_floats(Words words) { return wasm_f32x4_convert_i32x4(words); }
   static Floats low_half(Words words) { return high_half(wasm_i32x4_shl(words, 16)); }
   // Sign and exponent are moved to where binary32 has them; 2^112 is the difference of the biases, and multiplying by
   // it also makes subnormals right. Weights are finite, so infinity and NaN need no care.
   static Floats high_half(Words words) {
-    const v128_t moved = wasm_v128_and(wasm_i32x4_shr(words, 3), wasm_i32x4_splat(static_cast<int>(0x8FFFE000U)));
+    const v128_t moved = mask(wasm_i32x4_shr(words, 3), 0x8FFFE000U);
     return wasm_f32x4_mul(moved, wasm_f32x4_splat(0x1p112F));
   }
+
+  // SIMD128 multiplies bytes only after widening them: even and odd ones apart.
+  struct Wide {
+    struct Act {
+      v128_t even, odd;
+    };
+    static Act act(const std::int8_t* from) {
+      const v128_t word = wasm_v128_load32_splat(from);
+      return {wasm_i16x8_shr(wasm_i16x8_shl(word, 8), 8), wasm_i16x8_shr(word, 8)};
+    }
+    v128_t sum = wasm_i32x4_splat(0);
+    void add(Words codes, Act x) {
+      const v128_t even = wasm_i32x4_dot_i16x8(wasm_v128_and(codes, wasm_i16x8_splat(0xFF)), x.even);
+      const v128_t odd = wasm_i32x4_dot_i16x8(wasm_u16x8_shr(codes, 8), x.odd);
+      sum = wasm_i32x4_add(sum, wasm_i32x4_add(even, odd));
+    }
+    [[nodiscard]] Floats floats() const { return wasm_f32x4_convert_i32x4(sum); }
+  };
+  using Narrow = Wide;
 };
 
 #if defined(__wasm_relaxed_simd__)
 struct RelaxedSimd : Simd128 {
   static Floats multiply_add(Floats a, Floats b, Floats c) { return wasm_f32x4_relaxed_madd(a, b, c); }
+
+  // Codes below 128 are what makes the relaxed instruction the same everywhere.
+  struct Narrow {
+    using Act = v128_t;
+    static Act act(const std::int8_t* from) { return wasm_v128_load32_splat(from); }
+    v128_t sum = wasm_i16x8_splat(0);
+    void add(Words codes, Act x) { sum = wasm_i16x8_add(sum, wasm_i16x8_relaxed_dot_i8x16_i7x16(x, codes)); }
+    [[nodiscard]] Floats floats() const {
+      return wasm_f32x4_convert_i32x4(wasm_i32x4_dot_i16x8(sum, wasm_i16x8_splat(1)));
+    }
+  };
 };
 #endif
 

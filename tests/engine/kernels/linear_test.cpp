@@ -79,19 +79,20 @@ struct Input {
 
 std::vector<float> run_linear(const BlockMatrix& matrix, const Input& input, std::size_t rows, bool use_int8, Tier tier,
                               const float* bias = nullptr) {
-  std::vector<float> y(rows * matrix.layout.n, NAN);
+  const auto n = static_cast<std::size_t>(matrix.layout.n);
+  std::vector<float> y(rows * n, NAN);
   Int8Rows int8 = input.int8;
   int8.rows = rows;
   linear({.weight = matrix,
           .x = input.x.data(),
-          .x_stride = matrix.layout.k,
+          .x_stride = static_cast<std::size_t>(matrix.layout.k),
           .rows = rows,
           .int8 = use_int8 ? &int8 : nullptr,
           .bias = bias,
           .y = y.data(),
-          .y_stride = matrix.layout.n,
+          .y_stride = n,
           .n_begin = 0,
-          .n_end = matrix.layout.n},
+          .n_end = n},
          tier);
   return y;
 }

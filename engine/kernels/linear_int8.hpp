@@ -1,0 +1,193 @@
+// linear() with int8 activations, as a template over a tier of simd.hpp. Within a step (a run of 32, or a block of 16)
+// the products of codes and activations are summed as integers; scale and zero point are applied to the sum.
+#pragma once
+
+#include "engine/kernels/linear_panel.hpp"
+#include "engine/kernels/linear_tiers.hpp"
+#include "engine/kernels/linear_unpack.hpp"
+
+namespace shoal::kernels {
+
+template <class V, formats::Codes kCodes, bool kHalfRuns>
+struct LinearInt8 {
+  static constexpr int kVectors = 16 / V::kLanes;
+  static constexpr std::size_t kTile = formats::kTileRows;
+  static constexpr std::size_t kRowsPerPass = 64;
+  // Steps of a run: blocks of 16 have two, with a scale each.
+  static constexpr int kSteps = kHalfRuns ? 2 : 1;
+  using Floats = typename V::Floats;
+  using Sum = std::conditional_t<kCodes == formats::Codes::kQ8, typename V::Wide, typename V::Narrow>;
+  using Format = Unpack<V, kCodes>;
+
+  // Scales of the tile, followed along k.
+  struct Scales {
+    const formats::BlockFormat& format;
+    const std::byte* entries;
+    std::size_t stride;
+    std::size_t runs_per_block;
+    TileScales<V> current[kSteps];
+
+    void advance(std::size_t run, std::size_t steps) {
+      if (kHalfRuns || run % runs_per_block == 0) {
+        for (std::size_t step = 0; step < steps; ++step) {
+          current[step].load(format, entries);
+          entries += stride;
+        }
+      }
+    }
+  };
+
+  static Scales scales_of(const formats::BlockMatrix& weight, std::size_t tile) {
+    const std::size_t runs = weight.format.block / kRun;
+    return {weight.format, weight.tile_scales(tile), 16 * formats::entry_bytes(weight.format), runs > 0 ? runs : 1, {}};
+  }
+
+  // total + what a step contributes, given the integer sum of its products.
+  static Floats apply(const TileScales<V>& scales, bool is_min, int vector, Floats dot, Floats sum, Floats x_scale,
+                      Floats total) {
+    const Floats offset = V::mul(scales.offset[vector], sum);
+    const Floats scale = scales.scale[vector];
+    return V::add(total, is_min ? V::mul(V::add(V::mul(scale, dot), offset), x_scale)
+                                : V::mul(V::mul(scale, x_scale), V::sub(dot, offset)));
+  }
+
+  static float step_sum(const float* sums, int step) { return kHalfRuns ? sums[step] : sums[0] + sums[1]; }
+
+  // The steps of run `run` that lie within k.
+  static std::size_t steps_of(const formats::BlockMatrix& weight, std::size_t run) {
+    return kHalfRuns && weight.layout.k - run * kRun < kRun ? 1 : static_cast<std::size_t>(kSteps);
+  }
+
+  // One row of x: codes go from memory through a register into the sum.
+  static void single(const LinearCall& call, std::size_t tile, std::size_t row, float* totals) {
+    const formats::BlockMatrix& weight = call.weight;
+    const std::size_t runs = run_count(weight.layout.k);
+    const bool is_min = has_min(weight.format);
+    const std::int8_t* x = call.int8->codes + row * runs * kRun;
+    const float* x_scales = call.int8->scales + row * runs;
+    const float* x_sums = call.int8->sums + row * runs * 2;
+    const std::uint32_t* words = weight.tile(tile);
+    Scales scales = scales_of(weight, tile);
+    Floats total[kVectors];
+    for (Floats& vector : total) {
+      vector = V::splat(0);
+    }
+    for (std::size_t run = 0; run < runs; ++run, words += Format::kColumns * kTile, x += kRun) {
+      const std::size_t steps = steps_of(weight, run);
+      scales.advance(run, steps);
+      Sum sums[kSteps][kVectors];
+      Format::each(words, [&](int word, int vector, typename V::Words codes) {
+        sums[word * kSteps / 8][vector].add(codes, Sum::act(x + 4 * word));
+      });
+      for (std::size_t step = 0; step < steps; ++step) {
+        const Floats x_scale = V::splat(x_scales[run]);
+        const Floats x_sum = V::splat(step_sum(x_sums + 2 * run, static_cast<int>(step)));
+        for (int vector = 0; vector < kVectors; ++vector) {
+          total[vector] =
+              apply(scales.current[step], is_min, vector, sums[step][vector].floats(), x_sum, x_scale, total[vector]);
+        }
+      }
+    }
+    for (int vector = 0; vector < kVectors; ++vector) {
+      V::store(totals + vector * V::kLanes, total[vector]);
+    }
+  }
+
+  // M rows of x against the codes of one run.
+  template <int M>
+  static void add_run(const typename V::Words (&codes)[8][kVectors], const Scales& scales, std::size_t steps,
+                      bool is_min, const Int8Rows& x, std::size_t row, std::size_t run, float* totals) {
+    const std::size_t runs = run_count(x.k);
+    for (std::size_t step = 0; step < steps; ++step) {
+      Sum sums[M][kVectors];
+      for (int word = 0; word < 8 / kSteps; ++word) {
+        const int at = static_cast<int>(step) * 8 / kSteps + word;
+        for (int m = 0; m < M; ++m) {
+          const std::size_t x_run = (row + static_cast<std::size_t>(m)) * runs + run;
+          const auto act = Sum::act(x.codes + x_run * kRun + 4 * at);
+          for (int vector = 0; vector < kVectors; ++vector) {
+            sums[m][vector].add(codes[at][vector], act);
+          }
+        }
+      }
+      for (int m = 0; m < M; ++m) {
+        const std::size_t x_run = (row + static_cast<std::size_t>(m)) * runs + run;
+        const Floats x_scale = V::splat(x.scales[x_run]);
+        const Floats x_sum = V::splat(step_sum(x.sums + 2 * x_run, static_cast<int>(step)));
+        for (int vector = 0; vector < kVectors; ++vector) {
+          float* total = totals + m * 16 + vector * V::kLanes;
+          V::store(total, apply(scales.current[step], is_min, vector, sums[m][vector].floats(), x_sum, x_scale,
+                                V::load(total)));
+        }
+      }
+    }
+  }
+
+  static void several(const LinearCall& call, std::size_t tile, std::size_t first_row, std::size_t rows,
+                      float* totals) {
+    const formats::BlockMatrix& weight = call.weight;
+    const bool is_min = has_min(weight.format);
+    const std::uint32_t* words = weight.tile(tile);
+    Scales scales = scales_of(weight, tile);
+    constexpr std::size_t kMost = V::kInt8RowsAtOnce;
+    for (std::size_t run = 0; run < run_count(weight.layout.k); ++run, words += Format::kColumns * kTile) {
+      const std::size_t steps = steps_of(weight, run);
+      scales.advance(run, steps);
+      typename V::Words codes[8][kVectors];
+      Format::each(words, [&](int word, int vector, typename V::Words unpacked) { codes[word][vector] = unpacked; });
+      std::size_t row = 0;
+      for (; row + kMost <= rows; row += kMost) {
+        add_run<V::kInt8RowsAtOnce>(codes, scales, steps, is_min, *call.int8, first_row + row, run, totals + row * 16);
+      }
+      for (; row < rows; ++row) {
+        add_run<1>(codes, scales, steps, is_min, *call.int8, first_row + row, run, totals + row * 16);
+      }
+    }
+  }
+
+  static void run(const LinearCall& call) {
+    for (std::size_t row = 0; row < call.rows; row += kRowsPerPass) {
+      const std::size_t rows = call.rows - row < kRowsPerPass ? call.rows - row : kRowsPerPass;
+      for (std::size_t n = call.n_begin; n < call.n_end; n += kTile) {
+        float totals[kRowsPerPass * kTile];
+        if (rows == 1) {
+          single(call, n / kTile, row, totals);
+        } else {
+          for (std::size_t index = 0; index < rows * kTile; ++index) {
+            totals[index] = 0;
+          }
+          several(call, n / kTile, row, rows, totals);
+        }
+        for (int vector = 0; vector < kVectors; ++vector) {
+          const Floats scale = row_scales<V>(call.weight, n / kTile, vector);
+          for (std::size_t m = 0; m < rows; ++m) {
+            float* total = totals + m * 16 + static_cast<std::size_t>(vector * V::kLanes);
+            V::store(total, V::mul(V::load(total), scale));
+          }
+        }
+        store_tile<V>(call, n, row, rows, totals);
+      }
+    }
+  }
+};
+
+template <class V, bool kHalfRuns>
+void linear_int8_runs(const LinearCall& call) {
+  switch (call.weight.format.codes) {
+    case formats::Codes::kQ8:
+      return LinearInt8<V, formats::Codes::kQ8, kHalfRuns>::run(call);
+    case formats::Codes::kQ4:
+      return LinearInt8<V, formats::Codes::kQ4, kHalfRuns>::run(call);
+    case formats::Codes::kQ3:
+      return LinearInt8<V, formats::Codes::kQ3, kHalfRuns>::run(call);
+    default:
+      return LinearInt8<V, formats::Codes::kQ2, kHalfRuns>::run(call);
+  }
+}
+
+template <class V>
+void linear_int8(const LinearCall& call) {
+  return call.weight.format.block < kRun ? linear_int8_runs<V, true>(call) : linear_int8_runs<V, false>(call);
+}
+
+}  // namespace shoal::kernels
