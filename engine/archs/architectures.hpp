@@ -1,0 +1,14 @@
+// The builders, one function a family. Each reads the configuration, writes the signatures into the assembly and
+// answers what generation needs; mistakes are kept in the assembly.
+#pragma once
+
+#include "engine/archs/assembly.hpp"
+#include "engine/archs/build.hpp"
+
+namespace shoal::archs {
+
+Facts assemble_bert(Assembly& a, const EmbeddingStyle& style);  // roberta, xlm-roberta and electra too
+Facts assemble_albert(Assembly& a, const EmbeddingStyle& style);
+Facts assemble_distilbert(Assembly& a, const EmbeddingStyle& style);
+
+}  // namespace shoal::archs

@@ -1,0 +1,63 @@
+#include "engine/archs/build.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "engine/archs/architectures.hpp"
+
+namespace shoal::archs {
+namespace {
+
+using Build = Facts (*)(Assembly&, const EmbeddingStyle&);
+
+template <Facts (*build)(Assembly&)>
+Facts without_style(Assembly& assembly, const EmbeddingStyle&) {
+  return build(assembly);
+}
+
+struct ArchitectureRow {
+  std::string_view model_type;
+  Build build;
+};
+constexpr std::array kArchitectures = std::to_array<ArchitectureRow>({
+    {"albert", assemble_albert},
+    {"bert", assemble_bert},
+    {"distilbert", assemble_distilbert},
+    {"electra", assemble_bert},
+    {"roberta", assemble_bert},
+    {"xlm-roberta", assemble_bert},
+});
+
+}  // namespace
+
+std::vector<std::string_view> known_architectures() {
+  std::vector<std::string_view> names;
+  for (const ArchitectureRow& row : kArchitectures) {
+    names.push_back(row.model_type);
+  }
+  return names;
+}
+
+Result<Model> build_model(import::Config config, import::Config* generation, const import::Checkpoint& checkpoint,
+                          const EmbeddingStyle& style) {
+  const std::string type = config.text("model_type", "");
+  const auto row = std::find_if(kArchitectures.begin(), kArchitectures.end(),
+                                [&](const ArchitectureRow& one) { return one.model_type == type; });
+  if (row == kArchitectures.end()) {
+    return fail(Code::kOperatorNotSupported, "config: the model_type '" + type + "' is not known", "model_type");
+  }
+  Assembly assembly(config, checkpoint);
+  Facts facts = row->build(assembly, style);
+  if (facts.eos.empty()) {
+    facts.eos = config.ids("eos_token_id");
+  }
+  if (generation != nullptr && generation->has("eos_token_id")) {
+    facts.eos = generation->ids("eos_token_id");
+    if (auto fits = generation->status(); !fits) {
+      return fail(std::move(fits.error()).with("generation_config.json"));
+    }
+  }
+  return assembly.finish(std::move(facts));
+}
+
+}  // namespace shoal::archs

@@ -1,0 +1,80 @@
+#include "engine/kernels/attention.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace shoal::kernels {
+namespace {
+
+float dot(const float* a, const float* b, std::size_t count) {
+  float sum = 0;
+  for (std::size_t index = 0; index < count; ++index) {
+    sum += a[index] * b[index];
+  }
+  return sum;
+}
+
+float bias_of(const ScoreBias& bias, std::size_t key, std::size_t query) {
+  const float sum = bias.slope * static_cast<float>(key);
+  if (bias.of_distance == nullptr) {
+    return sum;
+  }
+  return sum + bias.of_distance[static_cast<std::ptrdiff_t>(key) - static_cast<std::ptrdiff_t>(query)];
+}
+
+void attend(const AttentionCall& call, std::size_t token) {
+  const std::size_t position = call.first_position + token;
+  const std::size_t end = call.is_causal ? position + 1 : call.k.rows;
+  const std::size_t begin = call.window != 0 && end > call.window ? end - call.window : 0;
+  float* scores = call.scratch;
+  float highest = -INFINITY;
+  for (std::size_t key = begin; key < end; ++key) {
+    const float score = dot(call.q.row(token), call.k.row(key), call.q.columns) * call.scale;
+    scores[key] = score + bias_of(call.bias, key, position);
+    highest = std::max(highest, scores[key]);
+  }
+  float sum = 0;
+  for (std::size_t key = begin; key < end; ++key) {
+    scores[key] = std::exp(scores[key] - highest);
+    sum += scores[key];
+  }
+  float* out = call.y.row(token);
+  std::fill_n(out, call.y.columns, 0.0F);
+  for (std::size_t key = begin; key < end; ++key) {
+    const float share = scores[key] / sum;
+    const float* value = call.v.row(key);
+    for (std::size_t column = 0; column < call.y.columns; ++column) {
+      out[column] += share * value[column];
+    }
+  }
+}
+
+}  // namespace
+
+void attention(const AttentionCall& call) {
+  for (std::size_t token = 0; token < call.q.rows; ++token) {
+    attend(call, token);
+  }
+}
+
+std::int32_t relative_bucket(std::int32_t distance, bool is_bidirectional, std::int32_t buckets,
+                             std::int32_t max_distance) {
+  std::int32_t first = 0;
+  if (is_bidirectional) {
+    buckets /= 2;
+    first = distance > 0 ? buckets : 0;
+    distance = std::abs(distance);
+  } else {
+    distance = std::max(-distance, 0);
+  }
+  const std::int32_t exact = buckets / 2;
+  if (distance < exact) {
+    return first + distance;
+  }
+  const float ratio = std::log(static_cast<float>(distance) / static_cast<float>(exact)) /
+                      std::log(static_cast<float>(max_distance) / static_cast<float>(exact));
+  const auto above = static_cast<std::int32_t>(ratio * static_cast<float>(buckets - exact));
+  return first + std::min(exact + above, buckets - 1);
+}
+
+}  // namespace shoal::kernels
