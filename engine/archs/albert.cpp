@@ -53,8 +53,7 @@ Facts assemble_albert(Assembly& a, const EmbeddingStyle& style) {
   }
   return {.model_class = ModelClass::kEncoder,
           .vocabulary = a.config.count("vocab_size"),
-          .max_positions = a.config.count("max_position_embeddings"),
-          .eos = {}};
+          .max_positions = a.config.count("max_position_embeddings")};
 }
 
 }  // namespace shoal::archs

@@ -90,8 +90,7 @@ Facts assemble_bert(Assembly& a, const EmbeddingStyle& style) {
   }
   return {.model_class = ModelClass::kEncoder,
           .vocabulary = a.config.count("vocab_size"),
-          .max_positions = a.config.count("max_position_embeddings") - first_position,
-          .eos = {}};
+          .max_positions = a.config.count("max_position_embeddings") - first_position};
 }
 
 }  // namespace shoal::archs

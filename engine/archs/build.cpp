@@ -22,8 +22,16 @@ struct ArchitectureRow {
 constexpr std::array kArchitectures = std::to_array<ArchitectureRow>({
     {"albert", assemble_albert},
     {"bert", assemble_bert},
+    {"bloom", without_style<assemble_bloom>},
     {"distilbert", assemble_distilbert},
     {"electra", assemble_bert},
+    {"falcon", without_style<assemble_falcon>},
+    {"gemma3_text", without_style<assemble_llama>},
+    {"gpt2", without_style<assemble_gpt2>},
+    {"llama", without_style<assemble_llama>},
+    {"opt", without_style<assemble_opt>},
+    {"qwen2", without_style<assemble_llama>},
+    {"qwen3", without_style<assemble_llama>},
     {"roberta", assemble_bert},
     {"xlm-roberta", assemble_bert},
 });

@@ -21,7 +21,7 @@ struct Facts {
   std::uint32_t vocabulary = 0;
   std::uint32_t max_positions = 0;  // 0 where positions are relative and nothing bounds them
   std::int32_t decoder_start = -1;  // first token of an encoder-decoder's answer
-  std::vector<std::int32_t> eos;    // tokens that end an answer
+  std::vector<std::int32_t> eos{};  // tokens that end an answer
 };
 
 struct Model {

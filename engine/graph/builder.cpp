@@ -37,13 +37,13 @@ TensorId Builder::weight(std::string name, std::vector<std::uint32_t> shape) {
     }
     return known;
   }
-  return add({.name = std::move(name), .kind = TensorKind::kWeight, .format = {}, .shape = std::move(dims)});
+  return add({.name = std::move(name), .kind = TensorKind::kWeight, .shape = std::move(dims)});
 }
 
 TensorId Builder::state(std::string name, Symbol symbol, std::uint32_t columns) {
   return add({.name = std::move(name),
               .kind = TensorKind::kState,
-              .format = {},
+
               .shape = {extent(Symbol::kSlots), extent(symbol), fixed(columns)}});
 }
 
@@ -70,7 +70,7 @@ TensorId Builder::input(std::string_view name) {
     id = add({.name = std::string(name),
               .kind = TensorKind::kInput,
               .element = Element::kI32,
-              .format = {},
+
               .shape = {row->extent}});
   }
   if (std::find(current.inputs.begin(), current.inputs.end(), id) == current.inputs.end()) {
@@ -92,7 +92,7 @@ TensorId Builder::apply(Attributes attributes, std::vector<TensorId> inputs) {
   }
   if (*shape) {
     op.output = add({.name = current.layers.back().name + "." + std::string(op_name(attributes)),
-                     .format = {},
+
                      .shape = std::move(**shape)});
   }
   current.ops.push_back(std::move(op));
@@ -108,7 +108,7 @@ TensorId Builder::view(TensorId value, std::uint32_t column, std::uint32_t colum
   }
   const bool is_view = base->view_of != kNoTensor;
   Tensor tensor{.name = base->name + "[" + std::to_string(column) + "]",
-                .format = {},
+
                 .shape = {base->shape[0], fixed(columns)},
                 .view_of = is_view ? base->view_of : value,
                 .view_column = column + (is_view ? base->view_column : 0)};

@@ -26,8 +26,8 @@ struct Tensor {
   std::string name;  // unique among inputs, weights and states; of values a hint for people
   TensorKind kind = TensorKind::kValue;
   Element element = Element::kF32;
-  formats::BlockFormat format;  // of weights
-  Shape shape;
+  formats::BlockFormat format{};  // of weights
+  Shape shape{};
   // A value may be a range of another value's columns. It has no memory of its own and is made by no operation.
   TensorId view_of = kNoTensor;
   std::uint32_t view_column = 0;

@@ -23,7 +23,7 @@ struct AttentionCall {
   bool is_causal = false;
   std::size_t first_position = 0;  // of the first token; token i sees the keys up to first_position + i
   std::size_t window = 0;          // keys that a causal token sees at most; 0 is all
-  ScoreBias bias;
+  ScoreBias bias{};
   MutableMatrix y;           // [tokens, head_dim]
   float* scratch = nullptr;  // [keys]
 };

@@ -12,8 +12,8 @@ namespace shoal::runtime {
 
 // The tokens of one sequence that join in this step.
 struct Row {
-  std::span<const std::int32_t> tokens;
-  std::span<const std::int32_t> token_types;  // as many, or none: all 0
+  std::span<const std::int32_t> tokens{};
+  std::span<const std::int32_t> token_types{};  // as many, or none: all 0
   std::uint32_t slot = 0;
   std::uint32_t past = 0;           // tokens of the sequence in earlier steps
   std::uint32_t memory_length = 0;  // tokens that the encoder has read for it

@@ -23,7 +23,7 @@ graph::Extents limits() {
 std::vector<std::vector<float>> embed(Executor& executor, const std::vector<Ints>& sequences) {
   std::vector<Row> rows;
   for (std::uint32_t index = 0; index < sequences.size(); ++index) {
-    rows.push_back({.tokens = sequences[index], .token_types = {}, .slot = index});
+    rows.push_back({.tokens = sequences[index], .slot = index});
   }
   const auto done = executor.run("encode", *make_step(rows));
   EXPECT_TRUE(done) << done.error().message;
@@ -69,7 +69,7 @@ TEST(Executor, RefusesStepsThatTheModelCannotTake) {
   EXPECT_EQ(error_of(Ints(21, 1)).code, Code::kContextLengthExceeded);
   EXPECT_THAT(error_of(Ints(41, 1)).message, testing::HasSubstr("41 in T, at most 40"));
   EXPECT_FALSE(executor->output("embedding"));
-  const Row row{.tokens = kSequences[0], .token_types = {}};
+  const Row row{.tokens = kSequences[0]};
   EXPECT_EQ(executor->run("decode", *make_step({&row, 1})).error().code, Code::kNotFound);
   EXPECT_EQ(embed(*executor, {kSequences[0]})[0].size(), 16U);
   EXPECT_EQ(executor->output("logits").error().code, Code::kNotFound);

@@ -12,7 +12,7 @@ TEST(Step, PacksRowsOneAfterTheOther) {
   const Ints second = {8};
   const Ints types = {0, 1, 1};
   const Row rows[] = {{.tokens = first, .token_types = types, .slot = 3, .past = 10, .memory_length = 2},
-                      {.tokens = second, .token_types = {}, .slot = 1, .past = 4}};
+                      {.tokens = second, .slot = 1, .past = 4}};
   const auto step = make_step(rows);
   ASSERT_TRUE(step) << step.error().message;
   EXPECT_EQ(step->tokens, (Ints{5, 6, 7, 8}));
@@ -30,18 +30,17 @@ TEST(Step, PacksRowsOneAfterTheOther) {
 
 TEST(Step, EveryOutputOfARowThatWantsThem) {
   const Ints tokens = {5, 6};
-  const Row rows[] = {{.tokens = tokens, .token_types = {}, .slot = 0, .wants_every_output = true},
-                      {.tokens = tokens, .token_types = {}, .slot = 1}};
+  const Row rows[] = {{.tokens = tokens, .slot = 0, .wants_every_output = true}, {.tokens = tokens, .slot = 1}};
   EXPECT_EQ(make_step(rows)->output_tokens, (Ints{0, 1, 3}));
 }
 
 TEST(Step, RefusesRowsThatCannotBe) {
   const Ints tokens = {5, 6};
   const Ints one = {1};
-  const Row empty[] = {{.tokens = {}, .token_types = {}}};
+  const Row empty[] = {{.tokens = {}}};
   const Row types[] = {{.tokens = tokens, .token_types = one}};
-  const Row slots[] = {{.tokens = tokens, .token_types = {}, .slot = 2}, {.tokens = one, .token_types = {}, .slot = 2}};
-  const Row late[] = {{.tokens = tokens, .token_types = {}, .slot = 0, .past = 0x7FFFFFFFU}};
+  const Row slots[] = {{.tokens = tokens, .slot = 2}, {.tokens = one, .token_types = {}, .slot = 2}};
+  const Row late[] = {{.tokens = tokens, .slot = 0, .past = 0x7FFFFFFFU}};
   EXPECT_EQ(make_step({}).error().param, "tokens");
   EXPECT_EQ(make_step(empty).error().param, "tokens");
   EXPECT_EQ(make_step(types).error().param, "token_types");
