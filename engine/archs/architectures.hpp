@@ -11,10 +11,12 @@ Facts assemble_bert(Assembly& a, const EmbeddingStyle& style);  // roberta, xlm-
 Facts assemble_albert(Assembly& a, const EmbeddingStyle& style);
 Facts assemble_distilbert(Assembly& a, const EmbeddingStyle& style);
 
+Facts assemble_bart(Assembly& a);
 Facts assemble_bloom(Assembly& a);
 Facts assemble_falcon(Assembly& a);
 Facts assemble_gpt2(Assembly& a);
 Facts assemble_llama(Assembly& a);  // qwen2, qwen3 and gemma3_text too
 Facts assemble_opt(Assembly& a);
+Facts assemble_t5(Assembly& a);
 
 }  // namespace shoal::archs

@@ -21,6 +21,7 @@ struct ArchitectureRow {
 };
 constexpr std::array kArchitectures = std::to_array<ArchitectureRow>({
     {"albert", assemble_albert},
+    {"bart", without_style<assemble_bart>},
     {"bert", assemble_bert},
     {"bloom", without_style<assemble_bloom>},
     {"distilbert", assemble_distilbert},
@@ -33,6 +34,7 @@ constexpr std::array kArchitectures = std::to_array<ArchitectureRow>({
     {"qwen2", without_style<assemble_llama>},
     {"qwen3", without_style<assemble_llama>},
     {"roberta", assemble_bert},
+    {"t5", without_style<assemble_t5>},
     {"xlm-roberta", assemble_bert},
 });
 

@@ -74,4 +74,23 @@ SmallModel small_bert(Parallel& parallel) {
                 tensors, parallel);
 }
 
+SmallModel small_llama(Parallel& parallel) {
+  RandomTensors tensors;
+  tensors.add("model.embed_tokens.weight", {50, 16});
+  for (const char* index : {"0", "1"}) {
+    const std::string layer = std::string("model.layers.") + index;
+    tensors.add(layer + ".input_layernorm.weight", {16}, 0.1F, 1);
+    tensors.add(layer + ".post_attention_layernorm.weight", {16}, 0.1F, 1);
+    tensors.add(layer + ".self_attn.q_proj.weight", {16, 16});
+    tensors.add(layer + ".self_attn.k_proj.weight", {8, 16});
+    tensors.add(layer + ".self_attn.v_proj.weight", {8, 16});
+    tensors.add(layer + ".self_attn.o_proj.weight", {16, 16});
+    tensors.add(layer + ".mlp.gate_proj.weight", {24, 16});
+    tensors.add(layer + ".mlp.up_proj.weight", {24, 16});
+    tensors.add(layer + ".mlp.down_proj.weight", {16, 24});
+  }
+  tensors.add("model.norm.weight", {16}, 0.1F, 1);
+  return finish(kSmallLlama, tensors, parallel);
+}
+
 }  // namespace shoal::test
