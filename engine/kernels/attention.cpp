@@ -3,15 +3,35 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/kernels/four.hpp"
+
 namespace shoal::kernels {
 namespace {
 
 float dot(const float* a, const float* b, std::size_t count) {
-  float sum = 0;
-  for (std::size_t index = 0; index < count; ++index) {
-    sum += a[index] * b[index];
+  constexpr std::size_t kSums = 4;
+  Four sums[kSums] = {};
+  std::size_t index = 0;
+  for (; index + kSums * kFour <= count; index += kSums * kFour) {
+    for (std::size_t which = 0; which < kSums; ++which) {
+      sums[which] += load4(a + index + which * kFour) * load4(b + index + which * kFour);
+    }
   }
-  return sum;
+  for (; index + kFour <= count; index += kFour) {
+    sums[0] += load4(a + index) * load4(b + index);
+  }
+  sums[1] += load_some(a + index, count - index) * load_some(b + index, count - index);
+  return sum4((sums[0] + sums[1]) + (sums[2] + sums[3]));
+}
+
+// Numbers become e^(number - highest).
+void exponentiate(float* numbers, std::size_t count, float highest) {
+  std::size_t index = 0;
+  for (; index + kFour <= count; index += kFour) {
+    store4(numbers + index, exp4(load4(numbers + index) - highest));
+  }
+  const std::size_t rest = count - index;
+  store_some(numbers + index, exp4(load_some(numbers + index, rest) - highest), rest);
 }
 
 float bias_of(const ScoreBias& bias, std::size_t key, std::size_t query) {
@@ -33,9 +53,9 @@ void attend(const AttentionCall& call, std::size_t token) {
     scores[key] = score + bias_of(call.bias, key, position);
     highest = std::max(highest, scores[key]);
   }
+  exponentiate(scores + begin, end - begin, highest);
   float sum = 0;
   for (std::size_t key = begin; key < end; ++key) {
-    scores[key] = std::exp(scores[key] - highest);
     sum += scores[key];
   }
   float* out = call.y.row(token);

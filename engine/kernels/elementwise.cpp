@@ -1,20 +1,15 @@
 #include "engine/kernels/elementwise.hpp"
 
-#include <cmath>
+#include "engine/kernels/four.hpp"
 
 namespace shoal::kernels {
 namespace {
 
-float sigmoid(float x) { return 1 / (1 + std::exp(-x)); }
+constexpr float kRootTwoOverPi = 0.79788456080286536F;
 
-float gelu(float x) {
-  constexpr float kRootHalf = 0.70710678118654752F;
-  return 0.5F * x * (1 + std::erf(x * kRootHalf));
-}
-
-float gelu_tanh(float x) {
-  constexpr float kRootTwoOverPi = 0.79788456080286536F;
-  return 0.5F * x * (1 + std::tanh(kRootTwoOverPi * (x + 0.044715F * x * x * x)));
+Four gelu_tanh(Four x) {
+  const Four inner = (x * x * x * 0.044715F + x) * kRootTwoOverPi;
+  return x * 0.5F * (tanh4(inner) + 1.0F);
 }
 
 // Calls body with the function of the activation, so that the choice is made once and not for each element.
@@ -22,19 +17,19 @@ template <class Body>
 void with_function(Activation activation, Body&& body) {
   switch (activation) {
     case Activation::kNone:
-      return body([](float x) { return x; });
+      return body([](Four x) { return x; });
     case Activation::kRelu:
-      return body([](float x) { return x > 0 ? x : 0.0F; });
+      return body([](Four x) { return x > splat4(0) ? x : splat4(0); });
     case Activation::kGelu:
-      return body([](float x) { return gelu(x); });
+      return body([](Four x) { return x * normal_share4(x); });
     case Activation::kGeluTanh:
-      return body([](float x) { return gelu_tanh(x); });
+      return body([](Four x) { return gelu_tanh(x); });
     case Activation::kQuickGelu:
-      return body([](float x) { return x * sigmoid(1.702F * x); });
+      return body([](Four x) { return x * sigmoid4(x * 1.702F); });
     case Activation::kSilu:
-      return body([](float x) { return x * sigmoid(x); });
+      return body([](Four x) { return x * sigmoid4(x); });
     case Activation::kTanh:
-      return body([](float x) { return std::tanh(x); });
+      return body([](Four x) { return tanh4(x); });
   }
 }
 
@@ -43,9 +38,14 @@ void with_function(Activation activation, Body&& body) {
 void activate(Activation activation, const Matrix& x, const MutableMatrix& y) {
   with_function(activation, [&](auto function) {
     for (std::size_t row = 0; row < x.rows; ++row) {
-      for (std::size_t column = 0; column < x.columns; ++column) {
-        y.row(row)[column] = function(x.row(row)[column]);
+      const float* in = x.row(row);
+      float* out = y.row(row);
+      std::size_t column = 0;
+      for (; column + kFour <= x.columns; column += kFour) {
+        store4(out + column, function(load4(in + column)));
       }
+      const std::size_t rest = x.columns - column;
+      store_some(out + column, function(load_some(in + column, rest)), rest);
     }
   });
 }
@@ -55,9 +55,13 @@ void gate(Activation activation, const Matrix& x, const MutableMatrix& y) {
     for (std::size_t row = 0; row < x.rows; ++row) {
       const float* left = x.row(row);
       const float* right = left + y.columns;
-      for (std::size_t column = 0; column < y.columns; ++column) {
-        y.row(row)[column] = function(left[column]) * right[column];
+      float* out = y.row(row);
+      std::size_t column = 0;
+      for (; column + kFour <= y.columns; column += kFour) {
+        store4(out + column, function(load4(left + column)) * load4(right + column));
       }
+      const std::size_t rest = y.columns - column;
+      store_some(out + column, function(load_some(left + column, rest)) * load_some(right + column, rest), rest);
     }
   });
 }
