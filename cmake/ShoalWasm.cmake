@@ -7,7 +7,7 @@
 set(SHOAL_WASM_VARIANTS simd128 relaxed_simd)
 set(SHOAL_WASM_FLAGS_simd128 -msimd128)
 set(SHOAL_WASM_FLAGS_relaxed_simd -msimd128 -mrelaxed-simd)
-set(SHOAL_WASM_FLAGS --target=wasm32-wasi -stdlib=libc++ -fno-exceptions -std=c++23 -O3 -ffp-contract=off -I${CMAKE_SOURCE_DIR})
+set(SHOAL_WASM_FLAGS -isystem ${SHOAL_GENERATED} --target=wasm32-wasi -stdlib=libc++ -fno-exceptions -std=c++23 -O3 -ffp-contract=off -I${CMAKE_SOURCE_DIR})
 find_program(SHOAL_WASM_LD wasm-ld-19)
 find_program(SHOAL_WASM_AR llvm-ar-19)
 file(GLOB SHOAL_WASM_BUILTINS /usr/lib/llvm-19/lib/clang/*/lib/wasi/libclang_rt.builtins-wasm32.a)

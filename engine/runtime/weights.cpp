@@ -4,12 +4,11 @@
 #include <span>
 #include <utility>
 
-#include "engine/formats/pack.hpp"
-
 namespace shoal::runtime {
 
 Result<Weights::Weight> Weights::make_one(const graph::Tensor& tensor, const import::Recipe& recipe,
-                                          const import::Checkpoint& checkpoint, Parallel& parallel) {
+                                          const import::Checkpoint& checkpoint, const quantize::Options& options,
+                                          Parallel& parallel) {
   Weight out;
   if (tensor.shape.size() == 1) {
     auto memory = AlignedBytes::make(std::uint64_t{recipe.rows} * sizeof(float));
@@ -19,10 +18,6 @@ Result<Weights::Weight> Weights::make_one(const graph::Tensor& tensor, const imp
     import::read_rows(recipe, checkpoint, 0, recipe.rows, memory->floats());
     out.memory = std::move(*memory);
     return out;
-  }
-  if (formats::is_quantized(tensor.format.codes)) {
-    return fail(Code::kPrecisionNotSupported,
-                "the format " + formats::format_name(tensor.format) + " is made at import, not while weights are read");
   }
   const auto layout = formats::layout_of(tensor.format, recipe.rows, recipe.columns);
   if (!layout) {
@@ -41,7 +36,7 @@ Result<Weights::Weight> Weights::make_one(const graph::Tensor& tensor, const imp
   for_ranges(parallel, recipe.rows, formats::kTileRows, [&](std::size_t begin, std::size_t end, std::uint32_t lane) {
     for (std::size_t row = begin; row < end; ++row) {
       import::read_rows(recipe, checkpoint, static_cast<std::uint32_t>(row), 1, lanes[lane].data());
-      if (!formats::write_row(*writer, row, lanes[lane])) {
+      if (!quantize::quantize_row(*writer, row, lanes[lane], options)) {
         has_failed = true;
       }
     }
@@ -59,7 +54,8 @@ Result<Weights::Weight> Weights::make_one(const graph::Tensor& tensor, const imp
 }
 
 Result<Weights> Weights::make(const graph::Plan& plan, const std::vector<import::Recipe>& recipes,
-                              const import::Checkpoint& checkpoint, Parallel& parallel) {
+                              const import::Checkpoint& checkpoint, const quantize::Options& options,
+                              Parallel& parallel) {
   Weights out;
   out.weights_.resize(plan.tensors.size());
   for (graph::TensorId id = 0; id < plan.tensors.size(); ++id) {
@@ -67,7 +63,7 @@ Result<Weights> Weights::make(const graph::Plan& plan, const std::vector<import:
     if (tensor.kind != graph::TensorKind::kWeight) {
       continue;
     }
-    auto weight = make_one(tensor, recipes[id], checkpoint, parallel);
+    auto weight = make_one(tensor, recipes[id], checkpoint, options, parallel);
     if (!weight) {
       return fail(std::move(weight.error()).with("weight '" + tensor.name + "'"));
     }

@@ -11,15 +11,17 @@
 #include "engine/formats/block_format.hpp"
 #include "engine/graph/plan.hpp"
 #include "engine/import/recipe.hpp"
+#include "engine/quantize/quantize.hpp"
 
 namespace shoal::runtime {
 
 class Weights {
  public:
-  // Makes every weight of a checkpoint, following its recipe. Formats f32 and f16; kPrecisionNotSupported for others,
-  // kResourceLimit when memory runs out. Requires: check() has accepted each recipe.
+  // Makes every weight of a checkpoint, following its recipe. kPrecisionNotSupported for values that a format does not
+  // hold, kResourceLimit when memory runs out. Requires: check() has accepted each recipe.
   static Result<Weights> make(const graph::Plan& plan, const std::vector<import::Recipe>& recipes,
-                              const import::Checkpoint& checkpoint, Parallel& parallel);
+                              const import::Checkpoint& checkpoint, const quantize::Options& options,
+                              Parallel& parallel);
 
   // Requires: a weight of rank 2.
   [[nodiscard]] const formats::BlockMatrix& matrix(graph::TensorId id) const { return weights_[id].matrix; }
@@ -33,7 +35,8 @@ class Weights {
     formats::BlockMatrix matrix;
   };
   static Result<Weight> make_one(const graph::Tensor& tensor, const import::Recipe& recipe,
-                                 const import::Checkpoint& checkpoint, Parallel& parallel);
+                                 const import::Checkpoint& checkpoint, const quantize::Options& options,
+                                 Parallel& parallel);
 
   std::vector<Weight> weights_;  // by tensor
   std::uint64_t bytes_ = 0;

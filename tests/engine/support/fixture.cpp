@@ -72,7 +72,7 @@ LoadedModel load_model(const std::string& path, Parallel& parallel, const archs:
   LoadedModel out{.model = need(archs::build_model(config, generation ? &*generation : nullptr, checkpoint, style)),
                   .weights = {}};
   use_codes(out.model.plan, codes);
-  out.weights = need(runtime::Weights::make(out.model.plan, out.model.recipes, checkpoint, parallel));
+  out.weights = need(runtime::Weights::make(out.model.plan, out.model.recipes, checkpoint, {}, parallel));
   return out;
 }
 

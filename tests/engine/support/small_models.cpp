@@ -1,7 +1,8 @@
 #include "tests/engine/support/small_models.hpp"
 
+#include <cstdio>
+#include <cstdlib>
 #include <random>
-#include <stdexcept>
 
 namespace shoal::test {
 namespace {
@@ -35,20 +36,22 @@ class RandomTensors {
   std::vector<SmallTensor> tensors_;
 };
 
+// These tests also run where there are no exceptions.
+template <class T>
+T need(Result<T> result) {
+  if (!result) {
+    std::fprintf(stderr, "small model: %s\n", result.error().message.c_str());
+    std::abort();
+  }
+  return std::move(*result);
+}
+
 SmallModel finish(std::string_view config_text, const RandomTensors& tensors, Parallel& parallel) {
   SmallModel out;
   out.files->add("model.safetensors", tensors.file());
-  out.checkpoint = *import::Checkpoint::open(*out.files);
-  auto model = archs::build_model(*import::Config::parse(config_text), nullptr, out.checkpoint);
-  if (!model) {
-    throw std::runtime_error(model.error().message);
-  }
-  out.model = std::move(*model);
-  auto weights = runtime::Weights::make(out.model.plan, out.model.recipes, out.checkpoint, parallel);
-  if (!weights) {
-    throw std::runtime_error(weights.error().message);
-  }
-  out.weights = std::move(*weights);
+  out.checkpoint = need(import::Checkpoint::open(*out.files));
+  out.model = need(archs::build_model(need(import::Config::parse(config_text)), nullptr, out.checkpoint));
+  out.weights = need(runtime::Weights::make(out.model.plan, out.model.recipes, out.checkpoint, {}, parallel));
   return out;
 }
 

@@ -17,7 +17,7 @@ struct SmallModel {
   runtime::Weights weights;
 };
 
-// One BERT layer: 50 words, 16 wide, 4 heads, 20 positions. Throws when it cannot be made.
+// One BERT layer: 50 words, 16 wide, 4 heads, 20 positions. Ends the test program when it cannot be made.
 SmallModel small_bert(Parallel& parallel);
 
 // Two layers of Llama: 50 words, 16 wide, 4 heads that share 2 of keys, its head tied to the embedding.
