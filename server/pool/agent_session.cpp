@@ -115,15 +115,15 @@ Status AgentSession::handle(std::string_view message) {
     return fail(std::move(frame.error()));
   }
   const Envelope& envelope = frame->envelope;
+  if (is_said_again(envelope)) {
+    return {};
+  }
   switch (envelope.body_case()) {
     case Envelope::kHeartbeat:
       note_heartbeat(envelope.heartbeat());
       return {};
-    case Envelope::kOutput: {
-      const Status taken = table_.output(envelope.work_id(), envelope.output(), frame->payload);
-      return taken && envelope.output().has_end() ? answer(table_.end(envelope.work_id(), envelope.output().end()))
-                                                  : taken;
-    }
+    case Envelope::kOutput:
+      return take_output(*frame);
     case Envelope::kChunk:
       return table_.chunk(envelope.work_id(), frame->payload);
     case Envelope::kEnd:
@@ -240,11 +240,12 @@ std::uint64_t AgentSession::run(RunSpec spec, std::function<void(Result<RunOutco
     return work_id;
   }
   const auto instance = backend_of_.find(spec.instance);
-  table_.add_run(work_id, instance == backend_of_.end() ? std::string() : instance->second,
-                 later(spec.deadline, config_.run_grace), std::move(done));
+  const std::string backend = instance == backend_of_.end() ? std::string() : instance->second;
+  const bool is_sent = send_to_engine(backend, envelope, spec.inputs);
+  table_.add_run(work_id, backend, later(spec.deadline, config_.run_grace), std::move(done));
   ++figures_.runs;
   table_.keep(work_id, {.envelope = envelope, .inputs = spec.inputs, .deadline = spec.deadline});
-  if (socket_ != nullptr) {
+  if (socket_ != nullptr && !is_sent) {
     outbox_.add(std::move(envelope), std::move(spec.inputs));
     socket_->wake();
   }
@@ -283,6 +284,7 @@ void AgentSession::cancel(std::uint64_t work_id) {
 
 void AgentSession::lose(const std::string& reason) {
   lost_ = reason;
+  drop_engines();
   const Error error{Code::kWorkerLost, fmt::format("worker {} was lost: {}", state_.slot, reason), {}};
   for (const WorkTable::Answer& answer_with_error : table_.fail_all(error)) {
     answer_with_error();

@@ -46,6 +46,10 @@ class AgentSession final : public Worker {
   // The connection is gone, the agent may come back with another one: what it is given meanwhile waits.
   void unbind();
   [[nodiscard]] bool is_on(const net::WebSocket& socket) const { return socket_ == &socket; }
+  [[nodiscard]] bool is_bound() const { return socket_ != nullptr; }
+  // Reads an engine's own connection until it or the session's own has ended; a breach of the protocol ends both. While
+  // it is there, an idle engine gets short runs on it.
+  boost::asio::awaitable<void> serve_engine(net::WebSocket& socket, std::string backend);
   // The agent is back. Whatever it does not hold of what is in hand is sent again.
   void resume(net::WebSocket& socket, const std::set<std::uint64_t>& holding);
   // Answers everything in hand, and whatever is asked from now on, with kWorkerLost.
@@ -96,6 +100,14 @@ class AgentSession final : public Worker {
  private:
   // kUnavailable: the agent leaves; any other error is a breach of the protocol.
   Status handle(std::string_view message);
+  Status handle_engine(std::string_view message);
+  Status take_output(const wire::Frame& frame);
+  void drop_engines();
+  // False: it must go another way.
+  bool send_to_engine(const std::string& backend, const agent::v1::Envelope& run,
+                      const std::shared_ptr<const std::vector<Tensor>>& inputs);
+  // Of what was answered before the agent knew.
+  bool is_said_again(const agent::v1::Envelope& envelope);
   Status answer(Result<WorkTable::Answer> completion);
   void note_heartbeat(const agent::v1::Heartbeat& beat);
   // An error for a completion that cannot be given to the agent; called later, not from here.
@@ -119,6 +131,8 @@ class AgentSession final : public Worker {
   std::map<std::string, std::string> backend_of_;  // instance to backend
   std::uint64_t next_work_id_ = 1;
   std::optional<std::string> lost_;
+  std::map<std::string, net::WebSocket*> engines_;  // their own connections, by backend
+  std::set<std::uint64_t> answered_;                // held by the agent when it came back, though answered
   TimePoint last_message_;
   std::optional<Beat> beat_;
   Figures figures_;

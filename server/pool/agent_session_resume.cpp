@@ -16,6 +16,7 @@ void AgentSession::unbind() {
     socket_->set_bulk_source({});
     socket_ = nullptr;
   }
+  drop_engines();
   outbox_ = Outbox();
 }
 
@@ -29,6 +30,12 @@ void AgentSession::resume(net::WebSocket& socket, const std::set<std::uint64_t>&
   socket_ = &socket;
   socket_->set_bulk_source([this] { return outbox_.next_frame(); });
   last_message_ = Clock::now();
+  answered_.clear();
+  for (const std::uint64_t work_id : holding) {
+    if (!table_.contains(work_id) && work_id < next_work_id_ && answered_.size() < config_.max_pending_work) {
+      answered_.insert(work_id);
+    }
+  }
   for (const WorkTable::Request* request : table_.restart()) {
     send_again(*request, holding.contains(request->envelope.work_id()));
   }

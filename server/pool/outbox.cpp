@@ -35,9 +35,9 @@ std::optional<std::string> Outbox::next_frame() {
   Parcel parcel = std::move(parcels_.front());
   parcels_.pop_front();
   const std::uint64_t before = parcel.left;
-  const std::string payload = take_payload(parcel);
+  std::string frame = wire::encode_frame(parcel.envelope);
+  append_payload(parcel, frame);
   waiting_bytes_ -= before - parcel.left;
-  std::string frame = wire::encode_frame(parcel.envelope, payload);
   if (!std::exchange(parcel.started, true)) {
     parcel.envelope.mutable_chunk();  // what follows are chunks of the same work
   }
@@ -47,21 +47,21 @@ std::optional<std::string> Outbox::next_frame() {
   return frame;
 }
 
-std::string Outbox::take_payload(Parcel& parcel) {
-  std::string payload;
-  payload.reserve(std::min<std::uint64_t>(parcel.left, wire::kMaxChunkBytes));
-  while (parcel.tensor < parcel.inputs->size() && payload.size() < wire::kMaxChunkBytes) {
+void Outbox::append_payload(Parcel& parcel, std::string& frame) {
+  std::size_t room = std::min<std::uint64_t>(parcel.left, wire::kMaxChunkBytes);
+  frame.reserve(frame.size() + room);
+  parcel.left -= room;
+  while (parcel.tensor < parcel.inputs->size() && room > 0) {
     const std::string& data = (*parcel.inputs)[parcel.tensor].data;
-    const std::size_t count = std::min(data.size() - parcel.offset, wire::kMaxChunkBytes - payload.size());
-    payload.append(data, parcel.offset, count);
+    const std::size_t count = std::min(data.size() - parcel.offset, room);
+    frame.append(data, parcel.offset, count);
+    room -= count;
     parcel.offset += count;
     if (parcel.offset == data.size()) {
       ++parcel.tensor;
       parcel.offset = 0;
     }
   }
-  parcel.left -= payload.size();
-  return payload;
 }
 
 }  // namespace shoal::pool

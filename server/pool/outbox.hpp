@@ -38,7 +38,7 @@ class Outbox {
     std::uint64_t left = 0;
     bool started = false;
   };
-  static std::string take_payload(Parcel& parcel);
+  static void append_payload(Parcel& parcel, std::string& frame);
 
   std::deque<Parcel> parcels_;
   std::uint64_t waiting_bytes_ = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/field.hpp>
@@ -16,6 +17,7 @@
 namespace shoal::pool {
 
 namespace asio = boost::asio;
+using asio::experimental::awaitable_operators::operator&&;
 
 namespace {
 
@@ -30,7 +32,8 @@ asio::awaitable<Result<std::size_t>> write_text(asio::ip::tcp::socket& socket, s
   co_return error ? Result<std::size_t>(fail(Code::kUnavailable, error.message())) : count;
 }
 
-asio::awaitable<Result<agent::v1::Hello>> read_hello(net::WebSocket& socket) {
+// A Hello or an Attach.
+asio::awaitable<Result<agent::v1::Envelope>> read_first(net::WebSocket& socket) {
   const Result<std::string_view> message = co_await socket.read();
   if (!message) {
     co_return fail(message.error());
@@ -39,10 +42,10 @@ asio::awaitable<Result<agent::v1::Hello>> read_hello(net::WebSocket& socket) {
   if (!frame) {
     co_return fail(std::move(frame.error()));
   }
-  if (!frame->envelope.has_hello()) {
+  if (!frame->envelope.has_hello() && !frame->envelope.has_attach()) {
     co_return fail(Code::kInvalidArgument, "the first message is not a hello");
   }
-  co_return std::move(*frame->envelope.mutable_hello());
+  co_return std::move(frame->envelope);
 }
 
 std::string welcome_to(Slot& slot, const PoolConfig& config) {
@@ -50,6 +53,7 @@ std::string welcome_to(Slot& slot, const PoolConfig& config) {
   agent::v1::Welcome& message = *envelope.mutable_welcome();
   message.set_wasm_threads(slot.spec().threads);
   message.set_resume_token(slot.new_resume_token());
+  message.set_engine_token(slot.new_engine_token());
   const auto grace = std::chrono::duration_cast<std::chrono::milliseconds>(config.resume_grace);
   message.set_resume_ms(static_cast<std::uint32_t>(grace.count()));
   return wire::encode_frame(envelope);
@@ -97,6 +101,19 @@ asio::awaitable<void> go_on(const Reception& reception, net::WebSocket& socket, 
   co_await conduct(socket, slot, std::move(session));
 }
 
+asio::awaitable<void> serve_engine(const Reception& reception, net::WebSocket& socket,
+                                   const agent::v1::Attach& attach) {
+  Slot* slot = reception.find(attach.slot());
+  const std::shared_ptr<AgentSession> session = slot == nullptr ? nullptr : slot->attached_session(attach.token());
+  if (session == nullptr) {
+    reception.log.warn("agent_refused", {{"what", "the engine token is wrong or too late"}});
+    socket.close(kCloseRefused, "the engine token is wrong or too late");
+    co_await socket.write_loop();
+    co_return;
+  }
+  co_await (session->serve_engine(socket, attach.backend()) && socket.write_loop());
+}
+
 }  // namespace
 
 std::string origin_of(std::string_view url) {
@@ -123,15 +140,20 @@ asio::awaitable<void> receive_agent(const Reception& reception, asio::ip::tcp::s
   if (!accepted) {
     co_return;
   }
-  const auto hello = co_await net::with_deadline(deadline, "the hello", read_hello(websocket));
-  if (hello && hello->slot() == kDeviceKind) {
+  const auto first = co_await net::with_deadline(deadline, "the hello", read_first(websocket));
+  if (first && first->has_attach()) {
+    co_await serve_engine(reception, websocket, first->attach());
+    co_return;
+  }
+  const agent::v1::Hello* hello = first ? &first->hello() : nullptr;
+  if (hello != nullptr && hello->slot() == kDeviceKind) {
     co_await receive_device(reception.devices, reception.config, websocket, *hello, peer, reception.log);
     co_return;
   }
-  Slot* slot = hello ? reception.find(hello->slot()) : nullptr;
+  Slot* slot = hello != nullptr ? reception.find(hello->slot()) : nullptr;
   std::optional<Slot::Refusal> refusal;
-  if (!hello) {
-    refusal = {kCloseProtocol, hello.error().message};
+  if (hello == nullptr) {
+    refusal = {kCloseProtocol, first.error().message};
   } else if (slot == nullptr) {
     refusal = {kCloseRefused, "no such slot"};
   } else if (!hello->resume_token().empty()) {

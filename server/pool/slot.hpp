@@ -73,6 +73,10 @@ class Slot {
   std::shared_ptr<AgentSession> resume_session(const std::string& token);
   // For the next Welcome; empty when connections are not resumed.
   std::string new_resume_token();
+  // For the engines' own connections: of browsers on this machine, whose agent can come back. Else empty.
+  std::string new_engine_token();
+  // The session that such a connection belongs to; nullptr when the token is not the last one, or the agent is away.
+  [[nodiscard]] std::shared_ptr<AgentSession> attached_session(const std::string& token) const;
   // The session has ended or must: its work is answered, the listener told, the browser replaced. Idempotent.
   void detach(AgentSession& session, const std::string& reason, Loss loss);
 
@@ -176,6 +180,7 @@ class Slot {
   bool has_lived_ = false;    // this browser, for so long that it counts as one that works
   std::string token_;         // of this launch; empty when used
   std::string resume_token_;  // of the last Welcome; empty when used
+  std::string engine_token_;  // of the last Welcome
   TimePoint broken_at_{};     // the connection, while it may be resumed
   std::uint64_t watched_run_ = 0;
   std::optional<SlotState> noted_;

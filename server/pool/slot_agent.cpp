@@ -70,6 +70,16 @@ std::string Slot::new_resume_token() {
   return resume_token_;
 }
 
+std::string Slot::new_engine_token() {
+  engine_token_ = is_local() && !resume_token_.empty() ? random_hex(16) : std::string();
+  return engine_token_;
+}
+
+std::shared_ptr<AgentSession> Slot::attached_session(const std::string& token) const {
+  const bool is_there = session_ != nullptr && session_->is_bound();
+  return is_there && !token.empty() && token == engine_token_ ? session_ : nullptr;
+}
+
 bool Slot::suspend(AgentSession& session, const std::string& reason) {
   if (session_.get() != &session || resume_token_.empty() || !fsm_.disconnected(Clock::now(), reason)) {
     return false;

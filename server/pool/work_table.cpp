@@ -201,6 +201,12 @@ WorkTable::GivenUp WorkTable::give_up_runs(const Error& error) {
   return given_up;
 }
 
+bool WorkTable::holds_any(const std::string& backend) const {
+  return std::ranges::any_of(items_, [&backend](const auto& entry) {
+    return entry.second.backend.empty() || entry.second.backend == backend;
+  });
+}
+
 std::vector<WorkInHand> WorkTable::in_hand() const {
   std::vector<WorkInHand> work;
   work.reserve(items_.size());

@@ -61,6 +61,8 @@ class WorkTable {
   GivenUp give_up_runs(const Error& error);
 
   [[nodiscard]] std::vector<WorkInHand> in_hand() const;
+  // Whether anything is in hand that this backend's engine may be busy with.
+  [[nodiscard]] bool holds_any(const std::string& backend) const;
   [[nodiscard]] bool contains(std::uint64_t work_id) const { return items_.contains(work_id); }
   [[nodiscard]] std::size_t size() const { return items_.size(); }
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 from support import agent_frames
-from support.agent_frames import END, HEARTBEAT, MAX_CHUNK, MAX_HEADER, field, frame, hello
+from support.agent_frames import END, HEARTBEAT, MAX_CHUNK, MAX_HEADER, attach, field, frame, hello
 from support.embeddings import infer, rows
 from support.waiting import eventually
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
@@ -75,6 +75,11 @@ MESSAGES = {
     "an empty token": (hello(SLOT, ""), REFUSED),
     "an unknown slot": (hello("headless_shell/99", "0" * 32), REFUSED),
     "a slot out of its mind": (hello("../" * 1000, "0" * 32), REFUSED),
+    "an engine's connection with a wrong token": (attach(SLOT, "0" * 32), REFUSED),
+    "an engine's connection with an empty token": (attach(SLOT, ""), REFUSED),
+    "an engine's connection of an unknown slot": (attach("headless_shell/99", "0" * 32), REFUSED),
+    "an engine's connection of a device": (attach("device", ""), REFUSED),
+    "bytes behind an attach": (attach(SLOT, "x") + b"more", PROTOCOL),
 }
 
 

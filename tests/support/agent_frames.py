@@ -9,6 +9,7 @@ WORK_ID, HELLO, HEARTBEAT, OUTPUT, END, CHUNK = 1, 2, 3, 4, 5, 32
 # Hello's fields.
 PROTOCOL, BUILD, SLOT, TOKEN, CAPABILITIES, DEVICE_KEY = 1, 2, 3, 4, 6, 7
 WELCOME, LOAD, UNLOAD, RUN, CANCEL = 16, 17, 18, 19, 20
+ATTACH = 11
 
 
 def varint(value: int) -> bytes:
@@ -33,6 +34,10 @@ def frame(envelope: bytes, payload: bytes = b"") -> bytes:
 def hello(slot: str, token: str, protocol: int = 1, build: str = "", more: bytes = b"") -> bytes:
     fields = field(PROTOCOL, protocol) + field(BUILD, build) + field(SLOT, slot) + field(TOKEN, token) + more
     return frame(field(HELLO, fields))
+
+
+def attach(slot: str, token: str, backend: str = "wasm") -> bytes:
+    return frame(field(ATTACH, field(1, slot) + field(2, token) + field(3, backend)))
 
 
 def read_varint(data: bytes, at: int) -> tuple[int, int]:

@@ -157,16 +157,57 @@ asio::awaitable<void> answer_run(Pen& pen, std::uint64_t work_id, Received recei
   co_await pen.write(wire::encode_frame(answer));
 }
 
+struct State {
+  std::string resume_token, engine_token;
+  bool may_come_back = false;
+};
+
+// The engine's own connection; what a run's bytes say is done there.
+asio::awaitable<void> own_connection(std::string url, std::shared_ptr<Link> main, State& state) {
+  Envelope first;
+  first.mutable_attach()->set_slot(query_value(url, "slot"));
+  first.mutable_attach()->set_token(state.engine_token);
+  first.mutable_attach()->set_backend("wasm");
+  const std::shared_ptr<Link> own = co_await open_link(url, wire::encode_frame(first));
+  while (const std::optional<std::string> message = co_await read_message(own->client)) {
+    const auto frame = wire::decode_frame(*message);
+    if (!frame || !frame->envelope.has_run()) {
+      std::_Exit(1);
+    }
+    Envelope answer;
+    answer.set_work_id(frame->envelope.work_id());
+    if (frame->payload == "drop") {
+      state.may_come_back = true;
+      own->client.next_layer().close();
+      main->client.next_layer().close();
+      co_return;
+    }
+    if (frame->payload == "breach") {
+      answer.mutable_heartbeat();
+    } else {
+      *answer.mutable_output()->mutable_tensors() = frame->envelope.run().inputs();
+      answer.mutable_output()->mutable_end()->set_compute_us(8);
+    }
+    const std::string_view payload = answer.has_output() ? frame->payload : std::string_view();
+    co_await own->pen.write(wire::encode_frame(answer, payload));
+  }
+}
+
 asio::awaitable<void> agent(std::string url) {
   const auto executor = co_await asio::this_coro::executor;
   std::shared_ptr<Link> link = co_await open_link(url, hello(url));
   std::map<std::uint64_t, Received> runs;
-  std::string resume_token;
+  State state;
   bool was_cut = false;
   asio::co_spawn(executor, beat(link), asio::detached);
   for (;;) {
     Pen& pen = link->pen;
     const std::optional<std::string> message = co_await read_message(link->client);
+    if (!message && std::exchange(state.may_come_back, false)) {
+      link = co_await open_link(url, hello(url, state.resume_token));
+      asio::co_spawn(executor, beat(link), asio::detached);
+      continue;
+    }
     if (!message) {
       std::_Exit(0);
     }
@@ -180,9 +221,13 @@ asio::awaitable<void> agent(std::string url) {
     answer.set_work_id(work_id);
     switch (frame->envelope.body_case()) {
       case Envelope::kWelcome:
-        resume_token = frame->envelope.welcome().resume_token();
+        state.resume_token = frame->envelope.welcome().resume_token();
+        state.engine_token = frame->envelope.welcome().engine_token();
         break;
       case Envelope::kLoad:
+        if (frame->envelope.load().instance() == "own") {
+          asio::co_spawn(executor, own_connection(url, link, state), asio::detached);
+        }
         (*answer.mutable_end()->mutable_loaded()->mutable_nodes())["wasm"] = 3;
         co_await pen.write(wire::encode_frame(answer));
         break;
@@ -217,7 +262,7 @@ asio::awaitable<void> agent(std::string url) {
           if ((instance == "forget" || instance == "hold") && !std::exchange(was_cut, true)) {
             link->client.next_layer().close();
             const std::vector<std::uint64_t> holding(instance == "hold" ? 1 : 0, work_id);
-            link = co_await open_link(url, hello(url, resume_token, holding));
+            link = co_await open_link(url, hello(url, state.resume_token, holding));
             asio::co_spawn(executor, beat(link), asio::detached);
             if (instance == "forget") {
               break;

@@ -31,10 +31,18 @@ export interface EngineDebug {
   readonly notes: readonly string[];
 }
 
+// How an engine gets a connection of its own to the server. `number` tells one welcome of the link from the next.
+export interface Attachment {
+  readonly number: number;
+  readonly slot: string;
+  readonly token: string;
+}
+
 export type ToEngine =
   | { readonly kind: 'probe' }
   | { readonly kind: 'configure'; readonly threads: number; readonly preload: boolean }
   | { readonly kind: 'debug'; readonly debugId: bigint; readonly request: DebugRequest }
+  | { readonly kind: 'attach'; readonly attachment: Attachment | undefined }
   | (WorkMessage & { readonly queueUs: number });
 
 export type WorkMessage =
@@ -42,12 +50,25 @@ export type WorkMessage =
   | { readonly kind: 'unload'; readonly workId: bigint; readonly instance: string }
   | { readonly kind: 'run'; readonly workId: bigint; readonly frames: readonly Uint8Array<ArrayBuffer>[] };
 
+interface Finished {
+  readonly workId: bigint;
+  readonly gotOn?: number | undefined;
+}
+
 export type FromEngine =
   | { readonly kind: 'beat'; readonly memory: MemoryUse }
   | { readonly kind: 'probed'; readonly probe: Probe }
   | { readonly kind: 'debugged'; readonly debugId: bigint; readonly debug: EngineDebug }
-  // All frames of the answer, ready to be sent.
-  | { readonly kind: 'end'; readonly workId: bigint; readonly frames: readonly Uint8Array<ArrayBuffer>[] }
-  | { readonly kind: 'error'; readonly workId: bigint; readonly error: PlainError }
+  // A run has come on the engine's own connection, of the attachment `gotOn`.
+  | { readonly kind: 'took'; readonly workId: bigint; readonly gotOn: number }
+  // That connection broke.
+  | { readonly kind: 'cut'; readonly number: number }
+  // All frames of the answer, ready to be sent, or sent already on the engine's own connection (`sentOn`).
+  | (Finished & {
+      readonly kind: 'end';
+      readonly frames: readonly Uint8Array<ArrayBuffer>[];
+      readonly sentOn?: number | undefined;
+    })
+  | (Finished & { readonly kind: 'error'; readonly error: PlainError })
   // The engine cannot go on (device lost, wasm aborted): the link fails its works with this error and starts a new worker.
   | { readonly kind: 'fatal'; readonly error: PlainError };

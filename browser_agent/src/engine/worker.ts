@@ -4,15 +4,17 @@ import { probeWasm } from '../backend/wasm/probe';
 import { probeWebGpu } from '../backend/webgpu/probe';
 import { probeWebNn } from '../backend/webnn/probe';
 import { AgentError, Code, describe } from '../protocol/outcome';
+import { decodeFrame } from '../protocol/frame';
 import { answerOf, type EndFields, type Packed, runOf } from '../protocol/runFrames';
 import { BlobStore } from '../store/blobStore';
 import type { Engine } from './engine';
 import { MemoryMeter } from './memory';
-import type { DebugRequest } from '../generated/shoal/agent/v1/agent_pb';
+import type { DebugRequest, Run } from '../generated/shoal/agent/v1/agent_pb';
 import type { Backend, EngineDebug, FromEngine, ToEngine, WorkMessage } from './messages';
 import { ConsoleTap } from './onnx/consoleTap';
 import { isFatal } from './onnx/failure';
 import { OnnxEngine } from './onnx/onnxEngine';
+import { OwnSocket } from './ownSocket';
 import { ShaderLog } from './shaderLog';
 import { type OperationFields, OperationTrace } from './trace';
 
@@ -25,6 +27,22 @@ const tap = new ConsoleTap();
 const store = new BlobStore();
 const trace = new OperationTrace();
 const shaderLog = new ShaderLog();
+const own = new OwnSocket(backend, {
+  message: (bytes, gotOn) => {
+    const frame = decodeFrame(bytes);
+    if (!frame.ok) return fatal(Code.INTERNAL, frame.error.message, '');
+    const { envelope, raw } = frame.value;
+    const { workId, body } = envelope;
+    if (body.case !== 'run') return fatal(Code.INTERNAL, `'${String(body.case)}' is not for an engine`, '');
+    const arrived = performance.now();
+    post({ kind: 'took', workId, gotOn });
+    const direct = { gotOn, run: body.value, payload: raw };
+    last = last.then(() =>
+      work({ kind: 'run', workId, frames: [bytes], queueUs: Math.round((performance.now() - arrived) * 1000) }, direct),
+    );
+  },
+  cut: (number) => post({ kind: 'cut', number }),
+});
 meter.install();
 shaderLog.install();
 tap.install();
@@ -32,6 +50,13 @@ tap.install();
 const post = (message: FromEngine, transfer: Transferable[] = []): void => scope.postMessage(message, transfer);
 const fatal = (code: Code, message: string, detail: string): void =>
   post({ kind: 'fatal', error: new AgentError(code, message, detail).toPlain() });
+
+// A run that came on the engine's own connection.
+interface Direct {
+  readonly gotOn: number;
+  readonly run: Run;
+  readonly payload: Uint8Array;
+}
 
 let engine: Engine = open(1);
 
@@ -52,6 +77,8 @@ async function handle(message: ToEngine): Promise<void> {
       // A failure shows again, typed, at the first load.
       if (message.preload) void engine.preload().catch((error: unknown) => console.warn(describe(error)));
       return;
+    case 'attach':
+      return own.attach(message.attachment);
     case 'debug':
       return post({ kind: 'debugged', debugId: message.debugId, debug: debug(message.request) });
     default:
@@ -96,16 +123,17 @@ function traced(message: WorkMessage & { readonly queueUs: number }): (end: Part
     });
 }
 
-function answer(workId: bigint, fields: EndFields, output?: Packed): void {
+function answer(workId: bigint, fields: EndFields, output?: Packed, gotOn?: number): void {
   // A reload after a death has an id below zero and answers to nobody.
   const frames = workId > 0n ? answerOf(workId, fields, output) : [];
+  const sentOn = output === undefined ? undefined : own.send(frames);
   post(
-    { kind: 'end', workId, frames },
+    { kind: 'end', workId, frames, sentOn, gotOn },
     frames.map((frame) => frame.buffer),
   );
 }
 
-async function work(message: WorkMessage & { readonly queueUs: number }): Promise<void> {
+async function work(message: WorkMessage & { readonly queueUs: number }, direct?: Direct): Promise<void> {
   const { workId } = message;
   const queueUs = BigInt(message.queueUs);
   const note = traced(message);
@@ -120,21 +148,21 @@ async function work(message: WorkMessage & { readonly queueUs: number }): Promis
         note({});
         return answer(workId, { computeUs: 0n, queueUs });
       case 'run': {
-        const { run, payload } = runOf(message.frames);
+        const { run, payload } = direct ?? runOf(message.frames);
         const result = await engine.run(run, payload);
         note({
           instance: run.instance,
           computeUs: BigInt(result.computeUs),
           outputBytes: BigInt(result.payload.byteLength),
         });
-        return answer(workId, { computeUs: BigInt(result.computeUs), queueUs }, result);
+        return answer(workId, { computeUs: BigInt(result.computeUs), queueUs }, result, direct?.gotOn);
       }
     }
   } catch (error) {
     const failed = error instanceof AgentError ? error : new AgentError(Code.INTERNAL, String(error), describe(error));
     note({ error: failed.message.slice(0, 200) });
     if (isFatal(failed.cause ?? error)) return post({ kind: 'fatal', error: failed.toPlain() });
-    post({ kind: 'error', workId, error: failed.toPlain() });
+    post({ kind: 'error', workId, error: failed.toPlain(), gotOn: direct?.gotOn });
   }
 }
 

@@ -4,7 +4,16 @@
 // with the reason and a new worker starts: what was loaded is loaded again (from the store), then the queue goes on. Where
 // that fails the next worker starts. After MAX_RESTARTS within RESTART_WINDOW_MS the engine stays down.
 import type { DebugRequest, Load } from '../generated/shoal/agent/v1/agent_pb';
-import type { Backend, EngineDebug, FromEngine, MemoryUse, Probe, ToEngine, WorkMessage } from '../engine/messages';
+import type {
+  Attachment,
+  Backend,
+  EngineDebug,
+  FromEngine,
+  MemoryUse,
+  Probe,
+  ToEngine,
+  WorkMessage,
+} from '../engine/messages';
 import { AgentError, Code, type PlainError } from '../protocol/outcome';
 import { DutyCycle } from './dutyCycle';
 import { WorkQueue } from './workQueue';
@@ -18,6 +27,10 @@ export interface Answers {
   // The frames of outputs and end, as the engine made them.
   done(workId: bigint, frames: readonly Uint8Array<ArrayBuffer>[]): void;
   error(workId: bigint, error: PlainError): void;
+  // Whether what an engine sent on its own connection, of that attachment, needs no other answer.
+  isDelivered(sentOn: number | undefined): boolean;
+  // The engine's own connection of that attachment broke: what was under way there may be lost.
+  cut(number: number): void;
   // The engine stopped, whoever's work that ends.
   stopped(backend: Backend, error: PlainError): void;
   // Whether the socket has room: nothing new starts while answers pile up.
@@ -34,6 +47,7 @@ export class EngineHandle {
   #worker: Worker | undefined;
   #dead: PlainError | undefined;
   #threads: number | undefined;
+  #attachment: Attachment | undefined;
   #lastBeat = performance.now();
   #memory: MemoryUse = { wasmBytes: 0, gpuBytes: 0, cacheBytes: 0 };
   #onProbed: ((probe: Probe) => void) | undefined;
@@ -94,6 +108,20 @@ export class EngineHandle {
     this.#post({ kind: 'configure', threads, preload });
   }
 
+  // Gives the engine a connection of its own for answers, or takes it away.
+  attach(attachment: Attachment | undefined): void {
+    this.#attachment = attachment;
+    this.#queue.disown();
+    this.#tellAttachment();
+    this.#advance();
+  }
+
+  // Who has a connection is given runs on it: not before everything is loaded again.
+  #tellAttachment(): void {
+    if (!this.#queue.workIds.some((workId) => workId < 0n))
+      this.#post({ kind: 'attach', attachment: this.#attachment });
+  }
+
   submit(message: WorkMessage, timeoutMs: number): void {
     if (this.#dead !== undefined) return this.answers.error(message.workId, this.#dead);
     if (!this.#queue.push(message.workId, message, performance.now(), timeoutMs)) {
@@ -150,12 +178,29 @@ export class EngineHandle {
       case 'end':
       case 'error':
         return this.#finish(message);
+      case 'took':
+        if (this.#isCurrent(message.gotOn)) this.#adopt(message.workId);
+        return;
+      case 'cut':
+        return this.answers.cut(message.number);
       case 'fatal':
         return this.#fail(message.error);
     }
   }
 
+  #isCurrent(number: number): boolean {
+    return number === this.#attachment?.number;
+  }
+
+  #adopt(workId: bigint): void {
+    this.#takenAt = performance.now();
+    const item = { kind: 'run', workId, frames: [] } as const;
+    this.#queue.adopt({ workId, item, queuedAt: this.#takenAt, deadline: Infinity });
+  }
+
   #finish(message: Extract<FromEngine, { kind: 'end' | 'error' }>): void {
+    // Void: the server gives it out again.
+    if (message.gotOn !== undefined && !this.#isCurrent(message.gotOn)) return;
     const finished = this.#queue.finish(message.workId);
     if (finished === undefined) return;
     const { item, cancelled } = finished;
@@ -166,8 +211,15 @@ export class EngineHandle {
     }
     this.#keepAccount(item, message.kind, cancelled);
     // The server believes it to be loaded: a GPU that is not back yet, say, takes another start.
-    if (item.workId < 0n) return message.kind === 'error' ? this.#fail(message.error) : this.#advance();
-    if (cancelled) {
+    if (item.workId < 0n) {
+      if (message.kind === 'error') return this.#fail(message.error);
+      this.#tellAttachment();
+      return this.#advance();
+    }
+    const sentOn = message.kind === 'end' ? message.sentOn : undefined;
+    if (this.answers.isDelivered(sentOn)) {
+      // The server has it.
+    } else if (cancelled) {
       this.answers.error(message.workId, withdrawn());
       // Nobody will ever name this instance: its load was withdrawn.
       if (message.kind === 'end' && item.kind === 'load')
@@ -225,6 +277,8 @@ export class EngineHandle {
     this.#worker = undefined;
     this.#memory = { ...this.#memory, wasmBytes: 0, gpuBytes: 0 };
     const { running, waiting } = this.#queue.drain();
+    // Its connection goes with it.
+    if (this.#attachment !== undefined) this.answers.cut(this.#attachment.number);
     if (this.#isWornOut(performance.now())) {
       const count = this.#restarts.length;
       this.#dead = {

@@ -17,7 +17,7 @@ import {
 } from '../generated/shoal/agent/v1/agent_pb';
 import { type Backend, BACKENDS } from '../engine/messages';
 import { type Assembled, Assembler, MAX_PENDING_BYTES } from '../protocol/assembler';
-import { decodeFrame, encodeFrame, PROTOCOL_VERSION } from '../protocol/frame';
+import { decodeFrame, encodeFrame, PROTOCOL_VERSION, SUBPROTOCOL } from '../protocol/frame';
 import { AgentError, Code, type Outcome, type PlainError } from '../protocol/outcome';
 import { capabilitiesOf, probed } from './capabilities';
 import { debugReports } from './debugReport';
@@ -26,7 +26,6 @@ import { ErrorLog } from './errorLog';
 import type { FromLink, Start, Status, ToLink } from './messages';
 import { Outbox } from './outbox';
 
-const SUBPROTOCOL = 'shoal.agent.v1';
 const HEARTBEAT_MS = 1000;
 const MALFORMED = 4002;
 const BROKEN = 1006; // no close frame came
@@ -55,6 +54,8 @@ class Link implements Answers {
   // While the connection is broken: until when it may be resumed, and what was answered meanwhile.
   #resumeUntil: number | undefined;
   readonly #late = new Set<bigint>();
+  // Of the engines' own connections that belong to the last welcome.
+  #attachment = 0;
   readonly #errors = new ErrorLog();
   #sequence = 0n;
 
@@ -108,7 +109,7 @@ class Link implements Answers {
     return outbox;
   }
 
-  #closed(event: CloseEvent): void {
+  #closed({ code, reason }: Pick<CloseEvent, 'code' | 'reason'>): void {
     const now = performance.now();
     if (this.#isWelcome && this.#resumeToken !== '') {
       this.#resumeUntil = now + this.#resumeMs;
@@ -117,9 +118,11 @@ class Link implements Answers {
       this.#outbox = this.#newOutbox();
       this.#assembler = new Assembler();
       this.#late.clear();
+      this.#attachment++;
+      for (const engine of this.#engines.values()) engine.attach(undefined);
     }
-    if (event.code !== BROKEN || this.#resumeUntil === undefined || now >= this.#resumeUntil)
-      return tellPage({ kind: 'closed', code: event.code, reason: event.reason });
+    if (code !== BROKEN || this.#resumeUntil === undefined || now >= this.#resumeUntil)
+      return tellPage({ kind: 'closed', code, reason });
     setStatus({ state: 'connecting' });
     setTimeout(() => this.#resume(), RESUME_PAUSE_MS);
   }
@@ -166,6 +169,17 @@ class Link implements Answers {
     const bytes = frames.reduce((sum, frame) => sum + frame.byteLength, 0);
     if (this.#resumeUntil !== undefined) this.#late.add(workId);
     this.#outbox.answer(workId, frames, bytes);
+  }
+
+  isDelivered(sentOn: number | undefined): boolean {
+    return sentOn !== undefined && sentOn === this.#attachment;
+  }
+
+  // On another connection the server is told what is held here, and gives the rest out again.
+  cut(number: number): void {
+    if (number !== this.#attachment) return;
+    this.#socket.onclose = this.#socket.onmessage = null;
+    this.#closed({ code: BROKEN, reason: '' });
   }
 
   stopped(backend: Backend, error: PlainError): void {
@@ -260,12 +274,15 @@ class Link implements Answers {
     for (const engine of this.#engines.values()) if (engine.cancel(workId)) return;
   }
 
-  #welcome({ workerId, heartbeatMs, wasmThreads, resumeToken, resumeMs, deviceKey, tier }: Welcome): void {
+  #welcome(welcome: Welcome): void {
+    const { workerId, heartbeatMs, wasmThreads, resumeToken, resumeMs, engineToken, deviceKey, tier } = welcome;
     this.#isWelcome = true;
     this.#resumeToken = resumeToken;
     this.#resumeMs = resumeMs;
     tellPage({ kind: 'welcomed', deviceKey, tier });
     setStatus({ state: 'connected', workerId });
+    const attachment = { number: ++this.#attachment, slot: this.start.slot, token: engineToken };
+    if (engineToken !== '') for (const engine of this.#engines.values()) engine.attach(attachment);
     if (this.#resumeUntil !== undefined) {
       this.#resumeUntil = undefined;
       this.#late.clear();

@@ -15,6 +15,8 @@ export interface Drained<T> {
 export class WorkQueue<T> {
   #waiting: Waiting<T>[] = [];
   #running: (Waiting<T> & { cancelled: boolean }) | undefined;
+  // Came another way, and keeps everybody waiting all the same.
+  #adopted: (Waiting<T> & { cancelled: boolean }) | undefined;
 
   constructor(private readonly limit: number) {}
 
@@ -33,15 +35,26 @@ export class WorkQueue<T> {
   }
 
   take(): Waiting<T> | undefined {
-    if (this.#running !== undefined) return undefined;
+    if (this.#running !== undefined || this.#adopted !== undefined) return undefined;
     const next = this.#waiting.shift();
     if (next !== undefined) this.#running = { ...next, cancelled: false };
     return next;
   }
 
+  // A work that the engine was given by somebody else.
+  adopt(work: Waiting<T>): void {
+    this.#adopted = { ...work, cancelled: false };
+  }
+
+  // It is nobody's any more: its end finds nothing.
+  disown(): void {
+    this.#adopted = undefined;
+  }
+
   cancel(workId: bigint): 'dropped' | 'running' | 'unknown' {
-    if (this.#running?.workId === workId) {
-      this.#running.cancelled = true;
+    const running = this.#runningAs(workId);
+    if (running !== undefined) {
+      running.cancelled = true;
       return 'running';
     }
     const before = this.#waiting.length;
@@ -51,10 +64,15 @@ export class WorkQueue<T> {
 
   // Undefined when `workId` is not what runs: a late answer of an engine that was restarted.
   finish(workId: bigint): { readonly cancelled: boolean; readonly item: T } | undefined {
-    if (this.#running?.workId !== workId) return undefined;
-    const { cancelled, item } = this.#running;
-    this.#running = undefined;
-    return { cancelled, item };
+    const running = this.#runningAs(workId);
+    if (running === undefined) return undefined;
+    if (running === this.#running) this.#running = undefined;
+    else this.#adopted = undefined;
+    return { cancelled: running.cancelled, item: running.item };
+  }
+
+  #runningAs(workId: bigint): (Waiting<T> & { cancelled: boolean }) | undefined {
+    return [this.#running, this.#adopted].find((running) => running?.workId === workId);
   }
 
   // Past the limit, for works that were accepted before.
@@ -64,8 +82,8 @@ export class WorkQueue<T> {
 
   // Empties the queue.
   drain(): Drained<T> {
-    const drained = { running: this.#running, waiting: this.#waiting };
-    this.#running = undefined;
+    const drained = { running: this.#running ?? this.#adopted, waiting: this.#waiting };
+    this.#running = this.#adopted = undefined;
     this.#waiting = [];
     return drained;
   }
@@ -80,7 +98,7 @@ export class WorkQueue<T> {
 
   get workIds(): bigint[] {
     return [
-      ...(this.#running === undefined ? [] : [this.#running.workId]),
+      ...[this.#running, this.#adopted].flatMap((running) => (running === undefined ? [] : [running.workId])),
       ...this.#waiting.map((work) => work.workId),
     ];
   }

@@ -6,6 +6,7 @@ import { ChunkSchema, type Envelope, EnvelopeSchema } from '../generated/shoal/a
 import { AgentError, Code, failure, type Outcome, success } from './outcome';
 
 export const PROTOCOL_VERSION = 1;
+export const SUBPROTOCOL = 'shoal.agent.v1';
 export const MAX_CHUNK_BYTES = 262144;
 export const MAX_HEADER_BYTES = 262144 - 4;
 

@@ -1,7 +1,7 @@
 // An engine's life as its handle leads it, with a fake worker.
 import { create } from '../../../browser_agent/node_modules/@bufbuild/protobuf/dist/esm';
 import { EnvelopeSchema, LoadSchema, RunSchema } from '../../../browser_agent/src/generated/shoal/agent/v1/agent_pb';
-import type { FromEngine, ToEngine, WorkMessage } from '../../../browser_agent/src/engine/messages';
+import type { Attachment, FromEngine, ToEngine, WorkMessage } from '../../../browser_agent/src/engine/messages';
 import { EngineHandle } from '../../../browser_agent/src/link/engineHandle';
 import { encodeFrame } from '../../../browser_agent/src/protocol/frame';
 import { AgentError, Code, type PlainError } from '../../../browser_agent/src/protocol/outcome';
@@ -40,7 +40,22 @@ const answers = {
   done: (workId: bigint) => void answered.push([workId, 'end']),
   error: (workId: bigint, error: PlainError) => void answered.push([workId, Code[error.code]]),
   stopped: () => undefined,
+  isDelivered: (sentOn: number | undefined) => sentOn !== undefined && sentOn === attachment?.number,
+  cut: (number: number) => {
+    cuts.push(number);
+    attachment = undefined;
+    handle.attach(undefined);
+  },
 };
+// The link's, as it would be.
+let attachment: Attachment | undefined;
+let cuts: number[];
+const attach = (number: number): void => {
+  attachment = { number, slot: 'headless_shell/0', token: 'secret' };
+  handle.attach(attachment);
+};
+const attachments = (): unknown[] =>
+  FakeWorker.last.heard.flatMap((message) => (message.kind === 'attach' ? [message.attachment?.number] : []));
 const fatal = (code: Code): FromEngine => ({ kind: 'fatal', error: new AgentError(code, 'gone').toPlain() });
 const end = (workId: bigint): FromEngine => ({ kind: 'end', workId, frames: [] });
 const load = (workId: bigint, instance: string, freeDimensions = {}): WorkMessage => ({
@@ -63,6 +78,8 @@ beforeEach(() => {
   vi.stubGlobal('location', { href: 'http://localhost/agent/link.js' });
   FakeWorker.all = [];
   answered = [];
+  cuts = [];
+  attachment = undefined;
   handle = new EngineHandle('webgpu', answers);
   handle.configure(2, true);
 });
@@ -198,4 +215,79 @@ test('a clock ticks only while something waits, and then deadlines are kept', ()
   vi.advanceTimersByTime(100);
   expect(vi.getTimerCount()).toBe(0);
   expect(handle.workIds).toEqual([3n]);
+});
+
+test('a run on the own connection keeps the others waiting, and its answer is not sent twice', () => {
+  attach(1);
+  FakeWorker.last.say({ kind: 'took', workId: 7n, gotOn: 1 });
+  expect(handle.workIds).toEqual([7n]);
+  handle.submit(run(8n), 0);
+  expect(FakeWorker.last.works).toEqual([]);
+  FakeWorker.last.say({ kind: 'end', workId: 7n, frames: [], sentOn: 1, gotOn: 1 });
+  expect(answered).toEqual([]);
+  expect(FakeWorker.last.works.map((work) => work.workId)).toEqual([8n]);
+  expect(handle.runs).toBe(1);
+  FakeWorker.last.say({ kind: 'end', workId: 8n, frames: [], sentOn: 1 });
+  expect(answered).toEqual([]);
+});
+
+test('what was too long for the own connection goes by the link', () => {
+  attach(1);
+  FakeWorker.last.say({ kind: 'took', workId: 7n, gotOn: 1 });
+  FakeWorker.last.say({ kind: 'end', workId: 7n, frames: [], gotOn: 1 });
+  expect(answered).toEqual([[7n, 'end']]);
+});
+
+test('a run of a connection that is gone is void: not held, not answered, and it holds up nobody', () => {
+  attach(1);
+  FakeWorker.last.say({ kind: 'took', workId: 7n, gotOn: 1 });
+  handle.submit(run(8n), 0);
+  handle.attach(undefined);
+  expect(handle.workIds).toEqual([8n]);
+  attach(2);
+  FakeWorker.last.say({ kind: 'took', workId: 9n, gotOn: 1 });
+  // Given out again, by the link.
+  handle.submit(run(7n), 0);
+  FakeWorker.last.say({ kind: 'end', workId: 7n, frames: [], sentOn: 1, gotOn: 1 });
+  const error = new AgentError(Code.INTERNAL, 'no').toPlain();
+  FakeWorker.last.say({ kind: 'error', workId: 9n, error, gotOn: 1 });
+  expect(answered).toEqual([]);
+  expect(handle.workIds).toEqual([8n, 7n]);
+});
+
+test('an answer on a connection that is not the last one is sent by the link', () => {
+  attach(1);
+  handle.submit(run(8n), 0);
+  attach(2);
+  FakeWorker.last.say({ kind: 'end', workId: 8n, frames: [], sentOn: 1 });
+  expect(answered).toEqual([[8n, 'end']]);
+});
+
+test('a cancelled work that was answered on the own connection is not answered again', () => {
+  attach(1);
+  handle.submit(run(8n), 0);
+  handle.cancel(8n);
+  FakeWorker.last.say({ kind: 'end', workId: 8n, frames: [], sentOn: 1 });
+  expect(answered).toEqual([]);
+});
+
+test('a death cuts the own connection, and the run that came on it is answered with the reason', () => {
+  handle.submit(load(1n, 'a'), 0);
+  FakeWorker.last.say(end(1n));
+  attach(1);
+  FakeWorker.last.say({ kind: 'took', workId: 7n, gotOn: 1 });
+  FakeWorker.last.say(fatal(Code.DEVICE_LOST));
+  expect(cuts).toEqual([1]);
+  expect(answered.at(-1)).toEqual([7n, 'DEVICE_LOST']);
+  // No other one before everything is loaded again: runs would come on it.
+  attach(2);
+  expect(attachments()).toEqual([]);
+  FakeWorker.last.say(end(-1n));
+  expect(attachments()).toEqual([2]);
+});
+
+test('a connection that broke is told to the link', () => {
+  attach(1);
+  FakeWorker.last.say({ kind: 'cut', number: 1 });
+  expect(cuts).toEqual([1]);
 });

@@ -97,3 +97,28 @@ function drained(queue: WorkQueue<number>): bigint[] {
   const { running, waiting } = queue.drain();
   return [...(running === undefined ? [] : [running.workId]), ...waiting.map((work) => work.workId)];
 }
+
+test('what was adopted keeps the others waiting until it ends or is disowned', () => {
+  const queue = new WorkQueue<string>(4);
+  const adopted = { workId: 9n, item: 'z', queuedAt: 0, deadline: Infinity };
+  queue.adopt(adopted);
+  queue.push(1n, 'a', 0, 0);
+  expect(queue.take()).toBeUndefined();
+  expect(queue.workIds).toEqual([9n, 1n]);
+  expect(queue.cancel(9n)).toBe('running');
+  expect(queue.finish(9n)).toEqual({ cancelled: true, item: 'z' });
+  expect(queue.take()).toMatchObject({ workId: 1n });
+  // It came just when another one had been taken.
+  queue.adopt(adopted);
+  expect(queue.finish(1n)).toMatchObject({ item: 'a' });
+  queue.push(2n, 'b', 0, 0);
+  expect(queue.take()).toBeUndefined();
+  queue.disown();
+  expect(queue.finish(9n)).toBeUndefined();
+  expect(queue.take()).toMatchObject({ workId: 2n });
+  queue.adopt(adopted);
+  expect(queue.drain().running).toMatchObject({ workId: 2n });
+  queue.adopt(adopted);
+  expect(queue.drain().running).toMatchObject({ workId: 9n });
+  expect(queue.workIds).toEqual([]);
+});

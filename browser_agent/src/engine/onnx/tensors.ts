@@ -7,7 +7,10 @@ import { AgentError, Code } from '../../protocol/outcome';
 import type { Packed } from '../../protocol/runFrames';
 
 type Numeric = Exclude<Ort.Tensor.Type, 'string' | 'int4' | 'uint4'>;
-type View = new (buffer: ArrayBuffer) => ArrayBufferView<ArrayBuffer>;
+interface View {
+  readonly BYTES_PER_ELEMENT: number;
+  new (buffer: ArrayBuffer, byteOffset: number, length: number): ArrayBufferView<ArrayBuffer>;
+}
 
 const NUMERIC: ReadonlyMap<DataType, readonly [Numeric, View]> = new Map<DataType, readonly [Numeric, View]>([
   [DataType.BOOL, ['bool', Uint8Array]],
@@ -59,12 +62,12 @@ function inputOf(ort: typeof Ort, tensor: Tensor, bytes: Uint8Array): Ort.Tensor
     );
   }
   const [type, Type] = numeric;
-  // The payload's offsets are not aligned to elements, so each tensor gets its own copy.
-  const copy = bytes.slice().buffer as ArrayBuffer;
-  const width = (new Type(new ArrayBuffer(8)) as unknown as { readonly BYTES_PER_ELEMENT: number }).BYTES_PER_ELEMENT;
-  if (copy.byteLength !== count * width)
-    throw invalid(tensor, `has ${copy.byteLength} bytes, ${count} elements of ${type} need ${count * width}`);
-  return new TensorOf(type, new Type(copy), dims);
+  const width = Type.BYTES_PER_ELEMENT;
+  if (bytes.byteLength !== count * width)
+    throw invalid(tensor, `has ${bytes.byteLength} bytes, ${count} elements of ${type} need ${count * width}`);
+  // What is aligned to elements needs no copy: the first tensor of a payload that came in several frames, for one.
+  const aligned = bytes.byteOffset % width === 0 ? bytes : bytes.slice();
+  return new TensorOf(type, new Type(aligned.buffer as ArrayBuffer, aligned.byteOffset, count), dims);
 }
 
 function stringsOf(tensor: Tensor, bytes: Uint8Array, count: number): string[] {
@@ -100,8 +103,6 @@ export function packed(outputs: readonly NamedOutput[]): Packed {
   const parts = outputs.map((output) =>
     output.type === 'string' ? bytesOfStrings(output.data as string[]) : bytesOfView(output.data as ArrayBufferView),
   );
-  const payload = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
-  let offset = 0;
   const tensors = outputs.map((output, index) => {
     const part = parts[index]!;
     const datatype = output.type === 'string' ? DataType.BYTES : DATATYPE_OF.get(output.type);
@@ -110,8 +111,6 @@ export function packed(outputs: readonly NamedOutput[]): Packed {
         Code.PRECISION_NOT_SUPPORTED,
         `output '${output.name}' is ${output.type}, which has no KServe datatype`,
       );
-    payload.set(part, offset);
-    offset += part.byteLength;
     return create(TensorSchema, {
       name: output.name,
       datatype,
@@ -119,13 +118,23 @@ export function packed(outputs: readonly NamedOutput[]): Packed {
       byteSize: BigInt(part.byteLength),
     });
   });
-  return { tensors, payload };
+  return { tensors, payload: parts.length === 1 ? parts[0]! : joined(parts) };
 }
 
-const bytesOfView = (view: ArrayBufferView): Uint8Array =>
-  new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
+  let offset = 0;
+  for (const part of parts) {
+    bytes.set(part, offset);
+    offset += part.byteLength;
+  }
+  return bytes;
+}
 
-function bytesOfStrings(strings: readonly string[]): Uint8Array {
+const bytesOfView = (view: ArrayBufferView): Uint8Array<ArrayBuffer> =>
+  new Uint8Array(view.buffer as ArrayBuffer, view.byteOffset, view.byteLength);
+
+function bytesOfStrings(strings: readonly string[]): Uint8Array<ArrayBuffer> {
   const encoded = strings.map((value) => new TextEncoder().encode(value));
   const bytes = new Uint8Array(encoded.reduce((sum, value) => sum + 4 + value.byteLength, 0));
   const view = new DataView(bytes.buffer);
