@@ -35,14 +35,18 @@ export class OwnSocket {
     const socket = new WebSocket(new URL('ws', location.href).href.replace(/^http/, 'ws'), SUBPROTOCOL);
     socket.binaryType = 'arraybuffer';
     const value = create(AttachSchema, { slot, token, backend: this.backend });
-    socket.onopen = () => socket.send(encodeFrame(create(EnvelopeSchema, { body: { case: 'attach', value } })));
+    let wasOpen = false;
+    socket.onopen = () => {
+      wasOpen = true;
+      socket.send(encodeFrame(create(EnvelopeSchema, { body: { case: 'attach', value } })));
+    };
     socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => {
       if (this.#socket === socket) this.events.message(new Uint8Array(data), number);
     };
     socket.onclose = ({ code }) => {
       if (this.#socket !== socket) return;
       this.#socket = undefined;
-      if (code === BROKEN) this.events.cut(number);
+      if (code === BROKEN && wasOpen) this.events.cut(number);
     };
     this.#socket = socket;
     this.#number = number;

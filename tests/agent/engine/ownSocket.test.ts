@@ -95,6 +95,13 @@ test('messages and breaks are told with their attachment, and only those of the 
   expect(own.send([bytes(8)])).toBeUndefined();
 });
 
+test('one that never opened is not missed', () => {
+  own.attach(attachment(1));
+  FakeSocket.last.onclose({ code: 1006 });
+  expect(cuts).toEqual([]);
+  expect(own.send([bytes(8)])).toBeUndefined();
+});
+
 test('one that was refused is not missed, and none may be left', () => {
   own.attach(attachment(1));
   FakeSocket.last.open();
