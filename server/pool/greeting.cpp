@@ -37,4 +37,8 @@ boost::asio::awaitable<SessionEnd> converse(AgentSession& session, net::WebSocke
   co_return end;
 }
 
+boost::asio::awaitable<void> converse_with_engine(AgentSession& session, net::WebSocket& socket, std::string backend) {
+  co_await (session.serve_engine(socket, std::move(backend)) && socket.write_loop());
+}
+
 }  // namespace shoal::pool

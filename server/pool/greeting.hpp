@@ -28,4 +28,7 @@ struct SessionEnd {
 // Until the connection has ended.
 boost::asio::awaitable<SessionEnd> converse(AgentSession& session, net::WebSocket& socket);
 
+// The same on an engine's own connection, whose end is not the session's.
+boost::asio::awaitable<void> converse_with_engine(AgentSession& session, net::WebSocket& socket, std::string backend);
+
 }  // namespace shoal::pool

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/field.hpp>
@@ -17,7 +16,6 @@
 namespace shoal::pool {
 
 namespace asio = boost::asio;
-using asio::experimental::awaitable_operators::operator&&;
 
 namespace {
 
@@ -111,7 +109,7 @@ asio::awaitable<void> serve_engine(const Reception& reception, net::WebSocket& s
     co_await socket.write_loop();
     co_return;
   }
-  co_await (session->serve_engine(socket, attach.backend()) && socket.write_loop());
+  co_await converse_with_engine(*session, socket, attach.backend());
 }
 
 }  // namespace
