@@ -2,8 +2,8 @@
 """Adds up the JUnit files of all test runners and closes with `N passed, N failed, N skipped`.
 
 Exit status 1 when a test failed, when a test was skipped without leave (allowed_skips.txt), or when a section ran no
-test or ended badly without naming a test. What failed and passed when it was tried once more (again.xml, or a folder "again") is named, and fails when there
-is more of it than SECOND_TRIES.
+test or ended badly without naming a test. What failed and passed when it was tried once more (again.xml, or a folder
+"again") is named, and fails when there is more of it than SECOND_TRIES.
 """
 
 import argparse
