@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kBlock = std::size_t{256} << 10;
 }  // namespace
 
-asio::awaitable<bool> write_file(boost::beast::tcp_stream& stream, asio::thread_pool& cpu, FileSlice slice,
+asio::awaitable<bool> write_file(net::TimedStream& stream, asio::thread_pool& cpu, FileSlice slice,
                                  std::chrono::seconds timeout) {
   std::ifstream file(slice.path, std::ios::binary);
   file.seekg(static_cast<std::streamoff>(slice.offset));

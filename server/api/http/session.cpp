@@ -1,7 +1,6 @@
 #include "server/api/http/session.hpp"
 
 #include <fmt/format.h>
-#include <sys/socket.h>
 
 #include <array>
 #include <boost/asio/as_tuple.hpp>
@@ -16,6 +15,7 @@
 #include <boost/beast/http/write.hpp>
 
 #include "server/api/http/body_refusals.hpp"
+#include "server/api/http/called_back.hpp"
 #include "server/api/http/coded_body.hpp"
 #include "server/api/http/file_body.hpp"
 #include "server/api/http/session_incoming.hpp"
@@ -30,6 +30,7 @@ using beast::http::field;
 namespace {
 
 constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
+constexpr std::size_t kReadBytes = 8192;
 constexpr std::size_t kTraceparentBytes = 55;  // W3C Trace Context, version 00
 
 std::string lower(beast::string_view text) {
@@ -76,20 +77,25 @@ void Session::client_gone() {
   }
 }
 
-// A client that goes away makes the socket readable with nothing to read. Bytes that are there are the next request:
-// then the watch ends, and a disconnect is noticed when the answer is written.
-void Session::watch(std::uint64_t generation) {
-  stream_.socket().async_wait(
-      asio::ip::tcp::socket::wait_read, [self = shared_from_this(), generation](beast::error_code error) {
-        if (error || generation != self->generation_ || self->running_ == nullptr) {
-          return;
-        }
-        char byte = 0;
-        const auto count = ::recv(self->stream_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-        if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR)) {
-          self->client_gone();
-        }
-      });
+// One read is under way while a request is handled: it gives the first bytes of the next one, or tells that the client
+// has gone. It is not ended with the handler.
+void Session::read_ahead() {
+  if (is_reading_ahead_ || has_ended_ || buffer_.size() > 0) {
+    return;
+  }
+  is_reading_ahead_ = true;
+  stream_.async_read_some(buffer_.prepare(kReadBytes),
+                          [self = shared_from_this()](beast::error_code error, std::size_t count) {
+                            self->is_reading_ahead_ = false;
+                            self->buffer_.commit(count);
+                            self->has_ended_ = static_cast<bool>(error);
+                            if (error && self->running_ != nullptr) {
+                              self->client_gone();
+                            }
+                            if (const auto done = std::exchange(self->ahead_done_, nullptr)) {
+                              done();
+                            }
+                          });
 }
 
 asio::awaitable<void> Session::run() {
@@ -112,10 +118,12 @@ asio::awaitable<bool> Session::wait_for_request() {
   const Limits& limits = context_.options.limits;
   stream_.expires_after(is_first_ ? limits.header_timeout : limits.idle_timeout);
   is_idle_ = true;
-  const auto [error, count] = co_await stream_.async_read_some(buffer_.prepare(8192), kNoThrow);
+  read_ahead();
+  if (is_reading_ahead_) {
+    co_await called_back<void>([this](auto done) { ahead_done_ = std::move(done); });
+  }
   is_idle_ = false;
-  buffer_.commit(count);
-  co_return !error;
+  co_return !has_ended_;
 }
 
 asio::awaitable<bool> Session::serve_one() {
@@ -223,7 +231,7 @@ asio::awaitable<bool> Session::read_body(Incoming& incoming, Response& refusal) 
       } else if (incoming.chunk_count > limits.body_chunks) {
         refusal =
             error_response(style, 400, argument(fmt::format("the body has more than {} chunks", limits.body_chunks)));
-      } else if (error == beast::error::timeout) {
+      } else if (stream_.has_expired()) {
         refusal = error_response(style, 408, argument("the body did not arrive in time"));
       } else if (error.category() == beast::http::make_error_code(beast::http::error::bad_method).category() &&
                  error != beast::http::error::partial_message && error != beast::http::error::end_of_stream) {
@@ -253,7 +261,7 @@ asio::awaitable<bool> Session::read_body(Incoming& incoming, Response& refusal) 
 asio::awaitable<Response> Session::handle(Incoming& incoming) {
   stream_.expires_never();
   Exchange& exchange = incoming.exchange;
-  const bool is_watched = begin_handling(incoming);
+  begin_handling(incoming);
   Response response;
   // The one place where a handler's exception ends: what it throws is a bug or bad_alloc.
   try {
@@ -264,27 +272,22 @@ asio::awaitable<Response> Session::handle(Incoming& incoming) {
         {{"path", exchange.request.path}, {"request_id", exchange.request.request_id}, {"what", failure.what()}});
     response = error_response(incoming.match.errors, {Code::kInternal, "internal error", {}});
   }
-  end_handling(is_watched);
+  end_handling();
   co_return response;
 }
 
-bool Session::begin_handling(Incoming& incoming) {
+void Session::begin_handling(Incoming& incoming) {
   running_ = &incoming.exchange;
-  ++generation_;
-  const bool can_wait = incoming.header().method() == beast::http::verb::post;
-  if (can_wait) {
-    watch(generation_);
+  // Others are answered at once.
+  if (incoming.header().method() == beast::http::verb::post) {
+    read_ahead();
   }
-  return can_wait;
+  if (has_ended_) {
+    client_gone();
+  }
 }
 
-void Session::end_handling(bool is_watched) {
-  running_ = nullptr;
-  if (is_watched && !is_gone_) {
-    beast::error_code ignored;
-    stream_.socket().cancel(ignored);
-  }
-}
+void Session::end_handling() { running_ = nullptr; }
 
 asio::awaitable<bool> Session::write(Incoming& incoming, Response response) {
   const Request& request = incoming.exchange.request;

@@ -8,8 +8,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
-#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -17,6 +16,7 @@
 #include "server/api/http/server.hpp"
 #include "server/api/http/site_policy.hpp"
 #include "server/core/log.hpp"
+#include "server/net/timed_stream.hpp"
 
 namespace shoal::api::http {
 
@@ -51,19 +51,21 @@ class Session : public std::enable_shared_from_this<Session> {
   boost::asio::awaitable<Response> handle(Incoming& incoming);
   boost::asio::awaitable<bool> write(Incoming& incoming, Response response);
   boost::asio::awaitable<bool> write_parts(Incoming& incoming, NextPart parts);
-  // Whether the client is watched while the handler, or what makes the parts of its answer, is running.
-  bool begin_handling(Incoming& incoming);
-  void end_handling(bool is_watched);
+  // The handler, or what makes the parts of its answer, is running: the client is watched meanwhile.
+  void begin_handling(Incoming& incoming);
+  void end_handling();
   bool refuse_early(Incoming& incoming, Response& refusal) const;
-  void watch(std::uint64_t generation);
+  void read_ahead();
   void client_gone();
 
-  boost::beast::tcp_stream stream_;
+  net::TimedStream stream_;
   boost::beast::flat_buffer buffer_;
   SessionContext& context_;
   std::string peer_;
-  Exchange* running_ = nullptr;  // while a handler runs
-  std::uint64_t generation_ = 0;
+  Exchange* running_ = nullptr;       // while a handler runs
+  std::function<void()> ahead_done_;  // of who waits for the read that is under way
+  bool is_reading_ahead_ = false;
+  bool has_ended_ = false;  // the client sends no more
   bool is_first_ = true;
   bool is_idle_ = false;
   bool is_gone_ = false;

@@ -16,7 +16,7 @@ constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
 asio::awaitable<bool> Session::write_parts(Incoming& incoming, NextPart parts) {
   const auto write_timeout = context_.options.limits.write_timeout;
   const bool is_chunked = incoming.header().version() != 10;
-  const bool is_watched = begin_handling(incoming);
+  begin_handling(incoming);
   bool is_written = !is_gone_;
   while (is_written) {
     stream_.expires_never();
@@ -41,7 +41,7 @@ asio::awaitable<bool> Session::write_parts(Incoming& incoming, NextPart parts) {
       is_written = !error;
     }
   }
-  end_handling(is_watched);
+  end_handling();
   incoming.exchange.on_disconnect = nullptr;
   if (!is_written || is_gone_) {
     co_return false;
