@@ -6,7 +6,6 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -25,6 +24,7 @@
 #include "server/app/browser_list.hpp"
 #include "server/app/event.hpp"
 #include "server/app/fleet_state.hpp"
+#include "server/app/heap.hpp"
 #include "server/app/join_front.hpp"
 #include "server/app/key_watch.hpp"
 #include "server/app/tls_files.hpp"
@@ -34,6 +34,7 @@
 #include "server/dispatch/model_control.hpp"
 #include "server/dispatch/sequence_gate.hpp"
 #include "server/metrics/families.hpp"
+#include "server/net/open_lane.hpp"
 #include "server/pool/echo_worker.hpp"
 #include "server/pool/pool.hpp"
 #include "server/pool/reception.hpp"
@@ -69,18 +70,20 @@ struct App::Parts {
       : settings(std::move(the_settings)),
         log(std::move(the_log)),
         cpu(settings.cpu_threads),
-        signals(main),
-        dispatcher(main.get_executor(), dispatcher_options_of(settings), metrics, log),
-        sequences(main.get_executor(), dispatcher,
+        signals(main.executor()),
+        dispatcher(main.executor(), dispatcher_options_of(settings), metrics, log),
+        sequences(main.executor(), dispatcher,
                   {.default_timeout = settings.request_timeout,
                    .max_waiting = settings.max_queue,
                    .max_waiting_bytes = settings.max_queue_bytes}),
-        models(main.get_executor(),
+        models(main.executor(),
                {.root = repository(),
                 .store = std::filesystem::path(settings.home) / "store",
                 .has_echo = settings.echo_workers > 0},
                control_options_of(settings), dispatcher, log),
         events(settings.events, log, [this](const pool::Event& event) { count_event(event, metrics); }),
+        heap(main.executor(), cpu,
+             [this] { return Heap::Requests{dispatcher.requests(), dispatcher.open_requests() > 0}; }),
         admin([this] { return pool ? &*pool : nullptr; }, dispatcher, events),
         services{.inference = sequences,
                  .models = [this] { return models.snapshot(); },
@@ -88,7 +91,7 @@ struct App::Parts {
                  .fleet = [this] { return pool ? fleet_state(*pool, dispatcher) : metrics::FleetState(); },
                  .metrics = metrics,
                  .log = log,
-                 .main = main.get_executor(),
+                 .main = main.executor(),
                  .cpu = cpu,
                  .limits = {},
                  .version = SHOAL_VERSION} {
@@ -111,7 +114,7 @@ struct App::Parts {
 
   Settings settings;
   Log log;
-  asio::io_context main{1};
+  net::OpenLane main;
   asio::thread_pool cpu;
   asio::signal_set signals;
   metrics::Families metrics;
@@ -121,6 +124,7 @@ struct App::Parts {
   dispatch::SequenceGate sequences;
   dispatch::ModelControl models;
   pool::EventLog events;
+  Heap heap;
   api::admin::Fleet admin;
   api::Services services;
   std::optional<api::http::Server> http;
@@ -152,7 +156,7 @@ Status App::Parts::start() {
   }
   gate.set_refused([this](Code code) { metrics.key_refused(code); });
   if (settings.auth_enabled) {
-    keys.emplace(main.get_executor(), keys_file(settings), gate, log);
+    keys.emplace(main.executor(), keys_file(settings), gate, log);
     if (Status status = keys->start(); !status) {
       return status;
     }
@@ -180,12 +184,12 @@ Status App::Parts::start() {
                                    .upgrade = upgrade,
                                    .metrics = &metrics,
                                    .gate = &gate};
-  http.emplace(main.get_executor(), cpu, std::move(router), options, log);
+  http.emplace(main.executor(), cpu, std::move(router), options, log);
   api::http::Router metrics_router;
   api::http::add_metrics_route(metrics_router, services);
   options.port = settings.metrics_port;
   options.upgrade = nullptr;
-  metrics_page.emplace(main.get_executor(), cpu, std::move(metrics_router), options, log);
+  metrics_page.emplace(main.executor(), cpu, std::move(metrics_router), options, log);
   auto tls_port = make_tls(options);
   if (!tls_port) {
     return fail(std::move(tls_port.error()));
@@ -217,6 +221,7 @@ Status App::Parts::start() {
                          {"join", join ? join->port() : 0},
                          {"version", services.version}});
   models.start();
+  heap.start();
   config->agent_build = *build;
   if (join) {
     add_join_addresses(*join, config->join);
@@ -236,7 +241,7 @@ Status App::Parts::start() {
     }
   });
   start_echo();
-  pool.emplace(main.get_executor(), cpu, *std::move(config), log, dispatcher, events);
+  pool.emplace(main.executor(), cpu, *std::move(config), log, dispatcher, events);
   pool->set_demand([this](const auto& groups) { return dispatcher.backlog(groups); });
   // Browsers run on this machine: they come in by loopback whatever address clients use.
   return pool->start(fmt::format("http://127.0.0.1:{}/agent/", http->port()));
@@ -244,7 +249,7 @@ Status App::Parts::start() {
 
 void App::Parts::start_echo() {
   for (std::uint64_t index = 0; index < settings.echo_workers; ++index) {
-    pool::EchoWorker& echo = echoes.emplace_back(main.get_executor(), fmt::format("echo/{}", index));
+    pool::EchoWorker& echo = echoes.emplace_back(main.executor(), fmt::format("echo/{}", index));
     dispatcher.slot_configured(echo.state().slot, echo.state().backends);
     dispatcher.worker_ready(echo);
   }
@@ -273,7 +278,7 @@ Result<std::optional<api::grpc::TlsPort>> App::Parts::make_tls(api::http::Server
   options.upgrade = nullptr;
   const auto connections = static_cast<std::uint32_t>(settings.max_connections);
   https.emplace(
-      main.get_executor(), cpu, std::move(router), std::move(options),
+      main.executor(), cpu, std::move(router), std::move(options),
       net::TlsOptions{.address = settings.tls_host,
                       .port = settings.tls_http_port,
                       .chain = files->chain,
@@ -310,7 +315,7 @@ void App::Parts::watch_signals() {
     }
     is_stopping = true;
     log.info("draining", {{"signal", signal}, {"requests", dispatcher.open_requests() + sequences.waiting()}});
-    asio::co_spawn(main, shut_down(), [](const std::exception_ptr& failure) {
+    asio::co_spawn(main.executor(), shut_down(), [](const std::exception_ptr& failure) {
       if (failure) {
         std::rethrow_exception(failure);
       }
@@ -321,7 +326,7 @@ void App::Parts::watch_signals() {
 
 asio::awaitable<void> App::Parts::shut_down() {
   const TimePoint deadline = Clock::now() + settings.drain_timeout;
-  Event idle(main.get_executor());
+  Event idle(main.executor());
   sequences.drain([this, &idle] { dispatcher.drain([&idle] { idle.set(); }); });
   if (!co_await idle.wait_until(deadline)) {
     log.warn("drain_timeout", {{"unanswered", dispatcher.open_requests() + sequences.waiting()}});
@@ -332,15 +337,15 @@ asio::awaitable<void> App::Parts::shut_down() {
   }
   // Answers are on their way to the sockets; idle connections are closed at once.
   const TimePoint flush = Clock::now() + std::chrono::seconds(2);
-  Event http_done(main.get_executor());
-  Event metrics_done(main.get_executor());
-  Event grpc_done(main.get_executor());
+  Event http_done(main.executor());
+  Event metrics_done(main.executor());
+  Event grpc_done(main.executor());
   grpc->drain(flush, [&grpc_done] { grpc_done.set(); });
   http->drain(flush, [&http_done] { http_done.set(); });
   metrics_page->drain(flush, [&metrics_done] { metrics_done.set(); });
   const TimePoint never = TimePoint::max();
-  Event join_done(main.get_executor());
-  Event https_done(main.get_executor());
+  Event join_done(main.executor());
+  Event https_done(main.executor());
   if (https) {
     https->drain(flush, [&https_done] { https_done.set(); });
   } else {
@@ -358,6 +363,7 @@ asio::awaitable<void> App::Parts::shut_down() {
   co_await https_done.wait_until(never);
   co_await join_done.wait_until(never);
   models.stop();
+  heap.stop();
   signals.cancel();
   if (keys) {
     keys->stop();
@@ -373,16 +379,18 @@ int App::run() {
   Parts& parts = *parts_;
   // Protobuf writes bad input to stderr by itself; a hostile browser could flood it. Our own errors say what was wrong.
   google::protobuf::SetLogHandler(nullptr);
-  parts.signals.add(SIGINT);
-  parts.signals.add(SIGTERM);
-  parts.watch_signals();
-  if (Status status = parts.start(); !status) {
-    parts.log.error("start_failed", {{"error", status.error().message}});
-    fmt::print(stderr, "shoal: {}\n", status.error().message);
-    std::fflush(stderr);
-    _exit(1);  // nothing was accepted yet, and supervisors take down what was launched
-  }
-  const auto keep = asio::make_work_guard(parts.main);
+  // From inside the lane: once gRPC listens, calls come in.
+  parts.main.enter([&parts] {
+    parts.signals.add(SIGINT);
+    parts.signals.add(SIGTERM);
+    parts.watch_signals();
+    if (Status status = parts.start(); !status) {
+      parts.log.error("start_failed", {{"error", status.error().message}});
+      fmt::print(stderr, "shoal: {}\n", status.error().message);
+      std::fflush(stderr);
+      _exit(1);  // nothing was accepted yet, and supervisors take down what was launched
+    }
+  });
   parts.main.run();
   parts.cpu.join();
   return parts.exit_status;

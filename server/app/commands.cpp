@@ -10,6 +10,7 @@
 
 #include "server/app/app.hpp"
 #include "server/app/doctor.hpp"
+#include "server/app/heap.hpp"
 #include "server/app/join_commands.hpp"
 #include "server/app/key_commands.hpp"
 #include "server/app/worker_commands.hpp"
@@ -87,6 +88,7 @@ int serve(Settings& settings, const config::Schema& schema, const std::string& f
     return report(status.error(), kUsage);
   }
   const Log::Format format = settings.log_format == "json" ? Log::Format::kJson : Log::Format::kText;
+  Heap::set_up();
   return App(settings, Log::to_stderr(*log_level_from(settings.log_level), format)).run();
 }
 

@@ -1,6 +1,5 @@
 #include "server/core/ids.hpp"
 
-#include <fmt/format.h>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
@@ -15,8 +14,9 @@
 namespace shoal {
 namespace {
 
+constexpr std::string_view kDigits = "0123456789abcdef";
+
 std::string to_hex(std::span<const unsigned char> bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
   std::string text;
   text.reserve(bytes.size() * 2);
   for (const unsigned char byte : bytes) {
@@ -59,9 +59,14 @@ std::string uuid_v7() {
   }
   bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0FU) | 0x70U);
   bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3FU) | 0x80U);
-  const std::string hex = to_hex(bytes);
-  return fmt::format("{}-{}-{}-{}-{}", hex.substr(0, 8), hex.substr(8, 4), hex.substr(12, 4), hex.substr(16, 4),
-                     hex.substr(20));
+  std::string text(36, '-');
+  char* to = text.data();
+  for (std::size_t index = 0; index < bytes.size(); ++index) {
+    to += index == 4 || index == 6 || index == 8 || index == 10 ? 1 : 0;
+    *to++ = kDigits[bytes[index] >> 4];
+    *to++ = kDigits[bytes[index] & 15U];
+  }
+  return text;
 }
 
 std::string random_hex(std::size_t bytes) {

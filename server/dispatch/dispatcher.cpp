@@ -181,19 +181,18 @@ void Dispatcher::step() {
   arm_timer();
 }
 
+// Never set to a later time: with each request's deadline that would be two changes a request. It goes off and finds
+// nothing to do instead, once in the time that a request has.
 void Dispatcher::arm_timer() {
   const auto at = scheduler_.next_wakeup();
-  if (!at) {
-    // Not cancel(): the time would stay, and the next request with the same deadline would be taken for armed.
-    timer_.expires_at(TimePoint::max());
+  if (!at || *at >= armed_for_) {
     return;
   }
-  if (timer_.expiry() == *at) {
-    return;
-  }
+  armed_for_ = *at;
   timer_.expires_at(*at);
   timer_.async_wait([alive = alive_](const boost::system::error_code& error) {
     if (!error && *alive != nullptr) {
+      (*alive)->armed_for_ = TimePoint::max();
       (*alive)->step();
     }
   });

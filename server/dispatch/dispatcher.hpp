@@ -102,6 +102,8 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   // Answers everything that is open with `error`, now.
   void abandon(const Error& error);
   [[nodiscard]] std::size_t open_requests() const { return open_.size(); }
+  // How many were submitted until now.
+  [[nodiscard]] std::uint64_t requests() const { return next_ticket_ - 1; }
   [[nodiscard]] const Statistics& statistics() const { return tally_.statistics(); }
 
  private:
@@ -164,6 +166,7 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   bool is_draining_ = false;
   bool is_stepping_ = false;
   boost::asio::steady_timer timer_;
+  TimePoint armed_for_ = TimePoint::max();
   // Completions posted to the lane or held by workers look here before they touch this.
   std::shared_ptr<Dispatcher*> alive_;
 };

@@ -6,7 +6,7 @@
 
 namespace shoal::api::grpc {
 
-Status admit(const Calls& calls, const ::grpc::CallbackServerContext& context, auth::Scope scope) {
+Status admit(const Calls& calls, const CallContext& context, auth::Scope scope) {
   if (calls.gate == nullptr) {
     return {};
   }

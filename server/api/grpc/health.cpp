@@ -1,11 +1,12 @@
 #include "server/api/grpc/health.hpp"
 
-#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
+
+#include "server/net/open_lane.hpp"
 
 namespace shoal::api::grpc {
 namespace {
@@ -31,16 +32,16 @@ ServingStatus status_now(const Calls& calls, const std::string& service) {
 }
 
 // One Watch call; owns itself until it is done.
-class Watcher final : public ::grpc::ServerWriteReactor<HealthCheckResponse>,
+class Watcher final : public WriteReactor<HealthCheckResponse>,
                       public LongCall,
                       public std::enable_shared_from_this<Watcher> {
  public:
-  Watcher(Calls& calls, std::string service)
-      : calls_(calls), service_(std::move(service)), timer_(calls.services.main) {}
+  Watcher(Calls& calls, CallContext& context, std::string service)
+      : WriteReactor(context), calls_(calls), service_(std::move(service)), timer_(calls.services.main) {}
 
   void start() {
     self_ = shared_from_this();
-    asio::post(calls_.services.main, [self = self_] {
+    net::enter(calls_.services.main, [self = self_] {
       self->calls_.add(self.get());
       self->look();
     });
@@ -92,7 +93,7 @@ class Watcher final : public ::grpc::ServerWriteReactor<HealthCheckResponse>,
   }
 
   void OnWriteDone(bool ok) override {
-    asio::post(calls_.services.main, [self = shared_from_this(), ok] {
+    net::enter(calls_.services.main, [self = shared_from_this(), ok] {
       self->is_writing_ = false;
       if (ok) {
         self->look();
@@ -102,7 +103,7 @@ class Watcher final : public ::grpc::ServerWriteReactor<HealthCheckResponse>,
     });
   }
   void OnCancel() override {
-    asio::post(calls_.services.main, [self = shared_from_this()] { self->cut(); });
+    net::enter(calls_.services.main, [self = shared_from_this()] { self->cut(); });
   }
   void OnDone() override { const auto last = std::move(self_); }
 
@@ -120,10 +121,10 @@ class Watcher final : public ::grpc::ServerWriteReactor<HealthCheckResponse>,
 
 }  // namespace
 
-::grpc::ServerUnaryReactor* HealthService::Check(::grpc::CallbackServerContext* context,
-                                                 const HealthCheckRequest* request, HealthCheckResponse* response) {
+UnaryReactor* HealthService::Check(CallContext* context, const HealthCheckRequest* request,
+                                   HealthCheckResponse* response) {
   auto* reactor = context->DefaultReactor();
-  asio::post(calls_.services.main, [this, reactor, request, response] {
+  net::enter(calls_.services.main, [this, reactor, request, response] {
     const ServingStatus status = status_now(calls_, request->service());
     response->set_status(status);
     reactor->Finish(status == HealthCheckResponse::SERVICE_UNKNOWN
@@ -133,11 +134,15 @@ class Watcher final : public ::grpc::ServerWriteReactor<HealthCheckResponse>,
   return reactor;
 }
 
-::grpc::ServerWriteReactor<HealthCheckResponse>* HealthService::Watch(::grpc::CallbackServerContext*,
-                                                                      const HealthCheckRequest* request) {
-  const auto watcher = std::make_shared<Watcher>(calls_, request->service());
+WriteReactor<HealthCheckResponse>* HealthService::Watch(CallContext* context, const HealthCheckRequest* request) {
+  const auto watcher = std::make_shared<Watcher>(calls_, *context, request->service());
   watcher->start();
   return watcher.get();
+}
+
+void HealthService::add_to(Methods& methods) {
+  methods.add("/grpc.health.v1.Health/Check", *this, &HealthService::Check);
+  methods.add("/grpc.health.v1.Health/Watch", *this, &HealthService::Watch);
 }
 
 }  // namespace shoal::api::grpc

@@ -1,7 +1,6 @@
 #include "server/api/grpc/infer_stream.hpp"
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
 #include <utility>
 
 #include "server/api/grpc/admission.hpp"
@@ -9,10 +8,10 @@
 #include "server/api/grpc/infer_unary.hpp"
 #include "server/api/grpc/status.hpp"
 #include "server/core/ids.hpp"
+#include "server/net/open_lane.hpp"
 
 namespace shoal::api::grpc {
 
-namespace asio = boost::asio;
 using inference::ModelStreamInferResponse;
 
 namespace {
@@ -35,15 +34,15 @@ struct StreamInfer::Incoming {
   Result<kserve::InferCall> call;
 };
 
-StreamInfer* StreamInfer::start(Calls& calls, ::grpc::CallbackServerContext& context) {
+StreamInfer* StreamInfer::start(Calls& calls, CallContext& context) {
   const auto call = std::make_shared<StreamInfer>(calls, context);
   call->self_ = call;
-  asio::post(calls.services.main, [call] { call->begin(); });
+  net::enter(calls.services.main, [call] { call->begin(); });
   return call.get();
 }
 
-StreamInfer::StreamInfer(Calls& calls, ::grpc::CallbackServerContext& context)
-    : calls_(calls), context_(context), stream_id_(uuid_v7()) {
+StreamInfer::StreamInfer(Calls& calls, CallContext& context)
+    : BidiReactor(context), calls_(calls), context_(context), stream_id_(uuid_v7()) {
   const auto flag = context.client_metadata().find("triton_grpc_error");
   ends_on_error_ = flag != context.client_metadata().end() && flag->second == "true";
 }
@@ -73,7 +72,7 @@ void StreamInfer::read_more() {
 
 void StreamInfer::OnReadDone(bool ok) {
   if (!ok) {
-    asio::post(calls_.services.main, [self = shared_from_this()] {
+    net::enter(calls_.services.main, [self = shared_from_this()] {
       self->is_reading_ = false;
       self->has_read_all_ = true;
       self->finish_if_done();
@@ -85,7 +84,7 @@ void StreamInfer::OnReadDone(bool ok) {
                     .id = incoming_.id(),
                     .received = Clock::now(),
                     .call = take_call(incoming_)};
-  asio::post(calls_.services.main, [self = shared_from_this(), incoming = std::move(incoming)]() mutable {
+  net::enter(calls_.services.main, [self = shared_from_this(), incoming = std::move(incoming)]() mutable {
     self->is_reading_ = false;
     self->take(std::move(incoming));
   });
@@ -184,7 +183,7 @@ void StreamInfer::write_more() {
 }
 
 void StreamInfer::OnWriteDone(bool ok) {
-  asio::post(calls_.services.main, [self = shared_from_this(), ok] {
+  net::enter(calls_.services.main, [self = shared_from_this(), ok] {
     self->is_writing_ = false;
     self->unsent_bytes_ -= self->answers_.front().ByteSizeLong();
     self->answers_.pop_front();
@@ -228,7 +227,7 @@ void StreamInfer::cut() {
 }
 
 void StreamInfer::OnCancel() {
-  asio::post(calls_.services.main, [self = shared_from_this()] { self->cut(); });
+  net::enter(calls_.services.main, [self = shared_from_this()] { self->cut(); });
 }
 
 void StreamInfer::OnDone() {

@@ -1,12 +1,9 @@
 // One ModelStreamInfer call: requests in, answers out as they finish. At most kMaxOpen requests are worked on or
 // waiting to be written; reading pauses above that, so a client that does not read holds up only itself. A decoupled
 // model's run goes on while fewer than kMaxOpen answers and kMaxUnsentBytes wait to be written, and is held above that.
-// Messages become tensors on gRPC's threads; everything else happens on the main lane. It owns itself from start()
+// Messages become tensors on the queue's thread; everything else happens on the main lane. It owns itself from start()
 // until the call is done.
 #pragma once
-
-#include <grpcpp/server_context.h>
-#include <grpcpp/support/server_callback.h>
 
 #include <deque>
 #include <functional>
@@ -16,20 +13,20 @@
 
 #include "server/api/grpc/calls.hpp"
 #include "server/api/grpc/infer_messages.hpp"
+#include "server/api/grpc/reactor.hpp"
 
 namespace shoal::api::grpc {
 
-class StreamInfer final
-    : public ::grpc::ServerBidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse>,
-      public LongCall,
-      public std::enable_shared_from_this<StreamInfer> {
+class StreamInfer final : public BidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse>,
+                          public LongCall,
+                          public std::enable_shared_from_this<StreamInfer> {
  public:
   static constexpr std::size_t kMaxOpen = 64;
   static constexpr std::size_t kMaxUnsentBytes = std::size_t{4} << 20;
 
-  static StreamInfer* start(Calls& calls, ::grpc::CallbackServerContext& context);
+  static StreamInfer* start(Calls& calls, CallContext& context);
 
-  StreamInfer(Calls& calls, ::grpc::CallbackServerContext& context);
+  StreamInfer(Calls& calls, CallContext& context);
 
   void finish_when_idle() override;
   void cut() override;
@@ -53,7 +50,7 @@ class StreamInfer final
   void OnDone() override;
 
   Calls& calls_;
-  ::grpc::CallbackServerContext& context_;
+  CallContext& context_;
   std::shared_ptr<StreamInfer> self_;
   inference::ModelInferRequest incoming_;  // gRPC's, while a read is under way
   // Main lane from here on.

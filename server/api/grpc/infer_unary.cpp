@@ -1,7 +1,6 @@
 #include "server/api/grpc/infer_unary.hpp"
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
 #include <chrono>
 #include <utility>
 
@@ -9,30 +8,29 @@
 #include "server/api/grpc/classified.hpp"
 #include "server/api/grpc/status.hpp"
 #include "server/core/ids.hpp"
+#include "server/net/open_lane.hpp"
 
 namespace shoal::api::grpc {
 
-namespace asio = boost::asio;
-
-TimePoint deadline_of(const ::grpc::CallbackServerContext& context, TimePoint now) {
+TimePoint deadline_of(const CallContext& context, TimePoint now) {
   const auto left = context.deadline() - std::chrono::system_clock::now();
   // No deadline is one at the end of time, which the other clock cannot name.
   return left > std::chrono::hours(24 * 365) ? kNoDeadline : now + std::chrono::duration_cast<Duration>(left);
 }
 
-::grpc::ServerUnaryReactor* UnaryInfer::start(Calls& calls, ::grpc::CallbackServerContext& context,
-                                              inference::ModelInferRequest& request,
-                                              inference::ModelInferResponse& response) {
+UnaryReactor* UnaryInfer::start(Calls& calls, CallContext& context, inference::ModelInferRequest& request,
+                                inference::ModelInferResponse& response) {
   const auto call = std::make_shared<UnaryInfer>(calls, context, request, response);
   call->self_ = call;
   auto taken = take_call(request);
-  asio::post(calls.services.main, [call, taken = std::move(taken)]() mutable { call->begin(std::move(taken)); });
+  net::enter(calls.services.main, [call, taken = std::move(taken)]() mutable { call->begin(std::move(taken)); });
   return call.get();
 }
 
-UnaryInfer::UnaryInfer(Calls& calls, ::grpc::CallbackServerContext& context, inference::ModelInferRequest& request,
+UnaryInfer::UnaryInfer(Calls& calls, CallContext& context, inference::ModelInferRequest& request,
                        inference::ModelInferResponse& response)
-    : calls_(calls),
+    : UnaryReactor(context),
+      calls_(calls),
       context_(context),
       request_(request),
       response_(response),
@@ -97,7 +95,7 @@ void UnaryInfer::cut() {
 }
 
 void UnaryInfer::OnCancel() {
-  asio::post(calls_.services.main, [self = shared_from_this()] { self->cut(); });
+  net::enter(calls_.services.main, [self = shared_from_this()] { self->cut(); });
 }
 
 void UnaryInfer::OnDone() {

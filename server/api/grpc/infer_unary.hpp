@@ -1,27 +1,22 @@
-// One ModelInfer call. The message becomes tensors on gRPC's thread; everything after that happens on the main lane.
-// It owns itself from start() until gRPC says that the call is done and the dispatcher has answered.
+// One ModelInfer call. The message becomes tensors on the queue's thread; everything after that happens on the main
+// lane. It owns itself from start() until gRPC says that the call is done and the dispatcher has answered.
 #pragma once
-
-#include <grpcpp/server_context.h>
-#include <grpcpp/support/server_callback.h>
 
 #include <memory>
 #include <string>
 
 #include "server/api/grpc/calls.hpp"
 #include "server/api/grpc/infer_messages.hpp"
+#include "server/api/grpc/reactor.hpp"
 
 namespace shoal::api::grpc {
 
-class UnaryInfer final : public ::grpc::ServerUnaryReactor,
-                         public LongCall,
-                         public std::enable_shared_from_this<UnaryInfer> {
+class UnaryInfer final : public UnaryReactor, public LongCall, public std::enable_shared_from_this<UnaryInfer> {
  public:
-  static ::grpc::ServerUnaryReactor* start(Calls& calls, ::grpc::CallbackServerContext& context,
-                                           inference::ModelInferRequest& request,
-                                           inference::ModelInferResponse& response);
+  static UnaryReactor* start(Calls& calls, CallContext& context, inference::ModelInferRequest& request,
+                             inference::ModelInferResponse& response);
 
-  UnaryInfer(Calls& calls, ::grpc::CallbackServerContext& context, inference::ModelInferRequest& request,
+  UnaryInfer(Calls& calls, CallContext& context, inference::ModelInferRequest& request,
              inference::ModelInferResponse& response);
 
   void finish_when_idle() override {}
@@ -33,11 +28,9 @@ class UnaryInfer final : public ::grpc::ServerUnaryReactor,
   void end(const Status& status);
   void OnCancel() override;
   void OnDone() override;
-  // Both reactions only hand over, so they need no thread of gRPC's executor, which costs a switch each.
-  bool InternalInlineable() override { return true; }
 
   Calls& calls_;
-  ::grpc::CallbackServerContext& context_;
+  CallContext& context_;
   const inference::ModelInferRequest& request_;
   inference::ModelInferResponse& response_;
   std::shared_ptr<UnaryInfer> self_;
@@ -49,6 +42,6 @@ class UnaryInfer final : public ::grpc::ServerUnaryReactor,
 };
 
 // The deadline of a call on our clock; kNoDeadline when the client set none.
-TimePoint deadline_of(const ::grpc::CallbackServerContext& context, TimePoint now);
+TimePoint deadline_of(const CallContext& context, TimePoint now);
 
 }  // namespace shoal::api::grpc

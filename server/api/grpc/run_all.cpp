@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
 #include <utility>
 
 #include "server/api/grpc/admission.hpp"
@@ -11,11 +10,10 @@
 #include "server/api/grpc/infer_unary.hpp"
 #include "server/api/grpc/status.hpp"
 #include "server/core/ids.hpp"
+#include "server/net/open_lane.hpp"
 #include "server/wire/parallel_json.hpp"
 
 namespace shoal::api::grpc {
-
-namespace asio = boost::asio;
 
 namespace {
 
@@ -31,19 +29,24 @@ v1::RunAllResponse failure_of(std::uint32_t index, const Error& error) {
 
 }  // namespace
 
-RunAll* RunAll::start(Calls& calls, ::grpc::CallbackServerContext& context, v1::RunAllRequest& request) {
+RunAll* RunAll::start(Calls& calls, CallContext& context, v1::RunAllRequest& request) {
   const auto call = std::make_shared<RunAll>(calls, context, request);
   call->self_ = call;
   std::vector<Result<kserve::InferCall>> items;
   for (inference::ModelInferRequest& item : *request.mutable_requests()) {
     items.push_back(take_call(item));
   }
-  asio::post(calls.services.main, [call, items = std::move(items)]() mutable { call->begin(std::move(items)); });
+  net::enter(calls.services.main, [call, items = std::move(items)]() mutable { call->begin(std::move(items)); });
   return call.get();
 }
 
-RunAll::RunAll(Calls& calls, ::grpc::CallbackServerContext& context, const v1::RunAllRequest& request)
-    : calls_(calls), context_(context), request_(request), request_id_(uuid_v7()), received_(Clock::now()) {}
+RunAll::RunAll(Calls& calls, CallContext& context, const v1::RunAllRequest& request)
+    : WriteReactor(context),
+      calls_(calls),
+      context_(context),
+      request_(request),
+      request_id_(uuid_v7()),
+      received_(Clock::now()) {}
 
 void RunAll::begin(std::vector<Result<kserve::InferCall>> items) {
   calls_.add(this);
@@ -118,7 +121,7 @@ void RunAll::write_more() {
 }
 
 void RunAll::OnWriteDone(bool ok) {
-  asio::post(calls_.services.main, [self = shared_from_this(), ok] {
+  net::enter(calls_.services.main, [self = shared_from_this(), ok] {
     self->is_writing_ = false;
     self->answers_.pop_front();
     if (!ok) {
@@ -144,7 +147,7 @@ void RunAll::cut() {
 }
 
 void RunAll::OnCancel() {
-  asio::post(calls_.services.main, [self = shared_from_this()] {
+  net::enter(calls_.services.main, [self = shared_from_this()] {
     if (!self->is_finished_) {
       self->cut();
       self->write_more();
@@ -157,10 +160,13 @@ void RunAll::OnDone() {
   const auto last = std::move(self_);
 }
 
-::grpc::ServerWriteReactor<v1::RunAllResponse>* RunAllService::RunAll(::grpc::CallbackServerContext* context,
-                                                                      const v1::RunAllRequest* request) {
+WriteReactor<v1::RunAllResponse>* RunAllService::RunAll(CallContext* context, const v1::RunAllRequest* request) {
   // The message belongs to this call and is not const itself; its tensors are moved out instead of copied.
   return grpc::RunAll::start(calls_, *context, const_cast<v1::RunAllRequest&>(*request));
+}
+
+void RunAllService::add_to(Methods& methods) {
+  methods.add("/shoal.v1.Inference/RunAll", *this, &RunAllService::RunAll);
 }
 
 }  // namespace shoal::api::grpc

@@ -1,10 +1,7 @@
-// shoal.v1.Inference: several inferences as one call. The messages become tensors on gRPC's thread; everything after
-// that happens on the main lane. A call owns itself from start() until gRPC says that it is done and the dispatcher has
-// answered all.
+// shoal.v1.Inference: several inferences as one call. The messages become tensors on the queue's thread; everything
+// after that happens on the main lane. A call owns itself from start() until gRPC says that it is done and the
+// dispatcher has answered all.
 #pragma once
-
-#include <grpcpp/server_context.h>
-#include <grpcpp/support/server_callback.h>
 
 #include <cstdint>
 #include <deque>
@@ -13,19 +10,21 @@
 #include <string>
 #include <vector>
 
+#include "server/api/grpc/call.hpp"
 #include "server/api/grpc/calls.hpp"
 #include "server/api/grpc/infer_messages.hpp"
+#include "server/api/grpc/reactor.hpp"
 #include "shoal/v1/inference.grpc.pb.h"
 
 namespace shoal::api::grpc {
 
-class RunAll final : public ::grpc::ServerWriteReactor<v1::RunAllResponse>,
+class RunAll final : public WriteReactor<v1::RunAllResponse>,
                      public LongCall,
                      public std::enable_shared_from_this<RunAll> {
  public:
-  static RunAll* start(Calls& calls, ::grpc::CallbackServerContext& context, v1::RunAllRequest& request);
+  static RunAll* start(Calls& calls, CallContext& context, v1::RunAllRequest& request);
 
-  RunAll(Calls& calls, ::grpc::CallbackServerContext& context, const v1::RunAllRequest& request);
+  RunAll(Calls& calls, CallContext& context, const v1::RunAllRequest& request);
 
   void finish_when_idle() override {}  // it ends when its requests do
   void cut() override;
@@ -41,7 +40,7 @@ class RunAll final : public ::grpc::ServerWriteReactor<v1::RunAllResponse>,
   void OnDone() override;
 
   Calls& calls_;
-  ::grpc::CallbackServerContext& context_;
+  CallContext& context_;
   const v1::RunAllRequest& request_;
   std::shared_ptr<RunAll> self_;
   // Main lane from here on.
@@ -54,11 +53,13 @@ class RunAll final : public ::grpc::ServerWriteReactor<v1::RunAllResponse>,
   bool is_finished_ = false;
 };
 
-class RunAllService final : public v1::Inference::CallbackService {
+class RunAllService final {
  public:
   explicit RunAllService(Calls& calls) : calls_(calls) {}
-  ::grpc::ServerWriteReactor<v1::RunAllResponse>* RunAll(::grpc::CallbackServerContext* context,
-                                                         const v1::RunAllRequest* request) override;
+
+  // Requires: outlives them.
+  void add_to(Methods& methods);
+  WriteReactor<v1::RunAllResponse>* RunAll(CallContext* context, const v1::RunAllRequest* request);
 
  private:
   Calls& calls_;

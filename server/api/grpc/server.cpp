@@ -4,6 +4,7 @@
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
+#include <pthread.h>
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "server/api/grpc/admin.hpp"
+#include "server/api/grpc/call.hpp"
 #include "server/api/grpc/health.hpp"
 #include "server/api/grpc/run_all.hpp"
 #include "server/api/grpc/service.hpp"
@@ -25,6 +27,8 @@ namespace {
 namespace asio = boost::asio;
 // A message is its tensors and their names; the tensors alone may have the size of the limit.
 constexpr std::size_t kMessageOverhead = std::size_t{1} << 20;
+// So many calls that come at once are taken without a word in between.
+constexpr int kWaitingCalls = 32;
 
 std::chrono::system_clock::time_point on_system_clock(TimePoint deadline) {
   if (deadline == kNoDeadline) {
@@ -44,8 +48,22 @@ struct Server::State {
         run_all(calls),
         health(calls),
         cutoff(services.main) {
+    inference.add_to(source.methods);
+    run_all.add_to(source.methods);
+    health.add_to(source.methods);
     if (options.admin != nullptr) {
       admin.emplace(calls, *options.admin);
+      admin->add_to(source.methods);
+    }
+  }
+
+  // Requires: the server is shut down or was never started.
+  void end_queue() {
+    source.queue->Shutdown();
+    if (reader.joinable()) {
+      reader.join();
+    } else {
+      Call::run(*source.queue);
     }
   }
 
@@ -56,7 +74,9 @@ struct Server::State {
   HealthService health;
   std::optional<AdminCalls> admin;
   asio::steady_timer cutoff;
+  CallSource source;
   std::unique_ptr<::grpc::Server> server;
+  std::thread reader;    // of the queue
   std::thread shutdown;  // gRPC's Shutdown blocks, and what it waits for needs the lane
   bool is_down = false;
   int port = 0;
@@ -87,12 +107,8 @@ Status Server::start() {
     builder.AddListeningPort(fmt::format("{}:{}", tls->address, tls->port), ::grpc::SslServerCredentials(options),
                              &state_->tls_port);
   }
-  builder.RegisterService(&state_->inference);
-  builder.RegisterService(&state_->run_all);
-  builder.RegisterService(&state_->health);
-  if (state_->admin) {
-    builder.RegisterService(&*state_->admin);
-  }
+  builder.RegisterAsyncGenericService(&state_->source.service);
+  state_->source.queue = builder.AddCompletionQueue();
   const std::size_t message_bytes =
       std::min<std::size_t>(limits.infer_body_bytes + kMessageOverhead, std::numeric_limits<int>::max());
   builder.SetMaxReceiveMessageSize(static_cast<int>(message_bytes));
@@ -109,6 +125,10 @@ Status Server::start() {
   state_->server = builder.BuildAndStart();
   const bool is_bound = state_->port != 0 && (!state_->options.tls || state_->tls_port != 0);
   if (state_->server == nullptr || !is_bound) {
+    if (state_->server != nullptr) {
+      state_->server->Shutdown();
+    }
+    state_->end_queue();
     state_->server.reset();
     if (state_->port != 0 && state_->options.tls) {
       return fail(Code::kUnavailable, fmt::format("cannot listen on {} port {} for gRPC by TLS",
@@ -117,6 +137,13 @@ Status Server::start() {
     return fail(Code::kUnavailable,
                 fmt::format("cannot listen on {} port {} for gRPC", state_->options.address, state_->options.port));
   }
+  for (int count = 0; count < kWaitingCalls; ++count) {
+    Call::wait(state_->source);
+  }
+  state_->reader = std::thread([queue = state_->source.queue.get()] {
+    pthread_setname_np(pthread_self(), "grpc");
+    Call::run(*queue);
+  });
   return {};
 }
 
@@ -146,7 +173,7 @@ void Server::drain(TimePoint deadline, std::function<void()> done) {
   }
   state.shutdown = std::thread([&state, main, until = on_system_clock(deadline)] {
     state.server->Shutdown(until);
-    state.server->Wait();
+    state.end_queue();
     asio::post(main, [&state] {
       state.is_down = true;
       state.cutoff.cancel();

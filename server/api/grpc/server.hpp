@@ -1,5 +1,5 @@
-// The gRPC front end: inference.GRPCInferenceService, grpc.health.v1.Health and shoal.admin.v1.Admin over the callback
-// API. gRPC's own threads read and write messages and post everything else to the main lane. Owned by the app; its
+// The gRPC front end: inference.GRPCInferenceService, grpc.health.v1.Health and shoal.admin.v1.Admin over a completion
+// queue. One thread reads sockets and messages and enters the main lane with what it has read. Owned by the app; its
 // functions are called from the main lane.
 #pragma once
 

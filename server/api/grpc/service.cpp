@@ -1,6 +1,5 @@
 #include "server/api/grpc/service.hpp"
 
-#include <boost/asio/post.hpp>
 #include <string_view>
 #include <utility>
 
@@ -10,11 +9,10 @@
 #include "server/api/grpc/status.hpp"
 #include "server/api/kserve/documents.hpp"
 #include "server/core/ids.hpp"
+#include "server/net/open_lane.hpp"
 
 namespace shoal::api::grpc {
 namespace {
-
-namespace asio = boost::asio;
 
 void fill_duration(const dispatch::DurationCount& from, inference::StatisticDuration& to) {
   to.set_count(from.count);
@@ -60,10 +58,10 @@ constexpr std::string_view kNoSharedMemory = "shared memory is not offered: the 
 
 }  // namespace
 
-::grpc::ServerUnaryReactor* InferenceService::later(Context* context, auth::Scope scope,
-                                                    std::function<void(std::function<void(Status)>)> start) {
+UnaryReactor* InferenceService::later(Context* context, auth::Scope scope,
+                                      std::function<void(std::function<void(Status)>)> start) {
   auto* reactor = context->DefaultReactor();
-  asio::post(calls_.services.main, [this, context, reactor, scope, start = std::move(start)] {
+  net::enter(calls_.services.main, [this, context, reactor, scope, start = std::move(start)] {
     const auto finish = [context, reactor](const Status& status) {
       reactor->Finish(finish_status(*context, uuid_v7(), status));
     };
@@ -77,13 +75,13 @@ constexpr std::string_view kNoSharedMemory = "shared memory is not offered: the 
 }
 
 template <class Fill>
-::grpc::ServerUnaryReactor* InferenceService::answer(Context* context, Fill fill, auth::Scope scope) {
+UnaryReactor* InferenceService::answer(Context* context, Fill fill, auth::Scope scope) {
   return later(context, scope, [fill = std::move(fill)](const std::function<void(Status)>& finish) { finish(fill()); });
 }
 
-::grpc::ServerUnaryReactor* InferenceService::not_offered(Context* context, std::string_view what) {
+UnaryReactor* InferenceService::not_offered(Context* context, std::string_view what) {
   auto* reactor = context->DefaultReactor();
-  asio::post(calls_.services.main, [this, context, reactor, what] {
+  net::enter(calls_.services.main, [this, context, reactor, what] {
     const Status status = admit(calls_, *context, auth::Scope::kAdmin);
     reactor->Finish(status ? ::grpc::Status(::grpc::StatusCode::UNIMPLEMENTED, std::string(what))
                            : finish_status(*context, uuid_v7(), status));
@@ -91,8 +89,8 @@ template <class Fill>
   return reactor;
 }
 
-::grpc::ServerUnaryReactor* InferenceService::ServerLive(Context* context, const inference::ServerLiveRequest*,
-                                                         inference::ServerLiveResponse* response) {
+UnaryReactor* InferenceService::ServerLive(Context* context, const inference::ServerLiveRequest*,
+                                           inference::ServerLiveResponse* response) {
   return answer(
       context,
       [response]() -> Status {
@@ -102,8 +100,8 @@ template <class Fill>
       auth::Scope::kPublic);
 }
 
-::grpc::ServerUnaryReactor* InferenceService::ServerReady(Context* context, const inference::ServerReadyRequest*,
-                                                          inference::ServerReadyResponse* response) {
+UnaryReactor* InferenceService::ServerReady(Context* context, const inference::ServerReadyRequest*,
+                                            inference::ServerReadyResponse* response) {
   return answer(
       context,
       [this, response]() -> Status {
@@ -113,8 +111,8 @@ template <class Fill>
       auth::Scope::kPublic);
 }
 
-::grpc::ServerUnaryReactor* InferenceService::ModelReady(Context* context, const inference::ModelReadyRequest* request,
-                                                         inference::ModelReadyResponse* response) {
+UnaryReactor* InferenceService::ModelReady(Context* context, const inference::ModelReadyRequest* request,
+                                           inference::ModelReadyResponse* response) {
   return answer(context, [this, request, response]() -> Status {
     const auto model = calls_.services.models()->find(request->name(), std::string_view(request->version()));
     if (!model && model.error().code == Code::kInvalidArgument) {
@@ -125,8 +123,8 @@ template <class Fill>
   });
 }
 
-::grpc::ServerUnaryReactor* InferenceService::ServerMetadata(Context* context, const inference::ServerMetadataRequest*,
-                                                             inference::ServerMetadataResponse* response) {
+UnaryReactor* InferenceService::ServerMetadata(Context* context, const inference::ServerMetadataRequest*,
+                                               inference::ServerMetadataResponse* response) {
   return answer(context, [this, response]() -> Status {
     response->set_name(std::string(kserve::kServerName));
     response->set_version(calls_.services.version);
@@ -137,9 +135,8 @@ template <class Fill>
   });
 }
 
-::grpc::ServerUnaryReactor* InferenceService::ModelMetadata(Context* context,
-                                                            const inference::ModelMetadataRequest* request,
-                                                            inference::ModelMetadataResponse* response) {
+UnaryReactor* InferenceService::ModelMetadata(Context* context, const inference::ModelMetadataRequest* request,
+                                              inference::ModelMetadataResponse* response) {
   return answer(context, [this, request, response]() -> Status {
     const models::SnapshotPtr snapshot = calls_.services.models();
     const auto model = snapshot->find(request->name(), std::string_view(request->version()));
@@ -157,20 +154,19 @@ template <class Fill>
   });
 }
 
-::grpc::ServerUnaryReactor* InferenceService::ModelInfer(Context* context, const inference::ModelInferRequest* request,
-                                                         inference::ModelInferResponse* response) {
+UnaryReactor* InferenceService::ModelInfer(Context* context, const inference::ModelInferRequest* request,
+                                           inference::ModelInferResponse* response) {
   // The message belongs to this call and is not const itself; its tensors are moved out instead of copied.
   return UnaryInfer::start(calls_, *context, const_cast<inference::ModelInferRequest&>(*request), *response);
 }
 
-::grpc::ServerBidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse>*
-InferenceService::ModelStreamInfer(Context* context) {
+BidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse>* InferenceService::ModelStreamInfer(
+    Context* context) {
   return StreamInfer::start(calls_, *context);
 }
 
-::grpc::ServerUnaryReactor* InferenceService::ModelConfig(Context* context,
-                                                          const inference::ModelConfigRequest* request,
-                                                          inference::ModelConfigResponse* response) {
+UnaryReactor* InferenceService::ModelConfig(Context* context, const inference::ModelConfigRequest* request,
+                                            inference::ModelConfigResponse* response) {
   return answer(context, [this, request, response]() -> Status {
     const auto model = calls_.services.models()->find(request->name(), std::string_view(request->version()));
     if (!model) {
@@ -181,9 +177,8 @@ InferenceService::ModelStreamInfer(Context* context) {
   });
 }
 
-::grpc::ServerUnaryReactor* InferenceService::ModelStatistics(Context* context,
-                                                              const inference::ModelStatisticsRequest* request,
-                                                              inference::ModelStatisticsResponse* response) {
+UnaryReactor* InferenceService::ModelStatistics(Context* context, const inference::ModelStatisticsRequest* request,
+                                                inference::ModelStatisticsResponse* response) {
   return answer(context, [this, request, response]() -> Status {
     const auto entries = kserve::select_statistics(*calls_.services.models(), calls_.services.statistics(),
                                                    request->name(), request->version());
@@ -197,33 +192,64 @@ InferenceService::ModelStreamInfer(Context* context) {
   });
 }
 
-::grpc::ServerUnaryReactor* InferenceService::SystemSharedMemoryStatus(
-    Context* context, const inference::SystemSharedMemoryStatusRequest*, inference::SystemSharedMemoryStatusResponse*) {
+UnaryReactor* InferenceService::SystemSharedMemoryStatus(Context* context,
+                                                         const inference::SystemSharedMemoryStatusRequest*,
+                                                         inference::SystemSharedMemoryStatusResponse*) {
   return not_offered(context, kNoSharedMemory);
 }
-::grpc::ServerUnaryReactor* InferenceService::SystemSharedMemoryRegister(
-    Context* context, const inference::SystemSharedMemoryRegisterRequest*,
-    inference::SystemSharedMemoryRegisterResponse*) {
+UnaryReactor* InferenceService::SystemSharedMemoryRegister(Context* context,
+                                                           const inference::SystemSharedMemoryRegisterRequest*,
+                                                           inference::SystemSharedMemoryRegisterResponse*) {
   return not_offered(context, kNoSharedMemory);
 }
-::grpc::ServerUnaryReactor* InferenceService::SystemSharedMemoryUnregister(
-    Context* context, const inference::SystemSharedMemoryUnregisterRequest*,
-    inference::SystemSharedMemoryUnregisterResponse*) {
+UnaryReactor* InferenceService::SystemSharedMemoryUnregister(Context* context,
+                                                             const inference::SystemSharedMemoryUnregisterRequest*,
+                                                             inference::SystemSharedMemoryUnregisterResponse*) {
   return not_offered(context, kNoSharedMemory);
 }
-::grpc::ServerUnaryReactor* InferenceService::CudaSharedMemoryStatus(Context* context,
-                                                                     const inference::CudaSharedMemoryStatusRequest*,
-                                                                     inference::CudaSharedMemoryStatusResponse*) {
+UnaryReactor* InferenceService::CudaSharedMemoryStatus(Context* context,
+                                                       const inference::CudaSharedMemoryStatusRequest*,
+                                                       inference::CudaSharedMemoryStatusResponse*) {
   return not_offered(context, kNoSharedMemory);
 }
-::grpc::ServerUnaryReactor* InferenceService::CudaSharedMemoryRegister(
-    Context* context, const inference::CudaSharedMemoryRegisterRequest*, inference::CudaSharedMemoryRegisterResponse*) {
+UnaryReactor* InferenceService::CudaSharedMemoryRegister(Context* context,
+                                                         const inference::CudaSharedMemoryRegisterRequest*,
+                                                         inference::CudaSharedMemoryRegisterResponse*) {
   return not_offered(context, kNoSharedMemory);
 }
-::grpc::ServerUnaryReactor* InferenceService::CudaSharedMemoryUnregister(
-    Context* context, const inference::CudaSharedMemoryUnregisterRequest*,
-    inference::CudaSharedMemoryUnregisterResponse*) {
+UnaryReactor* InferenceService::CudaSharedMemoryUnregister(Context* context,
+                                                           const inference::CudaSharedMemoryUnregisterRequest*,
+                                                           inference::CudaSharedMemoryUnregisterResponse*) {
   return not_offered(context, kNoSharedMemory);
+}
+
+void InferenceService::add_to(Methods& methods) {
+  methods.add("/inference.GRPCInferenceService/ServerLive", *this, &InferenceService::ServerLive);
+  methods.add("/inference.GRPCInferenceService/ServerReady", *this, &InferenceService::ServerReady);
+  methods.add("/inference.GRPCInferenceService/ModelReady", *this, &InferenceService::ModelReady);
+  methods.add("/inference.GRPCInferenceService/ServerMetadata", *this, &InferenceService::ServerMetadata);
+  methods.add("/inference.GRPCInferenceService/ModelMetadata", *this, &InferenceService::ModelMetadata);
+  methods.add("/inference.GRPCInferenceService/ModelInfer", *this, &InferenceService::ModelInfer);
+  methods.add("/inference.GRPCInferenceService/ModelStreamInfer", *this, &InferenceService::ModelStreamInfer);
+  methods.add("/inference.GRPCInferenceService/ModelConfig", *this, &InferenceService::ModelConfig);
+  methods.add("/inference.GRPCInferenceService/ModelStatistics", *this, &InferenceService::ModelStatistics);
+  methods.add("/inference.GRPCInferenceService/RepositoryIndex", *this, &InferenceService::RepositoryIndex);
+  methods.add("/inference.GRPCInferenceService/RepositoryModelLoad", *this, &InferenceService::RepositoryModelLoad);
+  methods.add("/inference.GRPCInferenceService/RepositoryModelUnload", *this, &InferenceService::RepositoryModelUnload);
+  methods.add("/inference.GRPCInferenceService/SystemSharedMemoryStatus", *this,
+              &InferenceService::SystemSharedMemoryStatus);
+  methods.add("/inference.GRPCInferenceService/SystemSharedMemoryRegister", *this,
+              &InferenceService::SystemSharedMemoryRegister);
+  methods.add("/inference.GRPCInferenceService/SystemSharedMemoryUnregister", *this,
+              &InferenceService::SystemSharedMemoryUnregister);
+  methods.add("/inference.GRPCInferenceService/CudaSharedMemoryStatus", *this,
+              &InferenceService::CudaSharedMemoryStatus);
+  methods.add("/inference.GRPCInferenceService/CudaSharedMemoryRegister", *this,
+              &InferenceService::CudaSharedMemoryRegister);
+  methods.add("/inference.GRPCInferenceService/CudaSharedMemoryUnregister", *this,
+              &InferenceService::CudaSharedMemoryUnregister);
+  methods.add("/inference.GRPCInferenceService/TraceSetting", *this, &InferenceService::TraceSetting);
+  methods.add("/inference.GRPCInferenceService/LogSettings", *this, &InferenceService::LogSettings);
 }
 
 }  // namespace shoal::api::grpc

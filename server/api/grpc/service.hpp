@@ -1,9 +1,10 @@
-// inference.GRPCInferenceService over the callback API. Calls that only read state are answered on the main lane
-// through gRPC's own reactor; inference has reactors of its own (infer_unary.hpp, infer_stream.hpp); what Shoal does
-// not offer is UNIMPLEMENTED with a reason. Owned by the server; gRPC's threads enter here.
+// inference.GRPCInferenceService. Calls that only read state are answered on the main lane through the call's own
+// reactor; inference has reactors of its own (infer_unary.hpp, infer_stream.hpp); what Shoal does not offer is
+// UNIMPLEMENTED with a reason. Owned by the server; the thread of its queue enters here.
 #pragma once
 
 #include "inference/service.grpc.pb.h"
+#include "server/api/grpc/call.hpp"
 #include "server/api/grpc/calls.hpp"
 
 namespace shoal::dispatch {
@@ -12,46 +13,46 @@ class ModelControl;
 
 namespace shoal::api::grpc {
 
-class InferenceService final : public inference::GRPCInferenceService::CallbackService {
+class InferenceService final {
  public:
   // Without a `control` loading and unloading are not offered.
   InferenceService(Calls& calls, dispatch::ModelControl* control) : calls_(calls), control_(control) {}
 
-  using Context = ::grpc::CallbackServerContext;
-  using Unary = ::grpc::ServerUnaryReactor;
+  // Requires: outlives them.
+  void add_to(Methods& methods);
 
-  Unary* ServerLive(Context*, const inference::ServerLiveRequest*, inference::ServerLiveResponse*) override;
-  Unary* ServerReady(Context*, const inference::ServerReadyRequest*, inference::ServerReadyResponse*) override;
-  Unary* ModelReady(Context*, const inference::ModelReadyRequest*, inference::ModelReadyResponse*) override;
-  Unary* ServerMetadata(Context*, const inference::ServerMetadataRequest*, inference::ServerMetadataResponse*) override;
-  Unary* ModelMetadata(Context*, const inference::ModelMetadataRequest*, inference::ModelMetadataResponse*) override;
-  Unary* ModelInfer(Context*, const inference::ModelInferRequest*, inference::ModelInferResponse*) override;
-  ::grpc::ServerBidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse>* ModelStreamInfer(
-      Context*) override;
-  Unary* ModelConfig(Context*, const inference::ModelConfigRequest*, inference::ModelConfigResponse*) override;
-  Unary* ModelStatistics(Context*, const inference::ModelStatisticsRequest*,
-                         inference::ModelStatisticsResponse*) override;
-  Unary* RepositoryIndex(Context*, const inference::RepositoryIndexRequest*,
-                         inference::RepositoryIndexResponse*) override;
+  using Context = CallContext;
+  using Unary = UnaryReactor;
+
+  Unary* ServerLive(Context*, const inference::ServerLiveRequest*, inference::ServerLiveResponse*);
+  Unary* ServerReady(Context*, const inference::ServerReadyRequest*, inference::ServerReadyResponse*);
+  Unary* ModelReady(Context*, const inference::ModelReadyRequest*, inference::ModelReadyResponse*);
+  Unary* ServerMetadata(Context*, const inference::ServerMetadataRequest*, inference::ServerMetadataResponse*);
+  Unary* ModelMetadata(Context*, const inference::ModelMetadataRequest*, inference::ModelMetadataResponse*);
+  Unary* ModelInfer(Context*, const inference::ModelInferRequest*, inference::ModelInferResponse*);
+  BidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse>* ModelStreamInfer(Context*);
+  Unary* ModelConfig(Context*, const inference::ModelConfigRequest*, inference::ModelConfigResponse*);
+  Unary* ModelStatistics(Context*, const inference::ModelStatisticsRequest*, inference::ModelStatisticsResponse*);
+  Unary* RepositoryIndex(Context*, const inference::RepositoryIndexRequest*, inference::RepositoryIndexResponse*);
 
   Unary* RepositoryModelLoad(Context*, const inference::RepositoryModelLoadRequest*,
-                             inference::RepositoryModelLoadResponse*) override;
+                             inference::RepositoryModelLoadResponse*);
   Unary* RepositoryModelUnload(Context*, const inference::RepositoryModelUnloadRequest*,
-                               inference::RepositoryModelUnloadResponse*) override;
+                               inference::RepositoryModelUnloadResponse*);
   Unary* SystemSharedMemoryStatus(Context*, const inference::SystemSharedMemoryStatusRequest*,
-                                  inference::SystemSharedMemoryStatusResponse*) override;
+                                  inference::SystemSharedMemoryStatusResponse*);
   Unary* SystemSharedMemoryRegister(Context*, const inference::SystemSharedMemoryRegisterRequest*,
-                                    inference::SystemSharedMemoryRegisterResponse*) override;
+                                    inference::SystemSharedMemoryRegisterResponse*);
   Unary* SystemSharedMemoryUnregister(Context*, const inference::SystemSharedMemoryUnregisterRequest*,
-                                      inference::SystemSharedMemoryUnregisterResponse*) override;
+                                      inference::SystemSharedMemoryUnregisterResponse*);
   Unary* CudaSharedMemoryStatus(Context*, const inference::CudaSharedMemoryStatusRequest*,
-                                inference::CudaSharedMemoryStatusResponse*) override;
+                                inference::CudaSharedMemoryStatusResponse*);
   Unary* CudaSharedMemoryRegister(Context*, const inference::CudaSharedMemoryRegisterRequest*,
-                                  inference::CudaSharedMemoryRegisterResponse*) override;
+                                  inference::CudaSharedMemoryRegisterResponse*);
   Unary* CudaSharedMemoryUnregister(Context*, const inference::CudaSharedMemoryUnregisterRequest*,
-                                    inference::CudaSharedMemoryUnregisterResponse*) override;
-  Unary* TraceSetting(Context*, const inference::TraceSettingRequest*, inference::TraceSettingResponse*) override;
-  Unary* LogSettings(Context*, const inference::LogSettingsRequest*, inference::LogSettingsResponse*) override;
+                                    inference::CudaSharedMemoryUnregisterResponse*);
+  Unary* TraceSetting(Context*, const inference::TraceSettingRequest*, inference::TraceSettingResponse*);
+  Unary* LogSettings(Context*, const inference::LogSettingsRequest*, inference::LogSettingsResponse*);
 
  private:
   // Runs `fill` on the main lane; the call ends with its Status, or with that of its key.

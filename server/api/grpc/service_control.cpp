@@ -36,9 +36,8 @@ wire::Parameters parameters_of(const Map& map) {
 
 }  // namespace
 
-::grpc::ServerUnaryReactor* InferenceService::RepositoryIndex(Context* context,
-                                                              const inference::RepositoryIndexRequest* request,
-                                                              inference::RepositoryIndexResponse* response) {
+UnaryReactor* InferenceService::RepositoryIndex(Context* context, const inference::RepositoryIndexRequest* request,
+                                                inference::RepositoryIndexResponse* response) {
   return later(context, auth::Scope::kInfer, [this, request, response](const std::function<void(Status)>& finish) {
     const auto write = [this, request, response, finish] {
       const dispatch::ControlView changes = control_ == nullptr ? dispatch::ControlView{} : control_->view();
@@ -60,9 +59,9 @@ wire::Parameters parameters_of(const Map& map) {
   });
 }
 
-::grpc::ServerUnaryReactor* InferenceService::RepositoryModelLoad(Context* context,
-                                                                  const inference::RepositoryModelLoadRequest* request,
-                                                                  inference::RepositoryModelLoadResponse*) {
+UnaryReactor* InferenceService::RepositoryModelLoad(Context* context,
+                                                    const inference::RepositoryModelLoadRequest* request,
+                                                    inference::RepositoryModelLoadResponse*) {
   if (control_ == nullptr) {
     return not_offered(context, kNoControl);
   }
@@ -76,9 +75,9 @@ wire::Parameters parameters_of(const Map& map) {
   });
 }
 
-::grpc::ServerUnaryReactor* InferenceService::RepositoryModelUnload(
-    Context* context, const inference::RepositoryModelUnloadRequest* request,
-    inference::RepositoryModelUnloadResponse*) {
+UnaryReactor* InferenceService::RepositoryModelUnload(Context* context,
+                                                      const inference::RepositoryModelUnloadRequest* request,
+                                                      inference::RepositoryModelUnloadResponse*) {
   if (control_ == nullptr) {
     return not_offered(context, kNoControl);
   }

@@ -56,9 +56,8 @@ kserve::TraceSettings trace_changes(const inference::TraceSettingRequest& reques
 
 }  // namespace
 
-::grpc::ServerUnaryReactor* InferenceService::LogSettings(Context* context,
-                                                          const inference::LogSettingsRequest* request,
-                                                          inference::LogSettingsResponse* response) {
+UnaryReactor* InferenceService::LogSettings(Context* context, const inference::LogSettingsRequest* request,
+                                            inference::LogSettingsResponse* response) {
   return later(context, auth::Scope::kAdmin, [this, request, response](const std::function<void(Status)>& finish) {
     const Log& log = calls_.services.log;
     const auto changes = log_changes(*request);
@@ -68,9 +67,8 @@ kserve::TraceSettings trace_changes(const inference::TraceSettingRequest& reques
   });
 }
 
-::grpc::ServerUnaryReactor* InferenceService::TraceSetting(Context* context,
-                                                           const inference::TraceSettingRequest* request,
-                                                           inference::TraceSettingResponse* response) {
+UnaryReactor* InferenceService::TraceSetting(Context* context, const inference::TraceSettingRequest* request,
+                                             inference::TraceSettingResponse* response) {
   return later(context, auth::Scope::kAdmin, [this, request, response](const std::function<void(Status)>& finish) {
     if (!request->model_name().empty()) {
       if (const auto model = calls_.services.models()->find(request->model_name()); !model) {

@@ -25,8 +25,7 @@ std::string shortened(const std::string& message) {
   return {static_cast<::grpc::StatusCode>(error_row(error.code).grpc), shortened(error.message)};
 }
 
-::grpc::Status finish_status(::grpc::CallbackServerContext& context, const std::string& request_id,
-                             const Status& status) {
+::grpc::Status finish_status(CallContext& context, const std::string& request_id, const Status& status) {
   context.AddTrailingMetadata("x-request-id", request_id);
   if (status) {
     return ::grpc::Status::OK;

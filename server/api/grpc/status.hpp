@@ -1,19 +1,18 @@
 // Errors as gRPC says them: status code by server/core/error_table.hpp, the exact code in the trailer shoal-error-code.
 #pragma once
 
-#include <grpcpp/server_context.h>
 #include <grpcpp/support/status.h>
 
 #include <string>
 
 #include "engine/core/result.hpp"
+#include "server/api/grpc/reactor.hpp"
 
 namespace shoal::api::grpc {
 
 ::grpc::Status to_grpc(const Error& error);
 
 // The status of a call that ends with `status`, after its trailers have been set. Requires: the call has not finished.
-::grpc::Status finish_status(::grpc::CallbackServerContext& context, const std::string& request_id,
-                             const Status& status);
+::grpc::Status finish_status(CallContext& context, const std::string& request_id, const Status& status);
 
 }  // namespace shoal::api::grpc
