@@ -1,4 +1,4 @@
-// Several inferences as one call: each runs on the backend that it names, at the same time, and fails alone.
+// Several inferences as one call: each runs on the backend that it names, with a priority of its own, at the same time, and fails alone.
 //
 //     node examples/parallel.mts [http://127.0.0.1:8000]        (Node 22.18 and newer run TypeScript as it is; older ones take what esbuild makes of it)
 
@@ -21,21 +21,25 @@ interface Failure {
 const model = 'all-minilm-l6-v2';
 const tokens = { input_ids: [101, 7592, 2088, 102], attention_mask: [1, 1, 1, 1], token_type_ids: [0, 0, 0, 0] };
 
-function request(name: string, backend: string, priority: number) {
+type Priority = 'high' | 'medium' | 'low' | number;
+
+function request(name: string, backend: string, priority: Priority) {
   const inputs = Object.entries(tokens).map(([tensor, data]) => ({
     name: tensor,
     datatype: 'INT64',
     shape: [1, data.length],
     data,
   }));
-  return { model_name: name, parameters: { shoal_backend: backend, priority }, inputs };
+  // Joined with requests of others to at most so many rows.
+  const parameters = { shoal_backend: backend, priority, shoal_max_batch_size: 8 };
+  return { model_name: name, parameters, inputs };
 }
 
 const server = process.argv[2] ?? 'http://127.0.0.1:8000';
 const requests = [
-  request(model, 'wasm', 1),
-  request(model, 'webgpu', 2),
-  request('a model that is not there', 'wasm', 3),
+  request(model, 'wasm', 'high'),
+  request(model, 'webgpu', 'medium'),
+  request('a model that is not there', 'wasm', 'low'),
 ];
 const answer = await fetch(`${server}/v2/parallel`, { method: 'POST', body: JSON.stringify({ requests }) });
 const { responses } = (await answer.json()) as { responses: (Answer | Failure)[] };

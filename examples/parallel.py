@@ -1,4 +1,4 @@
-"""Several inferences as one call: each runs on the backend that it names, at the same time, and fails alone.
+"""Several inferences as one call: each runs on the backend that it names, with a priority of its own, at the same time, and fails alone.
 
     python examples/parallel.py [http://127.0.0.1:8000]
 """
@@ -11,17 +11,19 @@ MODEL = "all-minilm-l6-v2"
 TOKENS = {"input_ids": [101, 7592, 2088, 102], "attention_mask": [1, 1, 1, 1], "token_type_ids": [0, 0, 0, 0]}
 
 
-def request(model: str, backend: str, priority: int) -> dict:
+def request(model: str, backend: str, priority: str) -> dict:
     return {
         "model_name": model,
-        "parameters": {"shoal_backend": backend, "priority": priority},
+        # high, medium, low, or a number; joined with requests of others to at most so many rows.
+        "parameters": {"shoal_backend": backend, "priority": priority, "shoal_max_batch_size": 8},
         "inputs": [{"name": name, "datatype": "INT64", "shape": [1, len(data)], "data": data} for name, data in TOKENS.items()],
     }
 
 
 def main() -> None:
     server = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:8000"
-    body = {"requests": [request(MODEL, "wasm", 1), request(MODEL, "webgpu", 2), request("a model that is not there", "wasm", 3)]}
+    items = [request(MODEL, "wasm", "high"), request(MODEL, "webgpu", "medium"), request("a model that is not there", "wasm", "low")]
+    body = {"requests": items, "timeout": 60_000_000}
     sent = urllib.request.Request(f"{server}/v2/parallel", json.dumps(body).encode(), {"Content-Type": "application/json"})
     with urllib.request.urlopen(sent, timeout=60) as answer:
         for response in json.load(answer)["responses"]:

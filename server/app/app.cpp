@@ -4,39 +4,18 @@
 #include <google/protobuf/stubs/logging.h>
 #include <unistd.h>
 
-#include <boost/asio/awaitable.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/signal_set.hpp>
-#include <boost/asio/thread_pool.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <deque>
-#include <filesystem>
-#include <optional>
+#include <csignal>
+#include <functional>
+#include <string>
+#include <vector>
 
-#include "server/api/admin/fleet.hpp"
-#include "server/api/grpc/server.hpp"
 #include "server/api/http/routes.hpp"
-#include "server/api/http/server.hpp"
 #include "server/api/openapi/routes.hpp"
-#include "server/api/services.hpp"
 #include "server/app/agent_bundle.hpp"
 #include "server/app/browser_list.hpp"
-#include "server/app/event.hpp"
-#include "server/app/fleet_state.hpp"
-#include "server/app/heap.hpp"
-#include "server/app/join_front.hpp"
-#include "server/app/key_watch.hpp"
+#include "server/app/parts.hpp"
 #include "server/app/tls_files.hpp"
-#include "server/app/tls_http.hpp"
 #include "server/core/split.hpp"
-#include "server/dispatch/dispatcher.hpp"
-#include "server/dispatch/model_control.hpp"
-#include "server/dispatch/sequence_gate.hpp"
-#include "server/metrics/families.hpp"
-#include "server/net/open_lane.hpp"
-#include "server/pool/echo_worker.hpp"
-#include "server/pool/pool.hpp"
 #include "server/pool/reception.hpp"
 
 namespace shoal::app {
@@ -64,79 +43,6 @@ std::vector<std::string> public_hosts(const std::string& text, const std::string
 }
 
 }  // namespace
-
-struct App::Parts {
-  Parts(Settings the_settings, Log the_log)
-      : settings(std::move(the_settings)),
-        log(std::move(the_log)),
-        cpu(settings.cpu_threads),
-        signals(main.executor()),
-        dispatcher(main.executor(), dispatcher_options_of(settings), metrics, log),
-        sequences(main.executor(), dispatcher,
-                  {.default_timeout = settings.request_timeout,
-                   .max_waiting = settings.max_queue,
-                   .max_waiting_bytes = settings.max_queue_bytes}),
-        models(main.executor(),
-               {.root = repository(),
-                .store = std::filesystem::path(settings.home) / "store",
-                .has_echo = settings.echo_workers > 0},
-               control_options_of(settings), dispatcher, log),
-        events(settings.events, log, [this](const pool::Event& event) { count_event(event, metrics); }),
-        heap(main.executor(), cpu,
-             [this] { return Heap::Requests{dispatcher.requests(), dispatcher.open_requests() > 0}; }),
-        admin([this] { return pool ? &*pool : nullptr; }, dispatcher, events),
-        services{.inference = sequences,
-                 .models = [this] { return models.snapshot(); },
-                 .statistics = [this] { return dispatcher.statistics(); },
-                 .fleet = [this] { return pool ? fleet_state(*pool, dispatcher) : metrics::FleetState(); },
-                 .metrics = metrics,
-                 .log = log,
-                 .main = main.executor(),
-                 .cpu = cpu,
-                 .limits = {},
-                 .version = SHOAL_VERSION} {
-    services.limits.infer_body_bytes = settings.max_request_bytes;
-    services.limits.connections = settings.max_connections;
-    dispatcher.set_events(events);
-    dispatcher.set_lost([this](const std::string& slot) { sequences.worker_lost(slot); });
-  }
-
-  Status start();
-  // What clients and operators ask, by whatever port.
-  api::http::Router api_routes();
-  // The ports by TLS, and what gRPC needs for its own.
-  Result<std::optional<api::grpc::TlsPort>> make_tls(api::http::ServerOptions options);
-  void start_echo();
-  void watch_signals();
-  asio::awaitable<void> shut_down();
-  std::filesystem::path repository() const;
-  void add_join_addresses(const JoinFront& front, pool::JoinConfig& addresses) const;
-
-  Settings settings;
-  Log log;
-  net::OpenLane main;
-  asio::thread_pool cpu;
-  asio::signal_set signals;
-  metrics::Families metrics;
-  auth::Gate gate;
-  std::optional<KeyWatch> keys;
-  dispatch::Dispatcher dispatcher;
-  dispatch::SequenceGate sequences;
-  dispatch::ModelControl models;
-  pool::EventLog events;
-  Heap heap;
-  api::admin::Fleet admin;
-  api::Services services;
-  std::optional<api::http::Server> http;
-  std::optional<api::http::Server> metrics_page;
-  std::optional<api::grpc::Server> grpc;
-  std::optional<TlsHttp> https;
-  std::optional<JoinFront> join;
-  std::optional<pool::Pool> pool;
-  std::deque<pool::EchoWorker> echoes;
-  bool is_stopping = false;
-  int exit_status = 0;
-};
 
 std::filesystem::path App::Parts::repository() const {
   return settings.repository.empty() ? std::filesystem::path(settings.home) / "models"
@@ -222,6 +128,7 @@ Status App::Parts::start() {
                          {"version", services.version}});
   models.start();
   heap.start();
+  heap.start();
   config->agent_build = *build;
   if (join) {
     add_join_addresses(*join, config->join);
@@ -304,75 +211,8 @@ void App::Parts::add_join_addresses(const JoinFront& front, pool::JoinConfig& ad
   addresses.origins.insert(addresses.origins.end(), secure.begin(), secure.end());
 }
 
-void App::Parts::watch_signals() {
-  signals.async_wait([this](const boost::system::error_code& error, int signal) {
-    if (error) {
-      return;
-    }
-    if (is_stopping) {
-      log.warn("stopping_now", {{"signal", signal}});
-      _exit(1);  // supervisors see their pipes close and take the browsers down
-    }
-    is_stopping = true;
-    log.info("draining", {{"signal", signal}, {"requests", dispatcher.open_requests() + sequences.waiting()}});
-    asio::co_spawn(main.executor(), shut_down(), [](const std::exception_ptr& failure) {
-      if (failure) {
-        std::rethrow_exception(failure);
-      }
-    });
-    watch_signals();
-  });
-}
-
-asio::awaitable<void> App::Parts::shut_down() {
-  const TimePoint deadline = Clock::now() + settings.drain_timeout;
-  Event idle(main.executor());
-  sequences.drain([this, &idle] { dispatcher.drain([&idle] { idle.set(); }); });
-  if (!co_await idle.wait_until(deadline)) {
-    log.warn("drain_timeout", {{"unanswered", dispatcher.open_requests() + sequences.waiting()}});
-    exit_status = 1;
-    const Error late{Code::kUnavailable, "the server shut down before the request was answered", {}};
-    sequences.abandon(late);
-    dispatcher.abandon(late);
-  }
-  // Answers are on their way to the sockets; idle connections are closed at once.
-  const TimePoint flush = Clock::now() + std::chrono::seconds(2);
-  Event http_done(main.executor());
-  Event metrics_done(main.executor());
-  Event grpc_done(main.executor());
-  grpc->drain(flush, [&grpc_done] { grpc_done.set(); });
-  http->drain(flush, [&http_done] { http_done.set(); });
-  metrics_page->drain(flush, [&metrics_done] { metrics_done.set(); });
-  const TimePoint never = TimePoint::max();
-  Event join_done(main.executor());
-  Event https_done(main.executor());
-  if (https) {
-    https->drain(flush, [&https_done] { https_done.set(); });
-  } else {
-    https_done.set();
-  }
-  if (join) {
-    join->drain(flush, [&join_done] { join_done.set(); });
-  } else {
-    join_done.set();
-  }
-  co_await pool->close();
-  co_await http_done.wait_until(never);
-  co_await metrics_done.wait_until(never);
-  co_await grpc_done.wait_until(never);
-  co_await https_done.wait_until(never);
-  co_await join_done.wait_until(never);
-  models.stop();
-  heap.stop();
-  signals.cancel();
-  if (keys) {
-    keys->stop();
-  }
-  log.info("stopped");
-  main.stop();
-}
-
-App::App(Settings settings, Log log) : parts_(std::make_unique<Parts>(std::move(settings), std::move(log))) {}
+App::App(Settings settings, SettingsSource source, Log log)
+    : parts_(std::make_unique<Parts>(std::move(settings), std::move(source), std::move(log))) {}
 App::~App() = default;
 
 int App::run() {
@@ -381,8 +221,9 @@ int App::run() {
   google::protobuf::SetLogHandler(nullptr);
   // From inside the lane: once gRPC listens, calls come in.
   parts.main.enter([&parts] {
-    parts.signals.add(SIGINT);
-    parts.signals.add(SIGTERM);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+      parts.signals.add(signal);
+    }
     parts.watch_signals();
     if (Status status = parts.start(); !status) {
       parts.log.error("start_failed", {{"error", status.error().message}});

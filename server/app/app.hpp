@@ -5,18 +5,21 @@
 #include <memory>
 
 #include "server/app/settings.hpp"
+#include "server/app/settings_source.hpp"
 #include "server/core/log.hpp"
 
 namespace shoal::app {
 
 class App {
  public:
-  App(Settings settings, Log log);
+  // `source`: where the settings came from, and are read again at SIGHUP and when an operator asks.
+  App(Settings settings, SettingsSource source, Log log);
   App(const App&) = delete;
   App& operator=(const App&) = delete;
   ~App();
 
-  // Serves until SIGTERM or SIGINT, then drains: readiness drops first, accepted work is answered within
+  // Serves until SIGTERM or SIGINT, then drains: readiness drops first, after SIGTERM requests are still taken for
+  // server.drain_grace, accepted work is answered within
   // server.drain_timeout, browsers and drivers end. Returns 0 when all of it was answered, 1 when the time ran out or
   // the start failed. A second signal ends the process at once; supervisors then take the browsers down.
   int run();

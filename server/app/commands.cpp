@@ -4,20 +4,18 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdlib>
-#include <fstream>
 #include <optional>
-#include <sstream>
 
 #include "server/app/app.hpp"
 #include "server/app/doctor.hpp"
 #include "server/app/heap.hpp"
 #include "server/app/join_commands.hpp"
 #include "server/app/key_commands.hpp"
+#include "server/app/server_commands.hpp"
+#include "server/app/settings_source.hpp"
 #include "server/app/worker_commands.hpp"
 #include "server/models/bert_graph.hpp"
 #include "server/models/model.hpp"
-
-extern char** environ;
 
 namespace shoal::app {
 namespace {
@@ -29,58 +27,15 @@ int report(const Error& error, int status) {
   return status;
 }
 
-std::map<std::string, std::string> environment() {
-  std::map<std::string, std::string> variables;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string_view text = *entry;
-    const std::size_t equals = text.find('=');
-    if (equals != std::string_view::npos) {
-      variables.emplace(text.substr(0, equals), text.substr(equals + 1));
-    }
-  }
-  return variables;
-}
-
 std::string home() {
   const char* value = std::getenv("SHOAL_HOME");
   return value != nullptr && *value != '\0' ? value : ".shoal";
 }
 
-Result<std::string> read_text(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) {
-    return fail(Code::kNotFound, fmt::format("cannot read '{}'", path));
-  }
-  return std::move(text).str();
-}
-
-// File, environment and flags, in their order of precedence.
-Status read_settings(const config::Schema& schema, const std::string& file,
-                     std::vector<std::pair<std::string, std::string>> flags) {
-  config::Sources sources{{}, {}, environment(), std::move(flags)};
-  std::optional<std::string> name;
-  if (!file.empty()) {
-    name = file;
-  } else if (const auto variable = sources.environment.find("SHOAL_CONFIG"); variable != sources.environment.end()) {
-    name = variable->second;
-  } else if (std::ifstream("shoal.yaml")) {
-    name = "shoal.yaml";
-  }
-  if (name) {
-    auto text = read_text(*name);
-    if (!text) {
-      return fail(std::move(text.error()));
-    }
-    sources.file_name = *name;
-    sources.file_text = *std::move(text);
-  }
-  return config::read(schema, sources);
-}
-
 int serve(Settings& settings, const config::Schema& schema, const std::string& file,
           std::vector<std::pair<std::string, std::string>> flags) {
-  Status status = read_settings(schema, file, std::move(flags));
+  SettingsSource source(file, std::move(flags));
+  Status status = source.read(schema);
   if (status) {
     status = check(settings);
   }
@@ -89,12 +44,12 @@ int serve(Settings& settings, const config::Schema& schema, const std::string& f
   }
   const Log::Format format = settings.log_format == "json" ? Log::Format::kJson : Log::Format::kText;
   Heap::set_up();
-  return App(settings, Log::to_stderr(*log_level_from(settings.log_level), format)).run();
+  return App(settings, std::move(source), Log::to_stderr(*log_level_from(settings.log_level), format)).run();
 }
 
 // Where a server with this configuration listens.
 Result<std::string> configured_server(const Settings& settings, const config::Schema& schema) {
-  if (Status status = read_settings(schema, {}, {}); !status) {
+  if (Status status = SettingsSource({}, {}).read(schema); !status) {
     return fail(std::move(status.error()));
   }
   const bool is_any = settings.host == "0.0.0.0" || settings.host == "::";
@@ -128,7 +83,7 @@ enum class DoctorForm : std::uint8_t { kText, kJson, kMarkdown };
 
 int doctor(const Settings& settings, const config::Schema& schema, const std::string& file, const std::string& kind,
            DoctorForm form) {
-  if (const Status status = read_settings(schema, file, {}); !status) {
+  if (const Status status = SettingsSource(file, {}).read(schema); !status) {
     return report(status.error(), kUsage);
   }
   const auto found = examine(settings, kind);
@@ -193,8 +148,10 @@ int run_command(int argc, char** argv) {
   WorkerCommands workers(command, [&] { return configured_server(settings, schema); });
   JoinCommands join(command, [&] { return configured_server(settings, schema); });
 
+  ServerCommands server(command, [&] { return configured_server(settings, schema); });
+
   KeyCommands keys(command, [&]() -> Result<std::filesystem::path> {
-    if (Status status = read_settings(schema, {}, {}); !status) {
+    if (Status status = SettingsSource({}, {}).read(schema); !status) {
       return fail(std::move(status.error()));
     }
     return keys_file(settings);
@@ -220,8 +177,11 @@ int run_command(int argc, char** argv) {
                   : as_markdown ? DoctorForm::kMarkdown
                                 : DoctorForm::kText);
   }
-  if (workers.was_asked() || join.was_asked() || keys.was_asked()) {
-    const Status status = workers.was_asked() ? workers.run() : join.was_asked() ? join.run() : keys.run();
+  if (workers.was_asked() || join.was_asked() || keys.was_asked() || server.was_asked()) {
+    const Status status = workers.was_asked()  ? workers.run()
+                          : join.was_asked()   ? join.run()
+                          : server.was_asked() ? server.run()
+                                               : keys.run();
     return status ? 0 : report(status.error(), status.error().code == Code::kInvalidArgument ? kUsage : 1);
   }
   if (*settings_command) {

@@ -18,9 +18,8 @@ constexpr auto kLookInterval = std::chrono::seconds(1);
 KeyWatch::KeyWatch(boost::asio::any_io_executor main, std::filesystem::path file, auth::Gate& gate, Log log)
     : timer_(std::move(main)), file_(std::move(file)), gate_(gate), log_(std::move(log)) {}
 
-Status KeyWatch::start() {
-  seen_ = stamp();
-  auto book = auth::load(file_);
+Result<auth::KeyBook> KeyWatch::usable(const std::filesystem::path& file) {
+  auto book = auth::load(file);
   if (!book) {
     return fail(std::move(book.error()));
   }
@@ -28,11 +27,29 @@ Status KeyWatch::start() {
           book->keys(), [now = wall_now()](const auth::Key& key) { return auth::key_state(key, now) == "usable"; })) {
     return fail(Code::kInvalidArgument,
                 fmt::format("auth.enabled: {} has no usable key; make one with 'shoal keys create NAME --scopes infer'",
-                            file_.string()),
+                            file.string()),
                 "auth.keys");
   }
-  gate_.close(*std::move(book));
+  return book;
+}
+
+Status KeyWatch::start() {
+  if (Status status = change_file(file_); !status) {
+    return status;
+  }
   look_later();
+  return {};
+}
+
+Status KeyWatch::change_file(std::filesystem::path file) {
+  const Stamp seen = stamp(file);
+  auto book = usable(file);
+  if (!book) {
+    return fail(std::move(book.error()));
+  }
+  file_ = std::move(file);
+  seen_ = seen;
+  gate_.close(*std::move(book));
   return {};
 }
 
@@ -42,7 +59,7 @@ void KeyWatch::look_later() {
     if (error) {
       return;
     }
-    if (const Stamp now = stamp(); now != seen_) {
+    if (const Stamp now = stamp(file_); now != seen_) {
       seen_ = now;
       if (auto book = auth::load(file_)) {
         log_.info("keys_read", {{"file", file_.string()}, {"keys", book->keys().size()}});
@@ -55,9 +72,9 @@ void KeyWatch::look_later() {
   });
 }
 
-KeyWatch::Stamp KeyWatch::stamp() const {
+KeyWatch::Stamp KeyWatch::stamp(const std::filesystem::path& file) {
   std::error_code error;
-  const Stamp found = std::filesystem::last_write_time(file_, error);
+  const Stamp found = std::filesystem::last_write_time(file, error);
   return error ? Stamp::min() : found;
 }
 

@@ -22,11 +22,15 @@ class KeyWatch {
   // damaged.
   Status start();
   void stop() { timer_.cancel(); }
+  // Another file from now on, with the same demands as start(); on an error nothing is changed.
+  Status change_file(std::filesystem::path file);
 
  private:
   using Stamp = std::filesystem::file_time_type;
+  // The keys of the file; kInvalidArgument when none of them is usable.
+  static Result<auth::KeyBook> usable(const std::filesystem::path& file);
   void look_later();
-  [[nodiscard]] Stamp stamp() const;
+  [[nodiscard]] static Stamp stamp(const std::filesystem::path& file);
 
   boost::asio::steady_timer timer_;
   std::filesystem::path file_;

@@ -76,6 +76,9 @@ config::Schema schema_of(Settings& settings) {
   add("server.cors_origins", "", "https://host[:port],... or *",
       "other sites whose pages may use the inference routes (CORS); * needs auth.enabled",
       into_text(settings.cors_origins));
+  add("server.drain_grace", "0s", "0s to 1h",
+      "how long requests are still taken after SIGTERM and shoal drain, while readiness says 503",
+      into_duration(settings.drain_grace, 0s, 1h));
   add("server.drain_timeout", "30s", "1s to 1h", "how long accepted work may still take after SIGTERM",
       into_duration(settings.drain_timeout, 1s, 1h));
   add("server.request_timeout", "30s", "10ms to 1h", "deadline of requests that name none",
@@ -351,6 +354,12 @@ dispatch::ModelControlOptions control_options_of(const Settings& settings) {
     }
   }
   return options;
+}
+
+dispatch::SequenceGateOptions gate_options_of(const Settings& settings) {
+  return {.default_timeout = settings.request_timeout,
+          .max_waiting = settings.max_queue,
+          .max_waiting_bytes = settings.max_queue_bytes};
 }
 
 dispatch::DispatcherOptions dispatcher_options_of(const Settings& settings) {

@@ -1,4 +1,5 @@
-// Every setting of `shoal serve`, as the parts take them. Filled once at start by load_settings; plain data afterwards.
+// Every setting of `shoal serve`, as the parts take them. Filled at start, and again at a reload (settings_change.hpp);
+// plain data.
 #pragma once
 
 #include <chrono>
@@ -12,6 +13,7 @@
 #include "server/config/schema.hpp"
 #include "server/dispatch/dispatcher.hpp"
 #include "server/dispatch/model_control.hpp"
+#include "server/dispatch/sequence_gate.hpp"
 #include "server/pool/config.hpp"
 
 namespace shoal::app {
@@ -26,6 +28,7 @@ struct Settings {
   bool insecure = false;
   std::string public_hosts;
   std::string cors_origins;
+  std::chrono::milliseconds drain_grace{};
   std::chrono::milliseconds drain_timeout{};
   std::chrono::milliseconds request_timeout{};
   std::uint64_t max_request_bytes = 0;
@@ -104,6 +107,8 @@ struct Settings {
   std::string placement;
   std::uint64_t max_in_flight = 0;
   std::uint64_t max_instances = 0;
+
+  bool operator==(const Settings&) const = default;
 };
 
 // The settings as a schema that stores into `settings`, which must outlive it.
@@ -118,5 +123,6 @@ Status check(const Settings& settings);
 Result<pool::PoolConfig> pool_config_of(const Settings& settings);
 dispatch::DispatcherOptions dispatcher_options_of(const Settings& settings);
 dispatch::ModelControlOptions control_options_of(const Settings& settings);
+dispatch::SequenceGateOptions gate_options_of(const Settings& settings);
 
 }  // namespace shoal::app

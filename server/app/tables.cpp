@@ -265,6 +265,25 @@ std::string cleared_text(const ordered_json& answer) {
   return fmt::format("{} taken off the list\n", number_of(answer, "cleared"));
 }
 
+std::string server_text(const ordered_json& server) {
+  std::string line = text_of(server, "state");
+  if (const std::string reason = text_of(server, "reason"); !reason.empty()) {
+    line += ", " + reason;
+  }
+  return fmt::format("{}; {} requests in hand\n", line, number_of(server, "open_requests"));
+}
+
+std::string reload_text(const ordered_json& answer) {
+  std::string text;
+  for (const ordered_json& setting : member(answer, "changed")) {
+    text += fmt::format("{} is changed\n", setting.get<std::string>());
+  }
+  for (const ordered_json& setting : member(answer, "needs_restart")) {
+    text += fmt::format("{} needs a restart\n", setting.get<std::string>());
+  }
+  return text.empty() ? "nothing has changed\n" : text;
+}
+
 std::string event_text(const ordered_json& event) {
   const std::string from = text_of(event, "from");
   const std::string instance = text_of(event, "instance");

@@ -19,6 +19,8 @@ std::string debug_text(const nlohmann::ordered_json& document);
 std::string tokens_text(const nlohmann::ordered_json& list);     // of GET /admin/v1/join/tokens
 std::string poison_text(const nlohmann::ordered_json& list);     // of GET /admin/v1/poison
 std::string cleared_text(const nlohmann::ordered_json& answer);  // of DELETE there
+std::string server_text(const nlohmann::ordered_json& server);   // of POST /admin/v1/drain and resume
+std::string reload_text(const nlohmann::ordered_json& answer);   // of POST /admin/v1/reload
 std::string event_text(const nlohmann::ordered_json& event);     // one line, with its newline
 
 }  // namespace shoal::app

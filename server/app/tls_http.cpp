@@ -43,6 +43,8 @@ Status TlsHttp::listen() {
 
 std::uint16_t TlsHttp::port() const { return state_->tls->port(); }
 
+void TlsHttp::set_cors(api::http::CorsPolicy cors) { state_->server.set_cors(std::move(cors)); }
+
 void TlsHttp::drain(TimePoint deadline, std::function<void()> done) {
   state_->server.drain(deadline, [state = state_, done = std::move(done)] {
     state->tls.reset();

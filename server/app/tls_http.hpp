@@ -24,6 +24,7 @@ class TlsHttp {
   // As TlsFront::listen().
   Status listen();
   [[nodiscard]] std::uint16_t port() const;
+  void set_cors(api::http::CorsPolicy cors);
   // As Server's; no new connection is taken from now on.
   void drain(TimePoint deadline, std::function<void()> done);
 

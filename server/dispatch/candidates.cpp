@@ -8,25 +8,10 @@
 #include <memory>
 #include <optional>
 
+#include "server/models/warm_samples.hpp"
+
 namespace shoal::dispatch {
 namespace {
-
-// Symbolic dimension to its size in these inputs.
-schedule::Dimensions dimensions_of(const models::ModelVersion& model, std::span<const Tensor> inputs) {
-  schedule::Dimensions dims;
-  for (const Tensor& tensor : inputs) {
-    const models::TensorSignature* signature = model.input(tensor.name);
-    if (signature == nullptr || signature->dim_names.size() != tensor.shape.size()) {
-      continue;
-    }
-    for (std::size_t axis = 0; axis < tensor.shape.size(); ++axis) {
-      if (!signature->dim_names[axis].empty()) {
-        dims.emplace(signature->dim_names[axis], tensor.shape[axis]);
-      }
-    }
-  }
-  return dims;
-}
 
 Shape with_dimensions(const models::TensorSignature& signature, Shape shape, const schedule::Dimensions& dims) {
   for (std::size_t axis = 0; axis < shape.size() && axis < signature.dim_names.size(); ++axis) {
@@ -45,6 +30,7 @@ Way make_way(const models::ModelVersion& model, Backend backend, schedule::Dimen
   std::string instance =
       fmt::format("{}{}{}{}", instance_prefix(model), backend_name(backend), dims, dims.empty() ? "" : "]");
   Way way{.candidate = {backend, instance, 0}, .load = {}, .built = std::move(built)};
+  way.warm_samples = model.warm_samples;
   way.load.instance = std::move(instance);
   way.load.backend = backend;
   way.load.echo = model.echo;
@@ -115,7 +101,25 @@ Status check_demand(const models::ModelVersion& model, const Demand& demand) {
 
 }  // namespace
 
-// The digests: a reloaded model with other weights is another instance.
+schedule::Dimensions dimensions_of(std::span<const models::TensorSignature> signatures,
+                                   std::span<const Tensor> inputs) {
+  schedule::Dimensions dims;
+  for (const Tensor& tensor : inputs) {
+    const auto signature = std::ranges::find(signatures, tensor.name, &models::TensorSignature::name);
+    if (signature == signatures.end() || signature->dim_names.size() != tensor.shape.size()) {
+      continue;
+    }
+    for (std::size_t axis = 0; axis < tensor.shape.size(); ++axis) {
+      if (!signature->dim_names[axis].empty()) {
+        dims.emplace(signature->dim_names[axis], tensor.shape[axis]);
+      }
+    }
+  }
+  return dims;
+}
+
+// The digests: a reloaded model with other weights is another instance, and one that was warmed up by other samples
+// too.
 std::string instance_prefix(const models::ModelVersion& model) {
   std::string prefix = fmt::format("{}:{}#{:.12}", model.name, model.version, model.graph.sha256);
   if (!model.external.empty()) {
@@ -124,6 +128,9 @@ std::string instance_prefix(const models::ModelVersion& model) {
       digests += external.location + '=' + external.blob.sha256 + ';';
     }
     fmt::format_to(std::back_inserter(prefix), "+{:016x}", std::hash<std::string>()(digests));
+  }
+  if (model.warm_samples) {
+    prefix += '~' + model.warm_samples->digest;
   }
   return prefix + '@';
 }
@@ -143,7 +150,7 @@ Result<std::vector<Way>> ways_of(const models::ModelVersion& model, std::span<co
       ways.push_back(make_way(model, backend, {}));
       continue;
     }
-    const schedule::Dimensions actual = dimensions_of(model, inputs);
+    const schedule::Dimensions actual = dimensions_of(model.inputs, inputs);
     auto built = schedule::bucket_of(model.webnn_buckets, actual);
     if (!built) {
       bucket_error = std::move(built.error());
@@ -225,20 +232,25 @@ Tier least_tier(const models::ModelVersion& model, std::optional<Tier> demanded)
                   : model.min_trust.value_or(Tier::kTrusted);
 }
 
-std::vector<Tensor> padded_inputs(const models::ModelVersion& model, std::span<const Tensor> inputs, const Way& way) {
+std::vector<Tensor> padded_inputs(std::span<const models::TensorSignature> signatures, std::span<const Tensor> inputs,
+                                  const schedule::Dimensions& built) {
   std::vector<Tensor> padded;
   padded.reserve(inputs.size());
   for (const Tensor& tensor : inputs) {
-    const models::TensorSignature* signature = model.input(tensor.name);
-    padded.push_back(signature == nullptr || tensor.datatype == DataType::kBytes
+    const auto signature = std::ranges::find(signatures, tensor.name, &models::TensorSignature::name);
+    padded.push_back(signature == signatures.end() || tensor.datatype == DataType::kBytes
                          ? tensor
-                         : schedule::pad(tensor, with_dimensions(*signature, tensor.shape, way.built)));
+                         : schedule::pad(tensor, with_dimensions(*signature, tensor.shape, built)));
   }
   return padded;
 }
 
+std::vector<Tensor> padded_inputs(const models::ModelVersion& model, std::span<const Tensor> inputs, const Way& way) {
+  return padded_inputs(model.inputs, inputs, way.built);
+}
+
 void crop_outputs(const models::ModelVersion& model, std::span<const Tensor> inputs, std::vector<Tensor>& outputs) {
-  const schedule::Dimensions actual = dimensions_of(model, inputs);
+  const schedule::Dimensions actual = dimensions_of(model.inputs, inputs);
   for (Tensor& tensor : outputs) {
     Shape shape = tensor.shape;
     if (const models::TensorSignature* signature = model.output(tensor.name)) {

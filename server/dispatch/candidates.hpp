@@ -2,6 +2,7 @@
 // with the instance to load, the shapes to pad to, and how to cut the outputs back. Pure.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,7 +23,11 @@ struct Way {
   bool is_padded = false;  // built differs from what the request has
   // The same built for more rows, for requests that are joined; candidate.larger names them.
   std::vector<Way> larger = {};
+  std::shared_ptr<const models::WarmSamples> warm_samples = {};  // the model's; null: none
 };
+
+// Symbolic dimension to its size in these inputs.
+schedule::Dimensions dimensions_of(std::span<const models::TensorSignature> signatures, std::span<const Tensor> inputs);
 
 // What the names of a model version's graphs begin with, and no other's: its files' digests are part of it.
 std::string instance_prefix(const models::ModelVersion& model);
@@ -49,7 +54,10 @@ Tier least_tier(const models::ModelVersion& model, std::optional<Tier> demanded)
 // For any trusted worker; what the request demands beyond its ways is the caller's to add.
 schedule::Job job_of(schedule::JobId id, const InferenceRequest& request, std::span<const Way> ways);
 
-// Inputs at the shapes that `way` is built for.
+// Inputs at the shapes that a graph is built for.
+std::vector<Tensor> padded_inputs(std::span<const models::TensorSignature> signatures, std::span<const Tensor> inputs,
+                                  const schedule::Dimensions& built);
+// The same of `way`.
 std::vector<Tensor> padded_inputs(const models::ModelVersion& model, std::span<const Tensor> inputs, const Way& way);
 
 // Outputs cut back to what the unpadded inputs would have given.

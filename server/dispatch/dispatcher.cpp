@@ -17,6 +17,11 @@ namespace {
 // The next request wakes it.
 bool is_dormant(const schedule::Slots::value_type& slot) { return slot.second.duty == schedule::Duty::kDormant; }
 
+schedule::QuarantineLimits poison_limits_of(const DispatcherOptions& options) {
+  return {
+      .max_losses = options.limits.max_attempts, .expiry = options.poison.expiry, .capacity = options.poison.capacity};
+}
+
 }  // namespace
 
 Dispatcher::Dispatcher(boost::asio::any_io_executor main, DispatcherOptions options, metrics::Families& metrics,
@@ -26,14 +31,26 @@ Dispatcher::Dispatcher(boost::asio::any_io_executor main, DispatcherOptions opti
       metrics_(metrics),
       log_(std::move(log)),
       scheduler_(options_.limits),
-      poison_({.max_losses = options_.limits.max_attempts,
-               .expiry = options_.poison.expiry,
-               .capacity = options_.poison.capacity}),
+      poison_(poison_limits_of(options_)),
       spot_check_(options_.spot_check, std::random_device()()),
       timer_(main_),
       alive_(std::make_shared<Dispatcher*>(this)) {}
 
 Dispatcher::~Dispatcher() { *alive_ = nullptr; }
+
+void Dispatcher::set_options(DispatcherOptions options) {
+  const bool is_warmed_otherwise = options.warm_up != options_.warm_up;
+  options_ = std::move(options);
+  scheduler_.set_limits(options_.limits);
+  poison_.set_limits(poison_limits_of(options_));
+  spot_check_.set_options(options_.spot_check);
+  for (const auto& [slot, worker] : workers_) {
+    if (is_warmed_otherwise) {
+      warm_up(slot);
+    }
+  }
+  step();
+}
 
 void Dispatcher::set_models(models::SnapshotPtr models) {
   models_ = std::move(models);
@@ -115,6 +132,8 @@ void Dispatcher::cancel(std::uint64_t ticket) {
 Status Dispatcher::model_ready(const models::ModelVersion& model) const {
   return default_ready(model, scheduler_.slots(), options_.warm_up, options_.limits.max_instances);
 }
+
+bool Dispatcher::is_withheld(const models::ModelVersion& model) const { return is_drained(model, scheduler_.slots()); }
 
 Status Dispatcher::server_ready() const {
   if (is_draining_) {
@@ -243,7 +262,12 @@ void Dispatcher::answer(std::uint64_t ticket, Result<InferenceResponse> result) 
   }
   if (result) {
     tally_.succeeded(open->key(), open->batch_size, result->timing);
-    metrics_.request_answered(open->request.model->name, result->backend,
+    const std::string_view worker = result->worker;
+    metrics_.request_answered({.model = open->request.model->name,
+                               .version = open->request.model->version,
+                               .variant = result->variant,
+                               .backend = result->backend,
+                               .browser = worker.substr(0, worker.find('/'))},
                               {result->timing.total_us, result->timing.queue_us, result->timing.compute_us});
   } else {
     tally_.failed(open->key(), result.error().code, microseconds_between(open->request.received, Clock::now()));

@@ -20,6 +20,7 @@
 #include "server/dispatch/open_request.hpp"
 #include "server/dispatch/spot_check.hpp"
 #include "server/dispatch/tally.hpp"
+#include "server/dispatch/warm_runs.hpp"
 #include "server/dispatch/warm_up.hpp"
 #include "server/models/model.hpp"
 #include "server/pool/event_log.hpp"
@@ -49,6 +50,8 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   Dispatcher(boost::asio::any_io_executor main, DispatcherOptions options, metrics::Families& metrics, Log log);
   ~Dispatcher() override;
 
+  // For what comes from now on; what is accepted and loaded stays.
+  void set_options(DispatcherOptions options);
   void set_recycle(Recycle recycle) { recycle_ = std::move(recycle); }
   // Told of a lost worker before its requests are sent elsewhere; set as early.
   void set_lost(std::function<void(const std::string& slot)> lost) { lost_ = std::move(lost); }
@@ -73,6 +76,7 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   std::uint64_t submit(InferenceRequest request, Completion done) override;
   void cancel(std::uint64_t ticket) override;
   [[nodiscard]] Status model_ready(const models::ModelVersion& model) const override;
+  [[nodiscard]] bool is_withheld(const models::ModelVersion& model) const override;
   [[nodiscard]] Status server_ready() const override;
 
   void worker_ready(pool::Worker& worker) override;
@@ -111,6 +115,11 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   void arm_timer();
   void carry_out(const schedule::Action& action);
   void start_load(const std::string& slot, const Way& way);
+  // The next of its warm runs, or its end.
+  void go_on_warming(const std::shared_ptr<OpenLoad>& load);
+  void warming_failed(const OpenLoad& load, Error error);
+  // It is given requests now, or is a failed one.
+  void load_ended(const OpenLoad& load, Status status);
   void start_run(const schedule::Action& action);
   void note_start(OpenRequest& open, const schedule::Action& action, TimePoint now);
   // A response before the last one.

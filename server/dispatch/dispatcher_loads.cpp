@@ -42,51 +42,44 @@ void Dispatcher::warm_next() {
   }
 }
 
-void Dispatcher::start_load(const std::string& slot, const Way& way) {
-  const TimePoint began = Clock::now();
-  workers_.at(slot)->load(way.load,
-                          [alive = alive_, slot, candidate = way.candidate, began](Result<pool::LoadOutcome> outcome) {
-                            if (*alive == nullptr) {
-                              return;
-                            }
-                            Dispatcher& self = **alive;
-                            const bool is_unwanted = self.unwanted_.erase({slot, candidate.instance}) > 0;
-                            const TimePoint now = Clock::now();
-                            const auto milliseconds = microseconds_between(began, now) / 1000;
-                            if (outcome) {
-                              nlohmann::json nodes = outcome->nodes;
-                              self.log_.info("model_loaded", {{"worker", slot},
-                                                              {"instance", candidate.instance},
-                                                              {"ms", milliseconds},
-                                                              {"fetch_ms", outcome->fetch_us / 1000},
-                                                              {"build_ms", outcome->build_us / 1000},
-                                                              {"nodes", std::move(nodes)},
-                                                              {"heavy_elsewhere", outcome->heavy_elsewhere.size()},
-                                                              {"from_cache", outcome->from_cache}});
-                              self.scheduler_.instance_ready(slot, candidate,
-                                                             {.nodes = std::move(outcome->nodes),
-                                                              .is_mixed = !outcome->heavy_elsewhere.empty(),
-                                                              .memory_bytes = outcome->memory_bytes},
-                                                             now);
-                              self.note(slot, candidate, "loading", "loaded");
-                            } else if (outcome.error().code != Code::kWorkerLost) {
-                              self.log_.warn("model_load_failed", {{"worker", slot},
-                                                                   {"instance", candidate.instance},
-                                                                   {"code", code_name(outcome.error().code)},
-                                                                   {"error", outcome.error().message}});
-                              self.scheduler_.instance_failed(slot, candidate, outcome.error(), now);
-                              self.note(slot, candidate, "loading", "failed", outcome.error().message);
-                            }
-                            if (const auto queue = self.warming_.find(slot);
-                                queue != self.warming_.end() && queue->second.loading == candidate.instance) {
-                              queue->second.loading.clear();
-                            }
-                            if (is_unwanted) {
-                              self.drop_graphs(candidate.instance);
-                            }
-                            self.warm_next();
-                            self.step();
-                          });
+void Dispatcher::load_ended(const OpenLoad& load, Status status) {
+  const std::string& slot = load.slot;
+  const schedule::Candidate& candidate = load.candidate;
+  const bool is_unwanted = unwanted_.erase({slot, candidate.instance}) > 0;
+  const TimePoint now = Clock::now();
+  if (status) {
+    const pool::LoadOutcome& outcome = load.outcome;
+    log_.info("model_loaded", {{"worker", slot},
+                               {"instance", candidate.instance},
+                               {"ms", microseconds_between(load.began, now) / 1000},
+                               {"fetch_ms", outcome.fetch_us / 1000},
+                               {"build_ms", outcome.build_us / 1000},
+                               {"warm_up_ms", microseconds_between(load.loaded, now) / 1000},
+                               {"nodes", nlohmann::json(outcome.nodes)},
+                               {"heavy_elsewhere", outcome.heavy_elsewhere.size()},
+                               {"from_cache", outcome.from_cache}});
+    scheduler_.instance_ready(
+        slot, candidate,
+        {.nodes = outcome.nodes, .is_mixed = !outcome.heavy_elsewhere.empty(), .memory_bytes = outcome.memory_bytes},
+        now);
+    note(slot, candidate, "loading", "loaded");
+  } else if (status.error().code != Code::kWorkerLost) {
+    const Error& error = status.error();
+    log_.warn("model_load_failed", {{"worker", slot},
+                                    {"instance", candidate.instance},
+                                    {"code", code_name(error.code)},
+                                    {"error", error.message}});
+    scheduler_.instance_failed(slot, candidate, error, now);
+    note(slot, candidate, "loading", "failed", error.message);
+  }
+  if (const auto queue = warming_.find(slot); queue != warming_.end() && queue->second.loading == candidate.instance) {
+    queue->second.loading.clear();
+  }
+  if (is_unwanted) {
+    drop_graphs(candidate.instance);
+  }
+  warm_next();
+  step();
 }
 
 void Dispatcher::worker_worn(const std::string& slot) {

@@ -25,11 +25,12 @@ namespace shoal::dispatch {
 
 // What the client insists on; refused with a typed error when it cannot be met, never replaced silently.
 struct Demand {
-  std::optional<Backend> backend;      // shoal_backend
-  std::optional<std::string> worker;   // shoal_worker: "<kind>/<n>"
-  std::optional<std::uint32_t> bits;   // shoal_bits
-  std::optional<std::string> variant;  // shoal_variant
-  std::optional<Tier> trust;           // shoal_trust: the least tier of workers that may see it
+  std::optional<Backend> backend;                    // shoal_backend
+  std::optional<std::string> worker;                 // shoal_worker: "<kind>/<n>"
+  std::optional<std::uint32_t> bits;                 // shoal_bits
+  std::optional<std::string> variant;                // shoal_variant
+  std::optional<Tier> trust;                         // shoal_trust: the least tier of workers that may see it
+  std::optional<std::uint32_t> max_batch_size = {};  // shoal_max_batch_size: rows of the run that it is part of
 };
 
 struct Timing {
@@ -93,6 +94,8 @@ class InferenceService {
   virtual void cancel(std::uint64_t ticket) = 0;
   // Whether the model's default backend is ready; kUnavailable with the reason when not.
   [[nodiscard]] virtual Status model_ready(const models::ModelVersion& model) const = 0;
+  // Of one that is not ready: it will not become so by itself, since operators keep away what would run it.
+  [[nodiscard]] virtual bool is_withheld(const models::ModelVersion& /*model*/) const { return false; }
   // Whether every model's default backend is ready and the server is not draining.
   [[nodiscard]] virtual Status server_ready() const = 0;
 };

@@ -91,13 +91,19 @@ void set_joining(const InferenceRequest& request, schedule::Job& job) {
     fmt::format_to(std::back_inserter(key), "~{}{}{}", request.pooling->output, static_cast<int>(request.pooling->kind),
                    request.pooling->normalize);
   }
+  std::int64_t max_rows = model.scheduling.max_rows;
+  if (request.demand.max_batch_size) {
+    // Those that stand another number of rows are not joined with it: a run has one bound.
+    max_rows = std::min<std::int64_t>(max_rows, *request.demand.max_batch_size);
+    fmt::format_to(std::back_inserter(key), "<{}", max_rows);
+  }
   const Shape& shape = request.inputs.front().shape;
   if (shape[0] < 1 || (padded && shape[1] < 1)) {
     return;
   }
   job.batch_key = std::move(key);
   job.batching = std::make_shared<const schedule::BatchPolicy>(
-      schedule::BatchPolicy{.max_rows = static_cast<std::uint32_t>(model.scheduling.max_rows),
+      schedule::BatchPolicy{.max_rows = static_cast<std::uint32_t>(max_rows),
                             .preferred = model.scheduling.preferred_rows,
                             .max_delay = model.scheduling.max_delay,
                             .joins_unmeasured = model.scheduling.is_configured});

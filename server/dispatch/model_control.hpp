@@ -48,6 +48,11 @@ class ModelControl {
 
   // Reads the repository for the first time; returns at once.
   void start();
+  // Of kPoll and of loads, from the next one on.
+  void set_times(Duration poll_interval, Duration build_timeout) {
+    options_.poll_interval = poll_interval;
+    options_.build_timeout = build_timeout;
+  }
   // Looks at no folder any more.
   void stop();
 

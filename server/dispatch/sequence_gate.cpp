@@ -12,8 +12,6 @@ namespace {
 // Tickets of the gate's own; those of requests that pass it are the dispatcher's, which counts from 1.
 constexpr std::uint64_t kFirstTicket = std::uint64_t{1} << 63U;
 
-Error shutting_down() { return {Code::kUnavailable, "the server is shutting down", {}}; }
-
 Error not_begun() { return {Code::kUnavailable, "the first request of the sequence failed: begin it again", {}}; }
 
 }  // namespace
@@ -30,7 +28,7 @@ SequenceGate::~SequenceGate() { *alive_ = nullptr; }
 
 std::uint64_t SequenceGate::submit(InferenceRequest request, Completion done) {
   const auto& config = request.model->scheduling.sequences;
-  if (!config && !is_draining_) {
+  if (!config && closed_.empty()) {
     return behind_.submit(std::move(request), std::move(done));
   }
   const std::uint64_t ticket = next_ticket_++;
@@ -44,8 +42,8 @@ std::uint64_t SequenceGate::submit(InferenceRequest request, Completion done) {
   step.deadline = request.deadline;
   step.bytes = total_bytes(request.inputs);
   step.done = std::move(done);
-  if (is_draining_) {
-    answer(ticket, shutting_down());
+  if (!closed_.empty()) {
+    answer(ticket, {Code::kUnavailable, closed_, {}});
     return ticket;
   }
   if (!place || place->id.empty()) {
@@ -144,12 +142,21 @@ void SequenceGate::answer(std::uint64_t ticket, Error error) {
   note_idle();
 }
 
+Status SequenceGate::model_ready(const models::ModelVersion& model) const {
+  return closed_.empty() ? behind_.model_ready(model) : Status(fail(Code::kUnavailable, closed_));
+}
+
 Status SequenceGate::server_ready() const {
-  return is_draining_ ? Status(fail(shutting_down())) : behind_.server_ready();
+  for (const std::string* why : {&closed_, &leaving_}) {
+    if (!why->empty()) {
+      return fail(Code::kUnavailable, *why);
+    }
+  }
+  return behind_.server_ready();
 }
 
 void SequenceGate::drain(std::function<void()> idle) {
-  is_draining_ = true;
+  closed_ = "the server is shutting down";
   idle_ = std::move(idle);
   note_idle();
 }

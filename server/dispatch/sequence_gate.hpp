@@ -32,12 +32,22 @@ class SequenceGate final : public InferenceService {
 
   std::uint64_t submit(InferenceRequest request, Completion done) override;
   void cancel(std::uint64_t ticket) override;
-  [[nodiscard]] Status model_ready(const models::ModelVersion& model) const override {
-    return behind_.model_ready(model);
+  // Neither model is ready while nothing is taken.
+  [[nodiscard]] Status model_ready(const models::ModelVersion& model) const override;
+  [[nodiscard]] bool is_withheld(const models::ModelVersion& model) const override {
+    return !closed_.empty() || behind_.is_withheld(model);
   }
   [[nodiscard]] Status server_ready() const override;
 
-  // From now on submit() answers kUnavailable, for every model; steps that wait go on. `idle` is called once no
+  // Not ready from now on, in these words; requests are still taken. Empty: as before.
+  void set_leaving(std::string why) { leaving_ = std::move(why); }
+  // From now on submit() answers kUnavailable in these words, for every model, until they are empty; what was accepted
+  // goes on.
+  void set_closed(std::string why) { closed_ = std::move(why); }
+  // For those that come from now on.
+  void set_options(SequenceGateOptions options) { options_ = options; }
+
+  // As set_closed() for good, for a server that is shutting down; steps that wait go on. `idle` is called once no
   // sequence has any, possibly from inside this call.
   void drain(std::function<void()> idle);
   // Answers the steps that wait.
@@ -79,7 +89,8 @@ class SequenceGate final : public InferenceService {
   std::uint64_t waiting_bytes_ = 0;
   std::uint64_t next_ticket_;
   std::function<void()> idle_;
-  bool is_draining_ = false;
+  std::string leaving_;
+  std::string closed_;
   boost::asio::steady_timer timer_;
   // Completions and timers look here before they touch this.
   std::shared_ptr<SequenceGate*> alive_;

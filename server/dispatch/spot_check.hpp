@@ -24,6 +24,9 @@ class SpotCheck {
   // `seed` is random: who knows it knows when to tell the truth.
   SpotCheck(SpotCheckOptions options, std::uint64_t seed) : options_(options), random_(seed) {}
 
+  // A row that has begun keeps its length.
+  void set_options(SpotCheckOptions options) { options_ = options; }
+
   // One more result of `worker`: whether it is to be checked.
   bool draws(const std::string& worker);
   // It has gone; when it comes back it is new again.

@@ -19,6 +19,15 @@ bool is_usable_anywhere(const schedule::Slots& slots, Tier tier, Backend backend
   });
 }
 
+// Not only one day: on a worker that is there, or that the next request wakes.
+bool is_usable_now(const schedule::Slots& slots, Tier tier, Backend backend) {
+  return std::ranges::any_of(slots, [&](const auto& slot) {
+    const auto engine = slot.second.engines.find(backend);
+    return slot.second.tier >= tier && engine != slot.second.engines.end() && engine->second.usable &&
+           (slot.second.duty == schedule::Duty::kDormant || (slot.second.is_up && schedule::takes_work(slot.second)));
+  });
+}
+
 std::vector<models::ModelPtr> ready_models(const models::Snapshot& models) {
   std::vector<models::ModelPtr> ready;
   for (const auto& [name, versions] : models.models) {
@@ -134,6 +143,14 @@ bool defaults_settled(const models::Snapshot& models, const schedule::Slots& slo
   });
 }
 
+bool is_drained(const models::ModelVersion& model, const schedule::Slots& slots) {
+  const Tier tier = tier_of(model);
+  const std::vector<Way> ways = warm_ways_of(model);
+  return default_of(ways, slots, tier) == nullptr && std::ranges::any_of(ways, [&](const Way& way) {
+           return is_usable_anywhere(slots, tier, way.candidate.backend, true);
+         });
+}
+
 Status default_ready(const models::ModelVersion& model, const schedule::Slots& slots, WarmUp policy,
                      std::size_t max_instances) {
   if (!model.is_ready()) {
@@ -148,9 +165,7 @@ Status default_ready(const models::ModelVersion& model, const schedule::Slots& s
   const std::vector<Way> ways = warm_ways_of(model);
   const Tier tier = tier_of(model);
   const Way* first = default_of(ways, slots, tier);
-  if (first == nullptr && std::ranges::any_of(ways, [&](const Way& way) {
-        return is_usable_anywhere(slots, tier, way.candidate.backend, true);
-      })) {
+  if (is_drained(model, slots)) {
     return fail(Code::kUnavailable, fmt::format("every worker that could run model '{}' is drained", model.name));
   }
   if (first == nullptr) {
@@ -158,7 +173,11 @@ Status default_ready(const models::ModelVersion& model, const schedule::Slots& s
                 fmt::format("no worker has a backend that model '{}' is offered on", model.name));
   }
   if (policy == WarmUp::kNone) {
-    return {};
+    const bool is_there =
+        std::ranges::any_of(ways, [&](const Way& way) { return is_usable_now(slots, tier, way.candidate.backend); });
+    return is_there
+               ? Status()
+               : fail(Code::kUnavailable, fmt::format("no worker that could run model '{}' is connected", model.name));
   }
   const schedule::InstanceState* state = furthest(*first, slots, tier);
   if (state == nullptr) {

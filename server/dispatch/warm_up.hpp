@@ -32,4 +32,7 @@ bool defaults_settled(const models::Snapshot& models, const schedule::Slots& slo
 Status default_ready(const models::ModelVersion& model, const schedule::Slots& slots, WarmUp policy,
                      std::size_t max_instances);
 
+// Whether every worker that could run it is drained.
+bool is_drained(const models::ModelVersion& model, const schedule::Slots& slots);
+
 }  // namespace shoal::dispatch

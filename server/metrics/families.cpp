@@ -33,11 +33,15 @@ const std::vector<FamilyDeclaration> kDeclarations = {
      "model,version"},
     {"nv_inference_pending_request_count", MetricType::Gauge, "Requests accepted and not yet sent to a worker",
      "model,version"},
-    {"shoal_request_duration_seconds", MetricType::Histogram, "Answered requests, end to end", "model,backend"},
-    {"shoal_request_queue_seconds", MetricType::Histogram, "Waiting for a worker", "model,backend"},
-    {"shoal_request_compute_seconds", MetricType::Histogram, "In the engine's run", "model,backend"},
+    {"shoal_request_duration_seconds", MetricType::Histogram, "Answered requests, end to end",
+     "model,version,variant,backend,browser"},
+    {"shoal_request_queue_seconds", MetricType::Histogram, "Waiting for a worker",
+     "model,version,variant,backend,browser"},
+    {"shoal_request_compute_seconds", MetricType::Histogram, "In the engine's run",
+     "model,version,variant,backend,browser"},
     {"shoal_request_overhead_seconds", MetricType::Histogram,
-     "All that is neither compute nor waiting for a worker: the server, the wire and the agent", "model,backend"},
+     "All that is neither compute nor waiting for a worker: the server, the wire and the agent",
+     "model,version,variant,backend,browser"},
     {"shoal_batch_rows", MetricType::Histogram, "Rows of a run, of one request or of several that were joined",
      "model,backend"},
     {"shoal_requests_redispatched_total", MetricType::Counter,
@@ -140,8 +144,9 @@ struct Families::State {
       build(prometheus::BuildHistogram(), "shoal_worker_recovery_seconds", registry);
   prometheus::Family<prometheus::Counter>& recovered =
       build(prometheus::BuildCounter(), "shoal_worker_recoveries_total", registry);
-  // Looked up once per model and backend: finding a metric by its labels hashes them all.
-  std::map<std::pair<std::string, std::string>, Latency, std::less<>> latencies;
+  // Looked up once per set of labels: finding a metric by them hashes them all.
+  std::map<std::string, Latency, std::less<>> latencies;
+  std::string key;  // of `latencies`, kept for its memory
   std::map<std::pair<std::string, std::string>, prometheus::Histogram*, std::less<>> batches;
   std::map<std::pair<std::string, unsigned>, prometheus::Counter*> answered;
 };
@@ -149,16 +154,25 @@ struct Families::State {
 Families::Families() : state_(std::make_unique<State>()) {}
 Families::~Families() = default;
 
-void Families::request_answered(std::string_view model, std::string_view backend, const RequestTiming& timing) {
-  std::pair<std::string, std::string> key(model, backend);
+void Families::request_answered(const RequestLabels& by, const RequestTiming& timing) {
+  std::string& key = state_->key;
+  key.clear();
+  for (const std::string_view value : {by.model, by.variant, by.backend, by.browser}) {
+    key.append(value).push_back('\0');
+  }
+  key.append(reinterpret_cast<const char*>(&by.version), sizeof(by.version));
   auto found = state_->latencies.find(key);
   if (found == state_->latencies.end()) {
-    const std::map<std::string, std::string> labels = {{"model", key.first}, {"backend", key.second}};
-    found = state_->latencies
-                .emplace(std::move(key),
-                         State::Latency{state_->total.Add(labels, kSeconds), state_->queue.Add(labels, kSeconds),
-                                        state_->compute.Add(labels, kSeconds), state_->overhead.Add(labels, kSeconds)})
-                .first;
+    const std::map<std::string, std::string> labels = {{"model", std::string(by.model)},
+                                                       {"version", std::to_string(by.version)},
+                                                       {"variant", std::string(by.variant)},
+                                                       {"backend", std::string(by.backend)},
+                                                       {"browser", std::string(by.browser)}};
+    found =
+        state_->latencies
+            .emplace(key, State::Latency{state_->total.Add(labels, kSeconds), state_->queue.Add(labels, kSeconds),
+                                         state_->compute.Add(labels, kSeconds), state_->overhead.Add(labels, kSeconds)})
+            .first;
   }
   const std::uint64_t elsewhere = timing.queue_us + timing.compute_us;
   const State::Latency& latency = found->second;

@@ -63,6 +63,15 @@ struct RequestTiming {
   std::uint64_t compute_us = 0;
 };
 
+// Where it was computed. All from closed lists: the repository, the backends, the kinds of browsers.
+struct RequestLabels {
+  std::string_view model;
+  std::int64_t version = 0;
+  std::string_view variant;  // of the model's precision: "default" is the graph's own
+  std::string_view backend;  // "mixed": split between one and wasm
+  std::string_view browser;  // the worker's kind: "headless_shell" "firefox" "device" "echo"
+};
+
 struct FamilyDeclaration {
   std::string_view name;
   prometheus::MetricType type;
@@ -78,8 +87,8 @@ class Families {
   Families& operator=(const Families&) = delete;
   ~Families();
 
-  // A request was answered with success. `model` is a name from the repository.
-  void request_answered(std::string_view model, std::string_view backend, const RequestTiming& timing);
+  // A request was answered with success.
+  void request_answered(const RequestLabels& by, const RequestTiming& timing);
   // A run of so many rows, of one request or several, has ended.
   void run_finished(std::string_view model, std::string_view backend, std::uint64_t rows);
   // A request was sent to another worker because the first one was lost.

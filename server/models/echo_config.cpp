@@ -11,6 +11,7 @@
 
 #include "inference/model_config.pb.h"
 #include "server/core/echo_sums.hpp"
+#include "server/models/config_types.hpp"
 
 namespace shoal::models {
 namespace {
@@ -26,19 +27,6 @@ constexpr std::string_view kAccumulate = "echo_accumulate";
 constexpr std::array kKeys = {kAccumulate, kDelay, kDelayPerRow, kGap, kResponses};
 
 std::unexpected<Error> bad(std::string message) { return fail(Code::kInvalidArgument, std::move(message)); }
-
-Result<DataType> datatype_of(inference::DataType type) {
-  if (type == inference::TYPE_STRING) {
-    return DataType::kBytes;
-  }
-  if (type == inference::TYPE_BF16) {
-    return DataType::kBf16;
-  }
-  if (type < inference::TYPE_BOOL || type > inference::TYPE_FP64) {
-    return bad("data_type is missing or unknown");
-  }
-  return static_cast<DataType>(type);
-}
 
 template <class ConfigTensor>
 Result<TensorSignature> signature_of(const ConfigTensor& said, bool has_batch) {

@@ -31,6 +31,8 @@ class Tokenizer;
 
 namespace shoal::models {
 
+struct WarmSamples;  // server/models/warm_samples.hpp
+
 struct TensorSignature {
   std::string name;
   DataType datatype = DataType::kFp32;
@@ -107,6 +109,9 @@ struct ModelVersion {
   std::vector<Backend> backends;  // preference, default first; only these are offered
   Buckets webnn_buckets;
   SchedulingConfig scheduling;
+  std::shared_ptr<const WarmSamples> warm_samples;  // null: there are none
+  // Of metric_tags: labels of its metrics beside those of all models, their names with a '_' before them.
+  std::vector<std::pair<std::string, std::string>> metric_tags;
   // The least tier of workers that may see its requests, and its weights: nothing below, whatever the request says.
   // Unset: trusted ones, unless a request says that others will do.
   std::optional<Tier> min_trust;

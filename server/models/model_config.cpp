@@ -11,6 +11,8 @@
 #include <nlohmann/json.hpp>
 
 #include "inference/model_config.pb.h"
+#include "server/models/config_support.hpp"
+#include "server/models/config_types.hpp"
 #include "server/models/echo_config.hpp"
 #include "server/models/model_parameters.hpp"
 
@@ -18,7 +20,6 @@ namespace shoal::models {
 namespace {
 
 constexpr int kMaxConfigDepth = 32;
-constexpr std::string_view kOnnxPlatform = "onnxruntime_onnx";
 
 std::unexpected<Error> bad(std::string message) { return fail(Code::kInvalidArgument, std::move(message)); }
 
@@ -41,32 +42,6 @@ class FirstError : public google::protobuf::io::ErrorCollector {
   std::string text_;
 };
 
-Status check_supported(const inference::ModelConfig& config) {
-  if (config.has_ensemble_scheduling()) {
-    return bad("ensemble_scheduling is not supported");
-  }
-  if (config.model_transaction_policy().decoupled() && !is_echo(config)) {
-    return bad("model_transaction_policy: only models of the echo backend may be decoupled");
-  }
-  if (config.batch_input_size() != 0 || config.batch_output_size() != 0) {
-    return bad("batch_input and batch_output are not supported");
-  }
-  const bool is_platform_fine =
-      config.platform().empty() || config.platform() == (is_echo(config) ? kEchoPlatform : kOnnxPlatform);
-  const bool is_backend_fine =
-      config.backend().empty() || config.backend() == "onnxruntime" || config.backend() == "shoal" || is_echo(config);
-  if (!is_platform_fine || !is_backend_fine) {
-    return bad(
-        fmt::format("platform '{}' with backend '{}' is not served here: the platform is 'onnxruntime_onnx', the "
-                    "backend 'shoal' or 'onnxruntime'; or the backend is 'echo'",
-                    config.platform(), config.backend()));
-  }
-  if (config.max_batch_size() < 0) {
-    return bad(fmt::format("max_batch_size is {}, it must be >= 0", config.max_batch_size()));
-  }
-  return {};
-}
-
 bool is_batch_symbol(std::string_view symbol) {
   std::string lower(symbol);
   std::ranges::transform(lower, lower.begin(), [](unsigned char letter) { return std::tolower(letter); });
@@ -86,20 +61,6 @@ std::int64_t auto_batch_size(const GraphSignature& graph) {
   }
   return graph.inputs.empty() ? 0 : kAutoBatchSize;
 }
-
-// Numbers of inference::DataType and shoal::DataType agree up to FP64; the rest is named.
-inference::DataType config_type(DataType type) {
-  switch (type) {
-    case DataType::kBytes:
-      return inference::TYPE_STRING;
-    case DataType::kBf16:
-      return inference::TYPE_BF16;
-    default:
-      return static_cast<inference::DataType>(type);
-  }
-}
-static_assert(static_cast<int>(DataType::kBool) == inference::TYPE_BOOL);
-static_assert(static_cast<int>(DataType::kFp64) == inference::TYPE_FP64);
 
 // Checks what the file says of one tensor against the graph, and narrows the graph's open dimensions by it.
 template <class ConfigTensor>
@@ -251,6 +212,9 @@ Status apply_model_config(ParsedConfig parsed, GraphSignature graph, const std::
   model.outputs = std::move(graph.outputs);
   model.backends = default_backends;
   if (auto applied = apply_parameters(config, model); !applied) {
+    return applied;
+  }
+  if (auto applied = apply_metric_tags(config, model); !applied) {
     return applied;
   }
   config.set_name(model.name);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <set>
 
 #include "inference/model_config.pb.h"
@@ -16,6 +17,8 @@ namespace {
 
 constexpr std::int64_t kMaxBucket = 1 << 20;
 constexpr std::size_t kMaxBuckets = 32;
+constexpr std::size_t kMaxTags = 16;
+constexpr std::size_t kMaxTagBytes = 128;
 constexpr std::string_view kEmbeddingKey = "shoal_embedding";
 
 std::unexpected<Error> bad(std::string message) { return fail(Code::kInvalidArgument, std::move(message)); }
@@ -114,13 +117,37 @@ Status apply_parameters(const inference::ModelConfig& config, ModelVersion& mode
       if (value != "auto" && value != "off") {
         return bad(fmt::format("{} is '{}', it must be 'auto' or 'off'", key, value));
       }
+    } else if (key == "shoal_priority") {
+      continue;  // read_scheduling() reads it
     } else if (key.starts_with("shoal_")) {
       return bad(fmt::format(
-          "parameters: unknown key '{}'; Shoal's are shoal_backend, shoal_buckets, shoal_embedding, shoal_min_trust",
+          "parameters: unknown key '{}'; Shoal's are shoal_backend, shoal_buckets, shoal_embedding, shoal_min_trust, "
+          "shoal_priority",
           key));
     }
   }
   return check_symbols(model);
+}
+
+Status apply_metric_tags(const inference::ModelConfig& config, ModelVersion& model) {
+  if (static_cast<std::size_t>(config.metric_tags_size()) > kMaxTags) {
+    return bad(fmt::format("metric_tags: {} tags, the limit is {}", config.metric_tags_size(), kMaxTags));
+  }
+  for (const auto& [key, value] : std::map(config.metric_tags().begin(), config.metric_tags().end())) {
+    const bool is_name = !key.empty() && std::ranges::all_of(key, [](char letter) {
+      return (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') || (letter >= '0' && letter <= '9') ||
+             letter == '_';
+    });
+    const bool is_text = std::ranges::all_of(value, [](char letter) { return letter >= ' ' && letter <= '~'; });
+    if (!is_name || !is_text || key.size() > kMaxTagBytes || value.size() > kMaxTagBytes) {
+      return bad(
+          fmt::format("metric_tags: the key '{:.100}' must be letters, digits and '_', its value printable "
+                      "ASCII, each of at most {} bytes",
+                      key, kMaxTagBytes));
+    }
+    model.metric_tags.emplace_back('_' + key, value);
+  }
+  return {};
 }
 
 bool is_embedding_off(const inference::ModelConfig& config) {

@@ -20,6 +20,7 @@
 #include "server/models/onnx_signature.hpp"
 #include "server/models/read_file.hpp"
 #include "server/models/scheduling_config.hpp"
+#include "server/models/warm_samples.hpp"
 
 namespace shoal::models {
 namespace {
@@ -151,6 +152,11 @@ Status finish_version(const fs::path& folder, ModelVersion& model) {
     return fail(std::move(scheduling.error()).with("config.pbtxt"));
   }
   model.scheduling = *std::move(scheduling);
+  auto warm = read_warm_samples(folder.parent_path(), *model.config, model);
+  if (!warm) {
+    return fail(std::move(warm.error()).with("config.pbtxt"));
+  }
+  model.warm_samples = *std::move(warm);
   if (model.scheduling.max_rows > 1 && !model.config->has_dynamic_batching()) {
     // Clients read from the configuration whether requests are joined.
     auto completed = std::make_shared<inference::ModelConfig>(*model.config);

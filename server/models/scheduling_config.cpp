@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <optional>
 #include <span>
+#include <string_view>
 
 #include "inference/model_config.pb.h"
 
@@ -46,7 +48,7 @@ Result<QueuePolicy> read_policy(const inference::ModelQueuePolicy& said, const s
       .max_queue_size = said.max_queue_size()};
 }
 
-Status read_levels(const inference::ModelDynamicBatching& said, SchedulingConfig& scheduling) {
+Status read_levels(const inference::ModelDynamicBatching& said, SchedulingConfig& scheduling, bool has_word) {
   if (said.priority_levels() > kMaxLevels) {
     return bad(fmt::format("priority_levels is {}, the limit is {}", said.priority_levels(), kMaxLevels));
   }
@@ -55,7 +57,8 @@ Status read_levels(const inference::ModelDynamicBatching& said, SchedulingConfig
       return bad("default_priority_level needs priority_levels");
     }
   } else {
-    if (said.default_priority_level() == 0 || said.default_priority_level() > said.priority_levels()) {
+    const bool is_missing = said.default_priority_level() == 0 && !has_word;
+    if (is_missing || said.default_priority_level() > said.priority_levels()) {
       return bad(fmt::format("default_priority_level is {}, it must be 1 to priority_levels, which is {}",
                              said.default_priority_level(), said.priority_levels()));
     }
@@ -92,6 +95,9 @@ Result<SequenceConfig> read_sequences(const inference::ModelSequenceBatching& sa
   if (said.iterative_sequence()) {
     return bad_sequences("iterative_sequence is not supported");
   }
+  if (said.oldest().preserve_ordering()) {
+    return bad_sequences("oldest.preserve_ordering is not supported: answers leave as soon as they are there");
+  }
   if (said.oldest().preferred_batch_size_size() > 0 || said.direct().minimum_slot_utilization() > 0) {
     return bad_sequences(
         "requests of sequences are not joined: leave preferred_batch_size and minimum_slot_utilization out");
@@ -110,9 +116,26 @@ Result<SequenceConfig> read_sequences(const inference::ModelSequenceBatching& sa
                         .max_live = static_cast<std::size_t>(candidates == 0 ? kMaxSequences : candidates)};
 }
 
-}  // namespace
+// The parameter shoal_priority: the level of requests that name none, by its word.
+Status read_priority(const inference::ModelConfig& config, SchedulingConfig& scheduling) {
+  const auto found = config.parameters().find("shoal_priority");
+  if (found == config.parameters().end()) {
+    return {};
+  }
+  const auto level = priority_of(found->second.string_value(), scheduling.priority_levels);
+  if (!level) {
+    return fail(Code::kInvalidArgument,
+                fmt::format("parameters: shoal_priority is '{:.100}', it must be 'high', 'medium' or 'low'",
+                            found->second.string_value()));
+  }
+  if (config.dynamic_batching().default_priority_level() != 0) {
+    return bad("default_priority_level and the parameter shoal_priority say the same: leave one of them out");
+  }
+  scheduling.default_priority = static_cast<std::uint32_t>(*level);
+  return {};
+}
 
-Result<SchedulingConfig> read_scheduling(const inference::ModelConfig& config, const ModelVersion& model) {
+Result<SchedulingConfig> read_all(const inference::ModelConfig& config, const ModelVersion& model) {
   SchedulingConfig scheduling;
   if (config.has_sequence_batching()) {
     auto sequences = read_sequences(config.sequence_batching());
@@ -155,8 +178,30 @@ Result<SchedulingConfig> read_scheduling(const inference::ModelConfig& config, c
   scheduling.max_delay = std::chrono::microseconds(static_cast<std::int64_t>(said.max_queue_delay_microseconds()));
   scheduling.max_rows = can_join(model) ? model.max_batch_size : 1;
   scheduling.is_configured = true;
-  if (Status read = read_levels(said, scheduling); !read) {
+  if (Status read = read_levels(said, scheduling, config.parameters().contains("shoal_priority")); !read) {
     return fail(std::move(read.error()));
+  }
+  return scheduling;
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> priority_of(std::string_view word, std::uint32_t levels) {
+  if (word == "high") {
+    return 1;
+  }
+  if (word == "medium") {
+    return (levels + 1) / 2;
+  }
+  return word == "low" ? std::optional<std::uint64_t>(levels) : std::nullopt;
+}
+
+Result<SchedulingConfig> read_scheduling(const inference::ModelConfig& config, const ModelVersion& model) {
+  auto scheduling = read_all(config, model);
+  if (scheduling) {
+    if (Status status = read_priority(config, *scheduling); !status) {
+      return fail(std::move(status.error()));
+    }
   }
   return scheduling;
 }

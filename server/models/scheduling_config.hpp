@@ -3,10 +3,17 @@
 // from its arrival to its answer, and always holds. Pure.
 #pragma once
 
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
 #include "engine/core/result.hpp"
 #include "server/models/model.hpp"
 
 namespace shoal::models {
+
+// "high" is the first level, "low" the last one, "medium" the one in the middle. Nothing for other words.
+std::optional<std::uint64_t> priority_of(std::string_view word, std::uint32_t levels);
 
 // kInvalidArgument names the field. Requires: model.inputs, model.outputs, model.max_batch_size and model.embedding.
 Result<SchedulingConfig> read_scheduling(const inference::ModelConfig& config, const ModelVersion& model);

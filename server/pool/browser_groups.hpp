@@ -42,6 +42,12 @@ class BrowserGroups final : public WorkerListener {
   // The slots of one group, in the order of their numbers; they outlive this.
   void add(const BrowserGroup& group, const ScalingLimits& limits, std::vector<Slot*> slots);
   void set_demand(DemandOf demand) { demand_ = std::move(demand); }
+  // Of all groups: Scaling::set_pace().
+  void set_pace(const ScalingLimits& limits) {
+    for (Group& group : groups_) {
+      group.scaling.set_pace(limits);
+    }
+  }
 
   // How many each group wants now, and who it is. To be called several times a second. `is_short_of_memory`: there is
   // none for more browsers.

@@ -83,6 +83,18 @@ class Pool::Body {
     return {};
   }
 
+  void set_limits(const PoolConfig& config) {
+    config_.link_silence = config.link_silence;
+    config_.page_silence = config.page_silence;
+    config_.engine_silence = config.engine_silence;
+    config_.load_timeout = config.load_timeout;
+    config_.join.max_devices = config.join.max_devices;
+    groups_.set_pace(config.scaling);
+    for (const auto& slot : slots_) {
+      slot->set_wear(config.wear.max_runs, config.wear.max_age);
+    }
+  }
+
   void accept(asio::ip::tcp::socket socket, net::UpgradeRequest request, std::string peer) {
     if (connections_ >= kMaxConnections) {
       log_.warn("agent_refused", {{"what", "too many connections"}});
@@ -231,7 +243,7 @@ class Pool::Body {
 
   asio::any_io_executor executor_;
   asio::thread_pool& cpu_;
-  const PoolConfig config_;
+  PoolConfig config_;  // set_limits() alone changes it
   Log log_;
   WorkerListener& listener_;
   EventLog& events_;
@@ -278,6 +290,7 @@ Pool::Pool(asio::any_io_executor main_lane, asio::thread_pool& cpu, PoolConfig c
 Pool::~Pool() = default;
 Status Pool::start(std::string agent_url) { return body_->start(std::move(agent_url)); }
 Devices& Pool::devices() { return body_->devices(); }
+void Pool::set_limits(const PoolConfig& config) { body_->set_limits(config); }
 void Pool::set_demand(DemandOf demand) { body_->groups().set_demand(std::move(demand)); }
 std::vector<GroupView> Pool::groups() const { return body_->groups().views(); }
 void Pool::accept(asio::ip::tcp::socket socket, net::UpgradeRequest request, std::string peer) {

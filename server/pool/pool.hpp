@@ -41,6 +41,10 @@ class Pool {
   // Before start(): where the pool learns what waits for workers; without, groups are never made larger.
   void set_demand(DemandOf demand);
 
+  // What may change while browsers live: silences, load_timeout, the pace of scaling, wear, join.max_devices. Of
+  // wear.max_memory_bytes set_memory_limit() takes care, slot by slot. All else of `config` is not looked at.
+  void set_limits(const PoolConfig& config);
+
   // Starts the browsers. `agent_url` is the agent page's address on this machine, "http://127.0.0.1:8000/agent/"; it is
   // answered from now on. kInvalidArgument when the configuration cannot be run at all (unknown kind, no such file).
   Status start(std::string agent_url);

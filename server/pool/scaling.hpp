@@ -40,6 +40,11 @@ class Scaling {
   };
   std::optional<Step> decide(TimePoint now, const GroupLoad& load);
 
+  // All but min and max, which stay.
+  void set_pace(const ScalingLimits& limits) {
+    limits_ = {limits_.min, limits_.max, limits.up_queue, limits.up_after, limits.down_idle, limits.cooldown};
+  }
+
   [[nodiscard]] std::uint32_t wanted() const { return wanted_; }
   [[nodiscard]] const ScalingLimits& limits() const { return limits_; }
 

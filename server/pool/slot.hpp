@@ -117,6 +117,10 @@ class Slot {
   // Likewise; of a tab the one that it is in.
   [[nodiscard]] pid_t kill_pid() const { return host_ == nullptr ? root_pid() : host_->root_pid(); }
   // Of one worker: a browser may take as much for each of its tabs.
+  void set_wear(std::uint64_t max_runs, Duration max_age) {
+    wear_.max_runs = max_runs;
+    wear_.max_age = max_age;
+  }
   void set_memory_limit(std::uint64_t bytes) { wear_.max_memory_bytes = bytes * spec_.tabs; }
   // Of its browser's process tree and those of its tabs, as last measured; 0 = not measured, or a tab.
   [[nodiscard]] std::uint64_t memory_bytes() const;

@@ -43,6 +43,8 @@ class Quarantine {
  public:
   explicit Quarantine(QuarantineLimits limits) : limits_(limits) {}
 
+  void set_limits(QuarantineLimits limits) { limits_ = limits; }
+
   // A worker was lost while the request ran there, alone or beside others. True when it is quarantined now.
   bool lost(const Suspect& seen, TimePoint now);
   // The request was answered: it is none of those.

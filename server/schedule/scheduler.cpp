@@ -34,6 +34,13 @@ bool could_run(const Slot& slot, const Candidate& candidate, const Job& job) {
 
 Scheduler::Scheduler(SchedulerLimits limits) : limits_(std::move(limits)) {}
 
+void Scheduler::set_limits(SchedulerLimits limits) {
+  limits_ = std::move(limits);
+  for (const auto& [name, slot] : slots_) {
+    offers_.changed(name);
+  }
+}
+
 Slot* Scheduler::change_known(const std::string& slot) {
   const auto found = slots_.find(slot);
   if (found == slots_.end()) {

@@ -24,6 +24,8 @@ namespace shoal::schedule {
 class Scheduler {
  public:
   explicit Scheduler(SchedulerLimits limits);
+  // For what comes from now on; what is queued or resident beyond them stays.
+  void set_limits(SchedulerLimits limits);
 
   // A slot of the configuration and the backends it is allowed to use. Jobs wait for it before its first hello.
   void slot_configured(const std::string& slot, const std::vector<Backend>& allowed);

@@ -83,18 +83,23 @@ Status read_shoal(JsonReader& reader, Parameters& parameters) {
         return wrong("shoal." + *key, "a string");
       }
       parameters.emplace("shoal_" + *key, reader.read_string().value_or(""));
-    } else if (*key == "bits" || *key == "priority" || *key == "timeout_us") {
+    } else if (*key == "priority" && reader.peek() == JsonReader::Kind::kString) {
+      parameters.emplace(*key, reader.read_string().value_or(""));
+    } else if (*key == "bits" || *key == "priority" || *key == "timeout_us" || *key == "max_batch_size") {
       const auto number = reader.peek() == JsonReader::Kind::kNumber ? reader.read_int64() : std::nullopt;
       if (!number) {
         return wrong("shoal." + *key, "an integer");
       }
-      parameters.emplace(*key == "bits" ? "shoal_bits" : *key == "timeout_us" ? "timeout" : "priority", *number);
+      parameters.emplace(*key == "priority"     ? "priority"
+                         : *key == "timeout_us" ? std::string("timeout")
+                                                : "shoal_" + *key,
+                         *number);
     } else {
-      return fail(
-          Code::kInvalidArgument,
-          fmt::format("'shoal.{}' is not known; there are backend, worker, trust, variant, bits, priority, timeout_us",
-                      *key),
-          "shoal");
+      return fail(Code::kInvalidArgument,
+                  fmt::format("'shoal.{}' is not known; there are backend, worker, trust, variant, bits, priority, "
+                              "timeout_us, max_batch_size",
+                              *key),
+                  "shoal");
     }
   }
   return reader.status();

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -55,17 +56,28 @@ Status read_items(JsonReader& reader, std::vector<ParallelItem>& items) {
   return reader.status();
 }
 
+Status read_timeout(JsonReader& reader, ParallelCall& call) {
+  const auto timeout = reader.peek() == JsonReader::Kind::kNumber ? reader.read_int64() : std::nullopt;
+  if (reader.ok() && timeout.value_or(0) < 1) {
+    return fail(Code::kInvalidArgument, "timeout: expected an integer above 0, of microseconds", "timeout");
+  }
+  call.timeout =
+      std::min<std::chrono::microseconds>(std::chrono::microseconds(timeout.value_or(1)), std::chrono::hours(24));
+  return reader.status();
+}
+
 }  // namespace
 
-Result<std::vector<ParallelItem>> parse_parallel(std::string_view body) {
-  std::vector<ParallelItem> items;
+Result<ParallelCall> parse_parallel(std::string_view body) {
+  ParallelCall call;
   JsonReader reader(body);
   if (reader.enter_object()) {
     while (const auto key = reader.next_key()) {
-      if (*key != "requests") {
-        return fail(Code::kInvalidArgument, fmt::format("'{:.40}' is not known; expected 'requests'", *key), *key);
+      if (*key != "requests" && *key != "timeout") {
+        return fail(Code::kInvalidArgument,
+                    fmt::format("'{:.40}' is not known; expected 'requests' and 'timeout'", *key), *key);
       }
-      if (Status status = read_items(reader, items); !status) {
+      if (Status status = *key == "timeout" ? read_timeout(reader, call) : read_items(reader, call.items); !status) {
         return fail(std::move(status.error()));
       }
     }
@@ -73,10 +85,10 @@ Result<std::vector<ParallelItem>> parse_parallel(std::string_view body) {
   if (Status status = reader.finish(); !status) {
     return fail(std::move(status.error()));
   }
-  if (items.empty()) {
+  if (call.items.empty()) {
     return fail(Code::kInvalidArgument, fmt::format("requests: expected 1 to {}", kMaxParallel), "requests");
   }
-  return items;
+  return call;
 }
 
 }  // namespace shoal::wire

@@ -1,8 +1,11 @@
 // The JSON of POST /v2/parallel: {"requests": [{"model_name": ..., "model_version"?: ..., and what an infer request
-// has}]}, and {"responses": [...]} in their order. Pure.
+// has}], "timeout"?: microseconds from the call's arrival to its last answer}, and {"responses": [...]} in their order.
+// Pure.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,7 +22,12 @@ struct ParallelItem {
   std::string_view body;  // the infer request, in the text that was given
 };
 
+struct ParallelCall {
+  std::vector<ParallelItem> items;
+  std::optional<std::chrono::microseconds> timeout;  // of all of them; each may name an earlier one. At most a day
+};
+
 // kInvalidArgument naming what is wrong with the list, or with its items as far as they are looked at here.
-Result<std::vector<ParallelItem>> parse_parallel(std::string_view body);
+Result<ParallelCall> parse_parallel(std::string_view body);
 
 }  // namespace shoal::wire

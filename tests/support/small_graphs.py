@@ -36,3 +36,11 @@ def write(root: Path, name: str, graph: bytes, version: int = 1) -> None:
 def body() -> dict:
     """A request: x is zeros, so that y is what the graph adds."""
     return {"inputs": [{"name": "x", "shape": [1, WIDTH], "datatype": "FP32", "data": np.zeros(WIDTH).tolist()}]}
+
+
+def looking_up(rows: int) -> bytes:
+    """y = a table of so many rows, looked up at ids [n]: an id beyond it is the engine's error."""
+    table = helper.make_tensor("table", TensorProto.FLOAT, [rows, WIDTH], [float(row) for row in range(rows) for _ in range(WIDTH)])
+    node = helper.make_node("Gather", ["table", "ids"], ["y"], name="look up")
+    return model_of([node], [helper.make_tensor_value_info("ids", TensorProto.INT64, ["n"])],
+                    [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", WIDTH])], [table]).SerializeToString()

@@ -36,6 +36,11 @@ class AdminService {
   virtual Result<v1::CreateJoinTokenResponse> create_token(const v1::CreateJoinTokenRequest& request) = 0;
   virtual v1::ListJoinTokensResponse tokens(const v1::ListJoinTokensRequest& request) = 0;
   virtual Result<v1::JoinToken> revoke_token(const v1::RevokeJoinTokenRequest& request) = 0;
+  // The server as a whole: server_control.hpp.
+  virtual v1::Server inspect_server(const v1::InspectServerRequest& request) = 0;
+  virtual Result<v1::Server> drain_server(const v1::DrainServerRequest& request) = 0;
+  virtual Result<v1::Server> resume_server(const v1::ResumeServerRequest& request) = 0;
+  virtual Result<v1::ReloadSettingsResponse> reload_settings(const v1::ReloadSettingsRequest& request) = 0;
 };
 
 }  // namespace shoal::api::admin

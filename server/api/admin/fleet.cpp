@@ -31,8 +31,9 @@ const schedule::Slot* scheduled(const dispatch::Dispatcher& dispatcher, const st
 
 }  // namespace
 
-Fleet::Fleet(std::function<pool::Pool*()> pool, dispatch::Dispatcher& dispatcher, const pool::EventLog& events)
-    : pool_(std::move(pool)), dispatcher_(dispatcher), events_(events) {}
+Fleet::Fleet(std::function<pool::Pool*()> pool, dispatch::Dispatcher& dispatcher, const pool::EventLog& events,
+             ServerControl& server)
+    : pool_(std::move(pool)), dispatcher_(dispatcher), events_(events), server_(server) {}
 
 v1::ListWorkersResponse Fleet::list(const v1::ListWorkersRequest& /*request*/) {
   v1::ListWorkersResponse response;

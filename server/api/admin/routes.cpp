@@ -170,6 +170,17 @@ asio::awaitable<Response> clear_poison(AdminService& service, Exchange& exchange
   co_return answer(service.clear_poison(request));
 }
 
+asio::awaitable<Response> server(AdminService& service, Exchange&) {
+  co_return json_response(service.inspect_server({}));
+}
+
+// A method whose request is the body.
+template <class Message, auto method>
+asio::awaitable<Response> on_server(AdminService& service, Exchange& exchange) {
+  const Result<Message> request = read_body<Message>(exchange.request);
+  co_return request ? answer((service.*method)(*request)) : error_response(ErrorStyle::kKserve, request.error());
+}
+
 }  // namespace
 
 void add_admin_routes(http::Router& router, Services& services, AdminService& service) {
@@ -185,6 +196,10 @@ void add_admin_routes(http::Router& router, Services& services, AdminService& se
   };
   add("GET", "/admin/v1/workers", list);
   add("GET", "/admin/v1/events", events);
+  add("GET", "/admin/v1/server", server);
+  add("POST", "/admin/v1/drain", on_server<v1::DrainServerRequest, &AdminService::drain_server>);
+  add("POST", "/admin/v1/resume", on_server<v1::ResumeServerRequest, &AdminService::resume_server>);
+  add("POST", "/admin/v1/reload", on_server<v1::ReloadSettingsRequest, &AdminService::reload_settings>);
   add("POST", "/admin/v1/join/tokens", create_token, auth::Scope::kJoin);
   add("GET", "/admin/v1/join/tokens", tokens, auth::Scope::kJoin);
   add("DELETE", "/admin/v1/join/tokens/{id}", revoke_token, auth::Scope::kJoin);

@@ -1,5 +1,6 @@
-// REST of the operators' service: /admin/v1/workers and /admin/v1/events. Guarded: only our own pages and programs that
-// name one of our hosts. The router refers to `services` and `service`, which must outlive it. Main lane.
+// REST of the operators' service: /admin/v1/workers, /admin/v1/events and the rest of the folder. Guarded: only our own
+// pages and programs that name one of our hosts. The router refers to `services` and `service`, which must outlive it.
+// Main lane.
 #pragma once
 
 #include "server/api/admin/admin_service.hpp"

@@ -98,6 +98,24 @@ UnaryReactor* AdminCalls::ListEvents(Context* context, const v1::ListEventsReque
   return answer(context, response, [this, request] { return service_.events(*request); });
 }
 
+UnaryReactor* AdminCalls::InspectServer(Context* context, const v1::InspectServerRequest* request,
+                                        v1::Server* response) {
+  return answer(context, response, [this, request] { return service_.inspect_server(*request); });
+}
+
+UnaryReactor* AdminCalls::DrainServer(Context* context, const v1::DrainServerRequest* request, v1::Server* response) {
+  return answer(context, response, [this, request] { return service_.drain_server(*request); });
+}
+
+UnaryReactor* AdminCalls::ResumeServer(Context* context, const v1::ResumeServerRequest* request, v1::Server* response) {
+  return answer(context, response, [this, request] { return service_.resume_server(*request); });
+}
+
+UnaryReactor* AdminCalls::ReloadSettings(Context* context, const v1::ReloadSettingsRequest* request,
+                                         v1::ReloadSettingsResponse* response) {
+  return answer(context, response, [this, request] { return service_.reload_settings(*request); });
+}
+
 UnaryReactor* AdminCalls::CreateJoinToken(Context* context, const v1::CreateJoinTokenRequest* request,
                                           v1::CreateJoinTokenResponse* response) {
   return answer(context, response, [this, request] { return service_.create_token(*request); }, auth::Scope::kJoin);
@@ -125,6 +143,10 @@ void AdminCalls::add_to(Methods& methods) {
   methods.add("/shoal.admin.v1.Admin/ClearPoison", *this, &AdminCalls::ClearPoison);
   methods.add("/shoal.admin.v1.Admin/SetWorkerBudget", *this, &AdminCalls::SetWorkerBudget);
   methods.add("/shoal.admin.v1.Admin/ListEvents", *this, &AdminCalls::ListEvents);
+  methods.add("/shoal.admin.v1.Admin/InspectServer", *this, &AdminCalls::InspectServer);
+  methods.add("/shoal.admin.v1.Admin/DrainServer", *this, &AdminCalls::DrainServer);
+  methods.add("/shoal.admin.v1.Admin/ResumeServer", *this, &AdminCalls::ResumeServer);
+  methods.add("/shoal.admin.v1.Admin/ReloadSettings", *this, &AdminCalls::ReloadSettings);
   methods.add("/shoal.admin.v1.Admin/CreateJoinToken", *this, &AdminCalls::CreateJoinToken);
   methods.add("/shoal.admin.v1.Admin/ListJoinTokens", *this, &AdminCalls::ListJoinTokens);
   methods.add("/shoal.admin.v1.Admin/RevokeJoinToken", *this, &AdminCalls::RevokeJoinToken);

@@ -34,6 +34,10 @@ class AdminCalls final {
   Unary* ListJoinTokens(Context*, const admin::v1::ListJoinTokensRequest*, admin::v1::ListJoinTokensResponse*);
   Unary* RevokeJoinToken(Context*, const admin::v1::RevokeJoinTokenRequest*, admin::v1::JoinToken*);
   Unary* ListEvents(Context*, const admin::v1::ListEventsRequest*, admin::v1::ListEventsResponse*);
+  Unary* InspectServer(Context*, const admin::v1::InspectServerRequest*, admin::v1::Server*);
+  Unary* DrainServer(Context*, const admin::v1::DrainServerRequest*, admin::v1::Server*);
+  Unary* ResumeServer(Context*, const admin::v1::ResumeServerRequest*, admin::v1::Server*);
+  Unary* ReloadSettings(Context*, const admin::v1::ReloadSettingsRequest*, admin::v1::ReloadSettingsResponse*);
 
  private:
   // `call` on the main lane; its result becomes `response`.

@@ -59,7 +59,8 @@ void add_model_families(const models::Snapshot& snapshot, const dispatch::Statis
       }
       const auto found = statistics.find({name, number});
       const ModelStatistics values = found == statistics.end() ? ModelStatistics{} : found->second;
-      const Labels labels = {{"model", name}, {"version", std::to_string(number)}};
+      Labels labels = {{"model", name}, {"version", std::to_string(number)}};
+      labels.insert(labels.end(), model->metric_tags.begin(), model->metric_tags.end());
       for (std::size_t index = 0; index < kColumns.size(); ++index) {
         metrics::add_sample(columns[index], kColumns[index].value(values), labels);
       }

@@ -77,13 +77,17 @@ Result<dispatch::InferenceRequest> read_item(const models::Snapshot& models, con
 }
 
 Result<std::vector<Item>> read_all(const models::Snapshot& models, const Request& request, const Limits& limits) {
-  const auto texts = wire::parse_parallel(request.body);
-  if (!texts) {
-    return fail(texts.error());
+  const auto call = wire::parse_parallel(request.body);
+  if (!call) {
+    return fail(call.error());
   }
-  std::vector<Item> items(texts->size());
+  std::vector<Item> items(call->items.size());
   for (std::size_t index = 0; index < items.size(); ++index) {
-    items[index].request = read_item(models, (*texts)[index], items[index], limits, request.received);
+    items[index].request = read_item(models, call->items[index], items[index], limits, request.received);
+    if (items[index].request && call->timeout) {
+      TimePoint& deadline = items[index].request->deadline;
+      deadline = std::min(deadline, request.received + *call->timeout);
+    }
   }
   return items;
 }

@@ -16,6 +16,8 @@ namespace shoal::api::http {
 void add_kserve_routes(Router& router, Services& services);
 // POST /v2/repository/...; without a `control` loading and unloading are refused.
 void add_repository_routes(Router& router, Services& services, dispatch::ModelControl* control);
+// /v2/systemsharedmemory and /v2/cudasharedmemory, which answer 501.
+void add_shared_memory_routes(Router& router, Services& services);
 // POST /v2/parallel.
 void add_parallel_route(Router& router, Services& services);
 // "/" and the agent: its bundle from `agent_dir`, model files by content at /agent/blobs/<sha256>.

@@ -156,6 +156,8 @@ void Server::serve_behind(std::uint16_t port) {
   state_->context.sites = SitePolicy(port, state_->context.options.public_hosts);
 }
 
+void Server::set_cors(CorsPolicy cors) { state_->context.options.cors = std::move(cors); }
+
 void Server::adopt(int socket, std::string peer) {
   tcp::socket adopted(state_->executor);
   boost::system::error_code error;

@@ -51,6 +51,8 @@ class Server {
   Status listen();
   // Instead: serves only the sockets that adopt() is given, whose clients see them at `port`.
   void serve_behind(std::uint16_t port);
+  // For requests that come from now on.
+  void set_cors(CorsPolicy cors);
   // A connected stream socket, which is the server's from then on; `peer` is the address of its client.
   void adopt(int socket, std::string peer);
   [[nodiscard]] std::uint16_t port() const;

@@ -55,7 +55,8 @@ std::vector<IndexEntry> repository_index(const models::Snapshot& snapshot, const
         entry.reason = model->load_error.message;
       } else if (const Status status = service.model_ready(*model); !status) {
         // Anything but "not yet" is the graph's own error, which stays.
-        entry.state = status.error().code == Code::kUnavailable ? "LOADING" : "UNAVAILABLE";
+        const bool is_coming = status.error().code == Code::kUnavailable && !service.is_withheld(*model);
+        entry.state = is_coming ? "LOADING" : "UNAVAILABLE";
         entry.reason = status.error().message;
       }
       if (!only_ready || entry.state == "READY") {

@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <optional>
 
 #include "inference/model_config.pb.h"
 #include "server/api/kserve/natural.hpp"
+#include "server/models/scheduling_config.hpp"
 #include "server/models/validate.hpp"
 
 namespace shoal::api::kserve {
@@ -39,6 +41,12 @@ Status apply_demand(const std::string& name, const wire::Parameter& value, dispa
       return wrong(name, "a string");
     }
     (name == "shoal_worker" ? demand.worker : demand.variant) = *text;
+  } else if (name == "shoal_max_batch_size") {
+    const auto rows = natural(value);
+    if (!rows || *rows == 0 || *rows > std::numeric_limits<std::uint32_t>::max()) {
+      return wrong(name, "an integer above 0");
+    }
+    demand.max_batch_size = static_cast<std::uint32_t>(*rows);
   } else if (name == "shoal_trust") {
     demand.trust = text == nullptr ? std::nullopt : tier_from(*text);
     if (!demand.trust) {
@@ -46,8 +54,8 @@ Status apply_demand(const std::string& name, const wire::Parameter& value, dispa
     }
   } else {
     return fail(Code::kInvalidArgument,
-                fmt::format("parameter '{:.100}' is not known; there are shoal_backend, shoal_bits, shoal_trust, "
-                            "shoal_variant and shoal_worker",
+                fmt::format("parameter '{:.100}' is not known; there are shoal_backend, shoal_bits, "
+                            "shoal_max_batch_size, shoal_trust, shoal_variant and shoal_worker",
                             name),
                 name);
   }
@@ -83,9 +91,11 @@ Status apply_parameter(const std::string& name, const wire::Parameter& value, di
     return apply_demand(name, value, request.demand);
   }
   if (name == "priority") {
-    const auto priority = natural(value);
+    const auto* word = std::get_if<std::string>(&value);
+    const auto priority =
+        word == nullptr ? natural(value) : models::priority_of(*word, request.model->scheduling.priority_levels);
     if (!priority) {
-      return wrong(name, "an integer >= 0");
+      return wrong(name, "an integer >= 0 or 'high', 'medium' or 'low'");
     }
     const std::uint64_t levels = request.model->scheduling.priority_levels;
     if (*priority > levels) {
@@ -162,6 +172,10 @@ Result<dispatch::InferenceRequest> make_request(models::ModelPtr model, InferCal
   request.received = received;
   if (Status status = apply_parameters(call.parameters, request); !status) {
     return fail(std::move(status.error()));
+  }
+  const std::int64_t rows = models::batch_size_of(*request.model, request.inputs);
+  if (const auto most = request.demand.max_batch_size; most && rows > *most) {
+    return wrong("shoal_max_batch_size", fmt::format("at least {}, the rows of the request itself", rows));
   }
   return request;
 }

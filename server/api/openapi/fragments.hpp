@@ -6,6 +6,6 @@
 
 namespace shoal::api::openapi {
 
-extern const std::array<std::string_view, 6> kFragments;
+extern const std::array<std::string_view, 8> kFragments;
 
 }  // namespace shoal::api::openapi

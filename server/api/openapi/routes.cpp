@@ -24,6 +24,7 @@ void add_routes(http::Router& router, Services& services, dispatch::ModelControl
   http::add_kserve_routes(router, services);
   http::add_repository_routes(router, services, control);
   http::add_parallel_route(router, services);
+  http::add_shared_memory_routes(router, services);
   openai::add_openai_routes(router, services);
   admin::add_admin_routes(router, services, admin);
   router.add("GET", "/openapi.json",

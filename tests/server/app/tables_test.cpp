@@ -72,6 +72,16 @@ TEST(DebugText, ShowsWhatIsThere) {
   EXPECT_EQ(debug_text(ordered_json::object()), "nothing to tell\n");
 }
 
+TEST(Tables, TheServerAsAWhole) {
+  EXPECT_EQ(server_text(ordered_json::parse(R"({"state": "leaving", "reason": "a new disk", "open_requests": 3})")),
+            "leaving, a new disk; 3 requests in hand\n");
+  EXPECT_EQ(server_text(ordered_json::parse(R"({"state": "serving", "reason": "", "open_requests": 0})")),
+            "serving; 0 requests in hand\n");
+  EXPECT_EQ(reload_text(ordered_json::parse(R"({"changed": ["a.b"], "needs_restart": ["c.d"]})")),
+            "a.b is changed\nc.d needs a restart\n");
+  EXPECT_EQ(reload_text(ordered_json::parse(R"({"changed": [], "needs_restart": []})")), "nothing has changed\n");
+}
+
 TEST(AdminClient, TakesAddressesAndNothingElse) {
   for (const char* server : {"http://127.0.0.1:8000", "127.0.0.1:8000", "http://127.0.0.1:8000/"}) {
     ASSERT_TRUE(AdminClient::to(server)) << server;

@@ -111,5 +111,23 @@ TEST(Joining, AnOutputWithoutARowForEachOneIsNotTakenApart) {
   EXPECT_TRUE(split_outputs(*model, members, {integers("states", {4, 1, 1}, {1, 2, 0, 0})}, 4)) << "fixed shapes";
 }
 
+TEST(Joining, ALargestBatchIsARunsOwn) {
+  auto model = encoder();
+  const auto bounded = [&](std::optional<std::uint32_t> most) {
+    InferenceRequest request =
+        request_of(model, {integers("input_ids", {1, 2}, {1, 2}), integers("attention_mask", {1, 2}, {1, 1})});
+    request.demand.max_batch_size = most;
+    schedule::Job job;
+    set_joining(request, job);
+    return job;
+  };
+  EXPECT_EQ(bounded({}).batching->max_rows, 8U);
+  EXPECT_EQ(bounded(3).batching->max_rows, 3U);
+  EXPECT_EQ(bounded(99).batching->max_rows, 8U);
+  EXPECT_EQ(bounded(3).batch_key, bounded(3).batch_key);
+  EXPECT_NE(bounded(3).batch_key, bounded(4).batch_key);
+  EXPECT_NE(bounded(3).batch_key, bounded({}).batch_key);
+}
+
 }  // namespace
 }  // namespace shoal::dispatch

@@ -228,5 +228,27 @@ TEST_F(SequenceGateTest, AFirstStepThatFailsAnswersThoseBehindIt) {
   EXPECT_THAT(told, ElementsAre("a OVERLOADED", "b UNAVAILABLE"));
 }
 
+TEST_F(SequenceGateTest, WhoLeavesIsNotReadyAndWhoIsClosedTakesNothing) {
+  gate.set_leaving("drained by an operator");
+  EXPECT_EQ(gate.server_ready().error().message, "drained by an operator");
+  EXPECT_TRUE(gate.model_ready(*model)) << "it takes requests";
+  EXPECT_FALSE(gate.is_withheld(*model));
+  submit("a", true);
+  gate.set_closed("closed by an operator");
+  EXPECT_EQ(gate.server_ready().error().message, "closed by an operator");
+  EXPECT_EQ(gate.model_ready(*model).error().code, Code::kUnavailable);
+  EXPECT_TRUE(gate.is_withheld(*model));
+  submit("b", false);
+  settle();
+  EXPECT_THAT(told, ElementsAre("b UNAVAILABLE"));
+  behind.answer(0, "hs/0");
+  EXPECT_THAT(told, ElementsAre("b UNAVAILABLE", "a hs/0")) << "what was accepted goes on";
+  gate.set_closed({});
+  gate.set_leaving({});
+  EXPECT_EQ(gate.server_ready().error().message, "not yet") << "what is behind says it";
+  submit("c", false);
+  EXPECT_EQ(behind.requests.size(), 2U);
+}
+
 }  // namespace
 }  // namespace shoal::dispatch

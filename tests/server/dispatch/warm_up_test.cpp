@@ -55,6 +55,28 @@ TEST_F(WarmUpTest, DefaultsAreSettledWhenLoadedOrFailed) {
   EXPECT_TRUE(default_ready(*model, slots, WarmUp::kAll, 4));
 }
 
+TEST_F(WarmUpTest, WithoutWarmUpAWorkerThatCouldRunItMustBeThere) {
+  model->backends = {Backend::kWasm};
+  EXPECT_TRUE(default_ready(*model, slots, WarmUp::kNone, 4));
+  slots["hs/0"].is_up = false;
+  const Status lost = default_ready(*model, slots, WarmUp::kNone, 4);
+  EXPECT_EQ(lost.error().code, Code::kUnavailable) << "another browser, which cannot run it, is no help";
+  EXPECT_EQ(lost.error().message, "no worker that could run model 'm' is connected");
+  EXPECT_FALSE(is_drained(*model, slots)) << "it comes by itself";
+  slots["hs/0"].duty = schedule::Duty::kDormant;
+  EXPECT_TRUE(default_ready(*model, slots, WarmUp::kNone, 4)) << "the next request wakes it";
+}
+
+TEST_F(WarmUpTest, WhatOperatorsKeepAwayDoesNotComeByItself) {
+  for (const char* slot : {"hs/0", "hs/1"}) {
+    EXPECT_FALSE(is_drained(*model, slots));
+    slots[slot].intake = schedule::Intake::kDrained;
+  }
+  EXPECT_TRUE(is_drained(*model, slots));
+  EXPECT_EQ(default_ready(*model, slots, WarmUp::kAll, 4).error().message,
+            "every worker that could run model 'm' is drained");
+}
+
 TEST_F(WarmUpTest, WhatNobodyCanLoadIsNotWaitedFor) {
   slots["hs/0"].engines[Backend::kWasm].usable = false;
   slots["hs/1"].engines[Backend::kWebnn].usable = false;

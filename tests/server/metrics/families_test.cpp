@@ -41,16 +41,21 @@ TEST(Families, AreThoseOfTheGoldenList) {
 
 TEST(Families, CountWhatTheyAreTold) {
   Families families;
-  families.request_answered("m", "wasm", {.total_us = 3000, .queue_us = 1000, .compute_us = 1500});
-  families.request_answered("m", "wasm", {.total_us = 1000, .queue_us = 1000, .compute_us = 1500});
+  RequestLabels by{.model = "m", .version = 1, .variant = "q8", .backend = "wasm", .browser = "firefox"};
+  families.request_answered(by, {.total_us = 3000, .queue_us = 1000, .compute_us = 1500});
+  families.request_answered(by, {.total_us = 1000, .queue_us = 1000, .compute_us = 1500});
+  by.version = 2;
+  families.request_answered(by, {.total_us = 1000, .queue_us = 0, .compute_us = 500});
   families.request_redispatched("m");
   families.worker_launched("chromium", 0.3);
   families.worker_recovered("browser", "crashed", 0.7);
   families.http_answered("kserve", 200);
   families.http_answered("kserve", 200);
   const std::string page = text(families.collect());
-  EXPECT_THAT(page, HasSubstr("shoal_request_duration_seconds_count{backend=\"wasm\",model=\"m\"} 2"));
-  EXPECT_THAT(page, HasSubstr("shoal_request_overhead_seconds_bucket{backend=\"wasm\",model=\"m\",le=\"0.0005\"} 2"));
+  const std::string labels = R"(backend="wasm",browser="firefox",model="m",variant="q8",version="1")";
+  EXPECT_THAT(page, HasSubstr("shoal_request_duration_seconds_count{" + labels + "} 2"));
+  EXPECT_THAT(page, HasSubstr("shoal_request_overhead_seconds_bucket{" + labels + ",le=\"0.0005\"} 2"));
+  EXPECT_THAT(page, HasSubstr("variant=\"q8\",version=\"2\"} 1"));
   EXPECT_THAT(page, HasSubstr("shoal_requests_redispatched_total{model=\"m\"} 1"));
   EXPECT_THAT(page, HasSubstr("shoal_http_responses_total{route=\"kserve\",status=\"200\"} 2"));
   EXPECT_THAT(page, HasSubstr("shoal_worker_launch_seconds_sum{kind=\"chromium\"} 0.3"));

@@ -77,6 +77,22 @@ TEST(SchedulingConfig, RefusesWithTheNameOfTheField) {
   EXPECT_THAT(read("dynamic_batching {}", plain).error().message, HasSubstr("max_batch_size is 0"));
 }
 
+TEST(SchedulingConfig, PrioritiesHaveWords) {
+  EXPECT_EQ(priority_of("high", 3), 1U);
+  EXPECT_EQ(priority_of("medium", 3), 2U);
+  EXPECT_EQ(priority_of("low", 3), 3U);
+  EXPECT_EQ(priority_of("medium", 10), 5U);
+  EXPECT_EQ(priority_of("low", 10), 10U);
+  EXPECT_EQ(priority_of("urgent", 3), std::nullopt);
+  const std::string low = "parameters { key: 'shoal_priority' value { string_value: 'low' } }";
+  EXPECT_EQ(read(low)->default_priority, 3U);
+  EXPECT_EQ(read(low + "dynamic_batching { priority_levels: 5 }")->default_priority, 5U);
+  EXPECT_THAT(read(low + "dynamic_batching { priority_levels: 5 default_priority_level: 2 }").error().message,
+              HasSubstr("leave one of them out"));
+  EXPECT_THAT(read("parameters { key: 'shoal_priority' value { string_value: '1' } }").error().message,
+              HasSubstr("it must be 'high', 'medium' or 'low'"));
+}
+
 TEST(SchedulingConfig, SequencesHaveTritonsDefaults) {
   EXPECT_FALSE(read("")->sequences);
   const auto config = read("sequence_batching {}");

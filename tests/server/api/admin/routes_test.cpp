@@ -30,6 +30,9 @@ TEST_F(AdminRoutesTest, EachRouteAsksItsFunction) {
       {"POST", kWorker + "/debug", R"({"shaders":true,"trace_ms":5})", "debug shaders"},
       {"GET", "/admin/v1/events?after=12&limit=3", "", "events 12 3"},
       {"GET", "/admin/v1/events", "", "events 0 0"},
+      {"POST", "/admin/v1/drain", R"({"reason":"a new disk","grace_ms":250})", "drain_server a new disk 250"},
+      {"POST", "/admin/v1/drain", "", "drain_server "},
+      {"POST", "/admin/v1/reload", "{}", "reload"},
   };
   for (const auto& [method, path, body, asked] : routes) {
     const Answer answer = client().ask(method, path, body);

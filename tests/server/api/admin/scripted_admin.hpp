@@ -77,9 +77,28 @@ class ScriptedAdmin final : public AdminService {
     return fail(Code::kNotFound, "no join token '" + request.id() + "'", "id");
   }
 
+  v1::Server inspect_server(const v1::InspectServerRequest&) override { return server("serving"); }
+  Result<v1::Server> drain_server(const v1::DrainServerRequest& request) override {
+    asked.push_back("drain_server " + request.reason() +
+                    (request.has_grace_ms() ? " " + std::to_string(request.grace_ms()) : ""));
+    return server("leaving");
+  }
+  Result<v1::Server> resume_server(const v1::ResumeServerRequest&) override { return server("serving"); }
+  Result<v1::ReloadSettingsResponse> reload_settings(const v1::ReloadSettingsRequest&) override {
+    asked.emplace_back("reload");
+    v1::ReloadSettingsResponse response;
+    response.add_changed("log.level");
+    return response;
+  }
+
   std::vector<std::string> asked;
 
  private:
+  static v1::Server server(const std::string& state) {
+    v1::Server server;
+    server.set_state(state);
+    return server;
+  }
   Result<v1::Worker> worker(const std::string& slot, std::string what) {
     asked.push_back(std::move(what));
     if (slot != "chromium/0") {
