@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Puts stock clients that the tests use, and that no Python or npm package brings, into $SHOAL_HOME/tools/clients/.
+# Puts stock clients that the tests use, and that no Python package brings, into $SHOAL_HOME/tools/clients/, and those of
+# Node.js into tests/clients/node_modules, by their lock file.
 # Nothing of this machine changes, and what is up to date is left alone. Needs the tests' Python environment.
 #   promtool       out of Debian's package of Prometheus, which would bring a service along if it were installed
 #   perf_analyzer  its wheel needs a newer C library than Debian 12 has: the next release's libraries are unpacked beside
@@ -7,6 +8,13 @@
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+node_modules=$root/tests/clients/node_modules
+locked=$(hash_of "$root/tests/clients/package-lock.json")
+if [[ $(cat "$node_modules/.stamp" 2>/dev/null) != "$locked" ]]; then
+  npm --prefix "$root/tests/clients" ci
+  echo "$locked" >"$node_modules/.stamp"
+fi
+
 read -r name version sha256 platform release <"$root/scripts/perf_analyzer.lock"
 target=$SHOAL_HOME/tools/clients
 want=$(hash_of "$root"/scripts/{perf_analyzer.lock,install_clients.sh})
