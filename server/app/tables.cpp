@@ -198,6 +198,8 @@ std::string worker_text(const ordered_json& worker) {
   for (const auto& [backend, reason] : member(worker, "why_not").items()) {
     add("no " + backend, reason.is_string() ? reason.get<std::string>() : "");
   }
+  add("guessed order", joined(member(worker, "guessed_order")));
+  add("favours", joined(member(worker, "favours")));
   add("adapter", text_of(worker, "adapter"));
   add("work in hand", std::to_string(number_of(worker, "pending_work")));
   if (worker.contains("memory")) {
@@ -214,7 +216,14 @@ std::string worker_text(const ordered_json& worker) {
   }
   for (const ordered_json& instance : member(worker, "instances")) {
     const std::string error = text_of(instance, "error");
-    add(text_of(instance, "state"), text_of(instance, "name") + (error.empty() ? "" : ": " + shortened(error)));
+    std::string text = text_of(instance, "name") + (error.empty() ? "" : ": " + shortened(error));
+    if (const double run = instance.value("run_ms", 0.0); run > 0) {
+      text += fmt::format(", a run {:.1f} ms", run);
+    }
+    if (const double load = instance.value("load_ms", 0.0); load > 0) {
+      text += fmt::format(", a load {:.0f} ms", load);
+    }
+    add(text_of(instance, "state"), text + (instance.value("kept", false) ? ", kept" : ""));
   }
   for (const ordered_json& benchmark : member(member(worker, "capabilities"), "benchmarks")) {
     const std::string why_not = text_of(benchmark, "why_not");

@@ -36,6 +36,8 @@ Way make_way(const models::ModelVersion& model, Backend backend, schedule::Dimen
   way.load.echo = model.echo;
   way.load.graph = {{}, model.graph.sha256, model.graph.size};
   way.candidate.bytes = model.graph.size;
+  way.candidate.at_once = model.echo ? model.echo->instances : 1;
+  way.candidate.max_workers = model.residency.max_workers;
   for (const models::ExternalBlob& external : model.external) {
     way.load.external.push_back({external.location, external.blob.sha256, external.blob.size});
     way.candidate.bytes += external.blob.size;
@@ -79,11 +81,29 @@ void add_larger(const models::ModelVersion& model, Way& way) {
   way.candidate.larger = std::move(candidates);
 }
 
+Order order_for(const models::ModelVersion& model, const Demand& demand, const Order& order) {
+  if (!demand.backend && demand.preference.empty() && !order.empty()) {
+    return order;
+  }
+  Order wanted;
+  for (const Backend backend : demand.preference.empty() ? model.backends : demand.preference) {
+    const bool is_offered = std::ranges::find(model.backends, backend) != model.backends.end();
+    if (is_offered && (!demand.backend || *demand.backend == backend)) {
+      wanted.push_back({.backend = backend, .is_prior = false});
+    }
+  }
+  return wanted;
+}
+
 Status check_demand(const models::ModelVersion& model, const Demand& demand) {
   if (demand.backend && std::ranges::find(model.backends, *demand.backend) == model.backends.end()) {
     return fail(Code::kBackendUnavailable,
                 fmt::format("model '{}' is not offered on backend '{}'", model.name, backend_name(*demand.backend)),
                 "shoal_backend");
+  }
+  if (!demand.preference.empty() && order_for(model, demand, {}).empty()) {
+    return fail(Code::kBackendUnavailable,
+                fmt::format("model '{}' is offered on none of the preferred backends", model.name), "shoal_backend");
   }
   if (demand.variant && *demand.variant != kDefaultVariant) {
     return fail(Code::kNotFound,
@@ -136,18 +156,16 @@ std::string instance_prefix(const models::ModelVersion& model) {
 }
 
 Result<std::vector<Way>> ways_of(const models::ModelVersion& model, std::span<const Tensor> inputs,
-                                 const Demand& demand) {
+                                 const Demand& demand, const Order& order) {
   if (Status status = check_demand(model, demand); !status) {
     return fail(status.error());
   }
   std::vector<Way> ways;
   std::optional<Error> bucket_error;
-  for (const Backend backend : model.backends) {
-    if (demand.backend && *demand.backend != backend) {
-      continue;
-    }
+  for (const auto& [backend, is_prior] : order_for(model, demand, order)) {
     if (!needs_static_shapes(backend)) {
       ways.push_back(make_way(model, backend, {}));
+      ways.back().candidate.is_prior = is_prior;
       continue;
     }
     const schedule::Dimensions actual = dimensions_of(model.inputs, inputs);
@@ -159,6 +177,7 @@ Result<std::vector<Way>> ways_of(const models::ModelVersion& model, std::span<co
     ways.push_back(make_way(model, backend, *std::move(built)));
     ways.back().is_padded = ways.back().built != actual;
     add_larger(model, ways.back());
+    ways.back().candidate.is_prior = is_prior;
   }
   if (ways.empty()) {
     return fail(bucket_error.value_or(Error{Code::kBackendUnavailable, "the model is offered on no backend", {}}));
@@ -166,9 +185,20 @@ Result<std::vector<Way>> ways_of(const models::ModelVersion& model, std::span<co
   return ways;
 }
 
-std::vector<Way> warm_ways_of(const models::ModelVersion& model) {
+std::string preferred_before(const Demand& demand, Backend backend) {
+  std::string names;
+  for (auto at = demand.preference.begin(); at != demand.preference.end() && *at != backend; ++at) {
+    names += (names.empty() ? "" : ",") + std::string(backend_name(*at));
+  }
+  return names;
+}
+
+std::vector<Way> warm_ways_of(const models::ModelVersion& model, const Order& order) {
   std::vector<Way> ways;
-  for (const Backend backend : model.backends) {
+  for (const auto& [backend, is_prior] : order_for(model, {}, order)) {
+    if (std::ranges::find(ways, backend, [](const Way& way) { return way.candidate.backend; }) != ways.end()) {
+      continue;
+    }
     schedule::Dimensions smallest;
     if (needs_static_shapes(backend)) {
       for (const auto& [name, sizes] : model.webnn_buckets) {
@@ -185,6 +215,7 @@ std::vector<Way> warm_ways_of(const models::ModelVersion& model) {
       }
     }
     ways.push_back(make_way(model, backend, std::move(smallest)));
+    ways.back().candidate.is_prior = is_prior;
   }
   return ways;
 }
@@ -217,9 +248,10 @@ void set_queue_policy(const models::ModelVersion& model, TimePoint now, schedule
   const auto of_level = model.scheduling.policies.find(job.priority);
   const models::QueuePolicy& policy =
       of_level == model.scheduling.policies.end() ? model.scheduling.default_policy : of_level->second;
-  if (policy.max_queue_size > 0) {
+  if (policy.max_queue_size > 0 || model.max_queue_bytes > 0) {
     job.queue = fmt::format("{}:{}", model.name, model.version);
     job.max_queued = policy.max_queue_size;
+    job.max_queued_bytes = model.max_queue_bytes;
   }
   if (policy.default_timeout > Duration::zero()) {
     job.queue_deadline = now + policy.default_timeout;

@@ -11,6 +11,7 @@
 #include "server/models/model.hpp"
 #include "server/pool/worker.hpp"
 #include "server/schedule/job.hpp"
+#include "server/schedule/prior.hpp"
 #include "server/schedule/shape_bucket.hpp"
 
 namespace shoal::dispatch {
@@ -21,10 +22,15 @@ struct Way {
   // Sizes of the symbolic dimensions: what the graph is built for. Empty where shapes are dynamic.
   schedule::Dimensions built;
   bool is_padded = false;  // built differs from what the request has
+  std::uint32_t keep = 0;  // workers that have it at least, whatever idle graphs must go for it
   // The same built for more rows, for requests that are joined; candidate.larger names them.
   std::vector<Way> larger = {};
   std::shared_ptr<const models::WarmSamples> warm_samples = {};  // the model's; null: none
 };
+
+// The backends to try, in this order, a backend's second place counting where its first one is only for workers that it
+// is worth it on. Empty: the model's own.
+using Order = std::vector<schedule::Preference>;
 
 // Symbolic dimension to its size in these inputs.
 schedule::Dimensions dimensions_of(std::span<const models::TensorSignature> signatures, std::span<const Tensor> inputs);
@@ -35,15 +41,17 @@ std::string instance_prefix(const models::ModelVersion& model);
 // The way, or larger one, of this instance. Requires: it is one of them.
 const Way& way_to(const std::vector<Way>& ways, const std::string& instance);
 
-// In the model's order of preference. kBackendUnavailable when the demanded backend is not offered for this model,
-// kPrecisionNotSupported or kNotFound when demanded bits or variant do not exist, kInvalidArgument when no bucket holds
-// the shapes.
+// In the order of the demand, else of `order`, else of the model. kBackendUnavailable when the demanded backend is not
+// offered for this model, kPrecisionNotSupported or kNotFound when demanded bits or variant do not exist,
+// kInvalidArgument when no bucket holds the shapes.
 Result<std::vector<Way>> ways_of(const models::ModelVersion& model, std::span<const Tensor> inputs,
-                                 const Demand& demand);
+                                 const Demand& demand, const Order& order = {});
+// What the demand prefers to `backend`, comma separated.
+std::string preferred_before(const Demand& demand, Backend backend);
 
 // The way a model is loaded ahead of requests: static shapes at their smallest bucket; nothing on a backend that needs
 // shapes nobody has declared.
-std::vector<Way> warm_ways_of(const models::ModelVersion& model);
+std::vector<Way> warm_ways_of(const models::ModelVersion& model, const Order& order = {});
 
 // The model's bounds for what waits at the job's priority.
 void set_queue_policy(const models::ModelVersion& model, TimePoint now, schedule::Job& job);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "server/dispatch/joining.hpp"
+#include "server/dispatch/residency_rules.hpp"
 #include "server/metrics/families.hpp"
 #include "server/models/validate.hpp"
 
@@ -20,6 +21,11 @@ bool is_dormant(const schedule::Slots::value_type& slot) { return slot.second.du
 schedule::QuarantineLimits poison_limits_of(const DispatcherOptions& options) {
   return {
       .max_losses = options.limits.max_attempts, .expiry = options.poison.expiry, .capacity = options.poison.capacity};
+}
+
+// Neither the model nor the client has said which backends it should be.
+bool is_guess(const models::ModelVersion& model, const Demand& demand) {
+  return !model.has_own_order && !model.echo && !demand.backend && demand.preference.empty();
 }
 
 }  // namespace
@@ -59,6 +65,7 @@ void Dispatcher::set_models(models::SnapshotPtr models) {
       tally_.declare({name, version});
     }
   }
+  scheduler_.keep(keepers_of(*models_));
   for (const auto& [slot, worker] : workers_) {
     warm_up(slot);
   }
@@ -86,11 +93,18 @@ std::uint64_t Dispatcher::submit(InferenceRequest request, Completion done) {
          fmt::format("model '{}' is decoupled: it answers ModelStreamInfer and generate_stream", request.model->name),
          {}});
   }
-  auto ways = ways_of(*request.model, request.inputs, request.demand);
+  if (Status fits = models_ == nullptr
+                        ? Status()
+                        : pinned_fit(*request.model, *models_, scheduler_.slots(), options_.limits.max_instances);
+      !fits) {
+    return refuse(std::move(fits.error()));
+  }
+  auto ways = ways_of(*request.model, request.inputs, request.demand, order_of(*request.model));
   if (!ways) {
     return refuse(std::move(ways.error()));
   }
   const TimePoint now = Clock::now();
+  demand_.add({request.model->name, request.model->version}, now);
   if (request.deadline == kNoDeadline) {
     request.deadline = now + options_.default_timeout;
   }
@@ -99,6 +113,8 @@ std::uint64_t Dispatcher::submit(InferenceRequest request, Completion done) {
   open->batch_size = static_cast<std::uint64_t>(models::batch_size_of(*request.model, request.inputs));
   schedule::Job job = job_of(ticket, request, *ways);
   job.worker = request.demand.worker;
+  job.is_guess = is_guess(*request.model, request.demand);
+  job.family = job.is_guess ? request.model->family : std::nullopt;
   job.min_tier = least_tier(*request.model, request.demand.trust);
   job.bytes = total_bytes(request.inputs);
   if (std::optional<Error> error = suspicion(request, *open, job)) {
@@ -130,10 +146,17 @@ void Dispatcher::cancel(std::uint64_t ticket) {
 }
 
 Status Dispatcher::model_ready(const models::ModelVersion& model) const {
-  return default_ready(model, scheduler_.slots(), options_.warm_up, options_.limits.max_instances);
+  if (Status fits = models_ == nullptr ? Status()
+                                       : pinned_fit(model, *models_, scheduler_.slots(), options_.limits.max_instances);
+      !fits) {
+    return fits;
+  }
+  return default_ready(model, scheduler_.slots(), warm_up_rules());
 }
 
-bool Dispatcher::is_withheld(const models::ModelVersion& model) const { return is_drained(model, scheduler_.slots()); }
+bool Dispatcher::is_withheld(const models::ModelVersion& model) const {
+  return is_drained(model, scheduler_.slots(), warm_up_rules());
+}
 
 Status Dispatcher::server_ready() const {
   if (is_draining_) {
@@ -161,7 +184,8 @@ void Dispatcher::worker_ready(pool::Worker& worker) {
   const pool::WorkerState& state = worker.state();
   workers_[state.slot] = &worker;
   ++lives_[state.slot];
-  scheduler_.slot_up(state.slot, state.backends, state.why_not, state.tier);
+  scheduler_.slot_up(state.slot, state.backends, state.why_not, state.tier, state.traits);
+  learn_traits(state);
   if (state.is_device) {
     scheduler_.set_budget(state.slot, state.memory_budget);
   }
@@ -177,6 +201,8 @@ void Dispatcher::worker_lost(const std::string& slot, const std::string& /*reaso
   if (is_device) {
     spot_check_.forget(slot);
     scheduler_.slot_gone(slot);
+    traits_.erase(slot);
+    orders_.clear();
   } else {
     scheduler_.slot_down(slot);
   }

@@ -16,6 +16,7 @@
 
 #include "server/core/log.hpp"
 #include "server/dispatch/candidates.hpp"
+#include "server/dispatch/demand_meter.hpp"
 #include "server/dispatch/inference.hpp"
 #include "server/dispatch/open_request.hpp"
 #include "server/dispatch/spot_check.hpp"
@@ -145,8 +146,14 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   // Answers; `open` is gone then.
   void end_check(OpenRequest& open, InferenceResponse ours);
   [[nodiscard]] const schedule::LoadReport* report_of(const OpenRequest& open) const;  // nullptr: not known
+  // The order of a model's backends in this pool as it is.
+  [[nodiscard]] Order order_of(const models::ModelVersion& model) const;
+  [[nodiscard]] WarmUpRules warm_up_rules() const;
+  void learn_traits(const pool::WorkerState& state);
   void warm_up(const std::string& slot);
   void warm_next();
+  // Begins the load where there is room, or room can be made for what is to be kept.
+  bool warm_one(const std::string& slot, const Way& way);
   void note(const std::string& slot, const schedule::Candidate& candidate, std::string from, std::string to,
             std::string reason = {});
 
@@ -164,8 +171,12 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   std::function<void(const std::string& slot)> lost_;
   pool::EventLog* events_ = nullptr;
   std::map<std::string, pool::Worker*> workers_;
-  std::map<std::string, std::uint64_t> lives_;              // workers that each slot has had
-  std::map<std::string, WarmUpQueue> warming_;              // by slot
+  std::map<std::string, std::uint64_t> lives_;      // workers that each slot has had
+  std::map<std::string, WarmUpQueue> warming_;      // by slot
+  std::map<std::string, schedule::Traits> traits_;  // by slot, of its last browser
+  // By what they depend on beside traits_: a model's family and what it is offered on.
+  mutable std::map<std::pair<std::optional<Family>, std::vector<Backend>>, Order> orders_;
+  DemandMeter demand_;
   std::set<std::pair<std::string, std::string>> unwanted_;  // slots and what they load, to be unloaded once it is there
   std::map<std::uint64_t, std::unique_ptr<OpenRequest>> open_;
   std::map<std::uint64_t, OpenRun> runs_;

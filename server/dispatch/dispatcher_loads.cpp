@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "server/dispatch/dispatcher.hpp"
+#include "server/schedule/residency.hpp"
 
 namespace shoal::dispatch {
 
@@ -13,15 +14,14 @@ void Dispatcher::warm_up(const std::string& slot) {
   }
   // What is being loaded goes on whatever comes next.
   std::string loading = std::move(warming_[slot].loading);
-  warming_[slot] = warm_up_of(*models_, scheduler_.slots(), slot, options_.warm_up, options_.limits.max_instances);
+  warming_[slot] = warm_up_of(*models_, scheduler_.slots(), slot, warm_up_rules());
   warming_[slot].loading = std::move(loading);
   warm_next();
 }
 
 // One warm-up load at a time per browser, so that a request's own load is never behind a queue of them.
 void Dispatcher::warm_next() {
-  const bool is_settled =
-      models_ != nullptr && defaults_settled(*models_, scheduler_.slots(), options_.limits.max_instances);
+  const bool is_settled = models_ != nullptr && defaults_settled(*models_, scheduler_.slots(), warm_up_rules());
   for (auto& [slot, queue] : warming_) {
     while (queue.loading.empty()) {
       std::vector<Way>& next = queue.defaults.empty() && is_settled ? queue.others : queue.defaults;
@@ -30,16 +30,36 @@ void Dispatcher::warm_next() {
       }
       const Way way = std::move(next.front());
       next.erase(next.begin());
-      const schedule::Slot& state = scheduler_.slots().at(slot);
-      const auto& instances = state.engines.at(way.candidate.backend).instances;
-      if (!instances.contains(way.candidate.instance) && instances.size() < options_.limits.max_instances &&
-          schedule::fits_beside(state, way.candidate)) {
+      if (warm_one(slot, way)) {
         queue.loading = way.candidate.instance;
-        scheduler_.instance_loading(slot, way.candidate, Clock::now());
-        start_load(slot, way);
       }
     }
   }
+}
+
+bool Dispatcher::warm_one(const std::string& slot, const Way& way) {
+  const schedule::Candidate& candidate = way.candidate;
+  const schedule::Slots& slots = scheduler_.slots();
+  const std::size_t workers = candidate.max_workers > 0 || way.keep > 0 ? schedule::workers_with(slots, candidate) : 0;
+  if (candidate.max_workers > 0 && workers >= candidate.max_workers) {
+    return false;
+  }
+  const auto& instances = slots.at(slot).engines.at(candidate.backend).instances;
+  const bool is_free = !instances.contains(candidate.instance) && instances.size() < options_.limits.max_instances &&
+                       schedule::fits_beside(slots.at(slot), candidate);
+  if (!is_free && workers >= way.keep) {
+    return false;
+  }
+  const auto evicted = scheduler_.fetch(slot, candidate, Clock::now());
+  if (!evicted) {
+    return false;
+  }
+  for (const schedule::Candidate& gone : *evicted) {
+    workers_.at(slot)->unload(gone.instance);
+    note(slot, gone, "loaded", "unloaded", "made room for a graph that is kept");
+  }
+  start_load(slot, way);
+  return true;
 }
 
 void Dispatcher::load_ended(const OpenLoad& load, Status status) {

@@ -20,7 +20,9 @@ bool Dispatcher::prepare(const models::ModelVersion& model) {
     if (slot.intake != schedule::Intake::kOpen || slot.duty == schedule::Duty::kDormant) {
       continue;
     }
-    WarmUpQueue wanted = warm_up_of(alone, scheduler_.slots(), name, WarmUp::kDefault, options_.limits.max_instances);
+    WarmUpRules rules = warm_up_rules();
+    rules.policy = WarmUp::kDefault;
+    WarmUpQueue wanted = warm_up_of(alone, scheduler_.slots(), name, rules);
     WarmUpQueue& queue = warming_[name];
     for (Way& way : wanted.defaults) {
       is_coming = true;
@@ -36,6 +38,34 @@ bool Dispatcher::prepare(const models::ModelVersion& model) {
   }
   warm_next();
   return is_coming;
+}
+
+Order Dispatcher::order_of(const models::ModelVersion& model) const {
+  if (model.has_own_order || model.echo) {
+    return {};
+  }
+  const auto [order, is_new] = orders_.try_emplace({model.family, model.backends});
+  if (is_new) {
+    std::vector<const schedule::Traits*> fleet;
+    for (const auto& [slot, traits] : traits_) {
+      fleet.push_back(&traits);
+    }
+    order->second = schedule::preferences(model.family, fleet, model.backends);
+  }
+  return order->second;
+}
+
+WarmUpRules Dispatcher::warm_up_rules() const {
+  return {.policy = options_.warm_up,
+          .max_instances = options_.limits.max_instances,
+          .order = [this](const models::ModelVersion& model) { return order_of(model); },
+          .demand = [this, now = Clock::now()](
+                        const models::ModelVersion& model) { return demand_.of({model.name, model.version}, now); }};
+}
+
+void Dispatcher::learn_traits(const pool::WorkerState& state) {
+  traits_[state.slot] = state.traits;
+  orders_.clear();
 }
 
 void Dispatcher::drop_graphs(const std::string& prefix) {

@@ -22,7 +22,9 @@ void Dispatcher::note_start(OpenRequest& open, const schedule::Action& action, T
   tally_.left_queue(open.key());
   open.way = &way_to(open.ways, action.candidate.instance);
   open.worker = workers_.at(action.slot);
-  open.fallback_from = action.fallback_from;
+  const Demand& demand = open.request.demand;
+  open.fallback_from =
+      demand.preference.empty() ? action.fallback_from : preferred_before(demand, action.candidate.backend);
   open.sent = now;
   ++open.attempt;
   if (!open.lost_on.empty()) {

@@ -25,12 +25,15 @@ namespace shoal::dispatch {
 
 // What the client insists on; refused with a typed error when it cannot be met, never replaced silently.
 struct Demand {
-  std::optional<Backend> backend;                    // shoal_backend
+  std::optional<Backend> backend;                    // shoal_backend with one name
   std::optional<std::string> worker;                 // shoal_worker: "<kind>/<n>"
   std::optional<std::uint32_t> bits;                 // shoal_bits
   std::optional<std::string> variant;                // shoal_variant
   std::optional<Tier> trust;                         // shoal_trust: the least tier of workers that may see it
   std::optional<std::uint32_t> max_batch_size = {};  // shoal_max_batch_size: rows of the run that it is part of
+  // shoal_backend with several, the best first: no demand but a wish; fallback_from of the response names those that
+  // were passed over. Empty: the model's own order.
+  std::vector<Backend> preference = {};
 };
 
 struct Timing {

@@ -142,7 +142,7 @@ Result<std::uint32_t> instances_of(const inference::ModelConfig& config) {
 
 Status check_keys(const inference::ModelConfig& config) {
   for (const auto& [key, parameter] : config.parameters()) {
-    if (key == "shoal_backend" || key == "shoal_buckets") {
+    if (key == "shoal_backend" || key == "shoal_buckets" || key == "shoal_family") {
       return bad(fmt::format("parameters: {} is for models that browsers run, not for the echo backend", key));
     }
     if (key.starts_with("echo_") && std::ranges::find(kKeys, key) == kKeys.end()) {

@@ -18,6 +18,7 @@
 #include "server/core/backend.hpp"
 #include "server/core/clock.hpp"
 #include "server/core/echo.hpp"
+#include "server/core/family.hpp"
 #include "server/core/pooling.hpp"
 #include "server/core/tensor.hpp"
 #include "server/core/tier.hpp"
@@ -92,6 +93,13 @@ struct SchedulingConfig {
   std::optional<SequenceConfig> sequences;
 };
 
+// Where the graphs of one model stay.
+struct ResidencyConfig {
+  bool is_pinned = false;          // nothing makes them go from a worker but the model's end
+  std::uint32_t min_resident = 0;  // workers that have the default graph and keep it
+  std::uint32_t max_workers = 0;   // that serve the model: the sum of instance_group's counts; 0 = any number
+};
+
 enum class ModelState : std::uint8_t { kReady, kUnavailable };
 
 struct ModelVersion {
@@ -107,11 +115,15 @@ struct ModelVersion {
   Blob graph;
   std::vector<ExternalBlob> external;
   std::vector<Backend> backends;  // preference, default first; only these are offered
+  bool has_own_order = false;     // the configuration says so; else the order is a guess (schedule/prior.hpp)
+  std::optional<Family> family;   // by the configuration, else by the inputs where they leave no doubt
   Buckets webnn_buckets;
   SchedulingConfig scheduling;
   std::shared_ptr<const WarmSamples> warm_samples;  // null: there are none
   // Of metric_tags: labels of its metrics beside those of all models, their names with a '_' before them.
   std::vector<std::pair<std::string, std::string>> metric_tags;
+  ResidencyConfig residency;
+  std::uint64_t max_queue_bytes = 0;  // of inputs that wait; 0 = the server's limit alone
   // The least tier of workers that may see its requests, and its weights: nothing below, whatever the request says.
   // Unset: trusted ones, unless a request says that others will do.
   std::optional<Tier> min_trust;

@@ -14,6 +14,7 @@
 #include "server/models/config_support.hpp"
 #include "server/models/config_types.hpp"
 #include "server/models/echo_config.hpp"
+#include "server/models/instance_groups.hpp"
 #include "server/models/model_parameters.hpp"
 
 namespace shoal::models {
@@ -215,6 +216,9 @@ Status apply_model_config(ParsedConfig parsed, GraphSignature graph, const std::
     return applied;
   }
   if (auto applied = apply_metric_tags(config, model); !applied) {
+    return applied;
+  }
+  if (auto applied = is_echo(config) ? Status() : apply_instance_groups(config, model); !applied) {
     return applied;
   }
   config.set_name(model.name);

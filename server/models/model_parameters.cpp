@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "inference/model_config.pb.h"
@@ -20,6 +21,7 @@ constexpr std::size_t kMaxBuckets = 32;
 constexpr std::size_t kMaxTags = 16;
 constexpr std::size_t kMaxTagBytes = 128;
 constexpr std::string_view kEmbeddingKey = "shoal_embedding";
+constexpr std::uint64_t kMaxWorkers = 10'000;
 
 std::unexpected<Error> bad(std::string message) { return fail(Code::kInvalidArgument, std::move(message)); }
 
@@ -43,6 +45,69 @@ Result<std::vector<std::int64_t>> parse_sizes(std::string_view text) {
     sizes.push_back(size);
   }
   return sizes;
+}
+
+// Decimal digits, no sign.
+std::optional<std::uint64_t> number_in(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size() && !text.empty() ? std::optional(number)
+                                                                                   : std::nullopt;
+}
+
+// False: it is no key of these.
+Result<bool> apply_residency(const std::string& key, const std::string& value, ModelVersion& model) {
+  if (key == "shoal_pinned") {
+    if (value != "true" && value != "false") {
+      return bad(fmt::format("{} is '{}', it must be 'true' or 'false'", key, value));
+    }
+    model.residency.is_pinned = value == "true";
+    return true;
+  }
+  if (key == "shoal_min_resident") {
+    const auto count = number_in(value);
+    if (!count || *count > kMaxWorkers) {
+      return bad(fmt::format("{} is '{}', it must be a number of workers from 0 to {}", key, value, kMaxWorkers));
+    }
+    model.residency.min_resident = static_cast<std::uint32_t>(*count);
+    return true;
+  }
+  return false;
+}
+
+// False: it is no key of these.
+Result<bool> apply_scheduling(const std::string& key, const std::string& value, ModelVersion& model) {
+  if (key == "shoal_family") {
+    model.family = family_from(value);
+    if (!model.family) {
+      return bad(fmt::format("{} is '{}', it must be 'text', 'vision', 'audio' or 'multimodal'", key, value));
+    }
+    return true;
+  }
+  if (key == "shoal_max_queue_bytes") {
+    const auto bytes = number_in(value);
+    if (!bytes || *bytes == 0) {
+      return bad(fmt::format("{} is '{}', it must be a number of bytes above 0", key, value));
+    }
+    model.max_queue_bytes = *bytes;
+    return true;
+  }
+  return false;
+}
+
+// What the names of the inputs say for certain.
+std::optional<Family> family_of(const ModelVersion& model) {
+  const auto has = [&model](std::string_view name) { return model.input(name) != nullptr; };
+  const bool has_text = has("input_ids");
+  const bool has_image = has("pixel_values");
+  const bool has_audio = has("input_features") || has("input_values");
+  if (has_text + has_image + has_audio > 1) {
+    return Family::kMultimodal;
+  }
+  return has_text    ? std::optional(Family::kText)
+         : has_image ? std::optional(Family::kVision)
+         : has_audio ? std::optional(Family::kAudio)
+                     : std::nullopt;
 }
 
 Status check_symbols(const ModelVersion& model) {
@@ -102,6 +167,7 @@ Status apply_parameters(const inference::ModelConfig& config, ModelVersion& mode
         return fail(std::move(backends.error()));
       }
       model.backends = std::move(*backends);
+      model.has_own_order = true;
     } else if (key == "shoal_buckets") {
       auto buckets = parse_buckets(value);
       if (!buckets) {
@@ -120,11 +186,21 @@ Status apply_parameters(const inference::ModelConfig& config, ModelVersion& mode
     } else if (key == "shoal_priority") {
       continue;  // read_scheduling() reads it
     } else if (key.starts_with("shoal_")) {
-      return bad(fmt::format(
-          "parameters: unknown key '{}'; Shoal's are shoal_backend, shoal_buckets, shoal_embedding, shoal_min_trust, "
-          "shoal_priority",
-          key));
+      const auto is_residency = apply_residency(key, value, model);
+      const auto is_known = is_residency && !*is_residency ? apply_scheduling(key, value, model) : is_residency;
+      if (!is_known) {
+        return fail(is_known.error());
+      }
+      if (!*is_known) {
+        return bad(fmt::format(
+            "parameters: unknown key '{}'; Shoal's are shoal_backend, shoal_buckets, shoal_embedding, "
+            "shoal_family, shoal_max_queue_bytes, shoal_min_resident, shoal_min_trust, shoal_pinned, shoal_priority",
+            key));
+      }
     }
+  }
+  if (!model.family) {
+    model.family = family_of(model);
   }
   return check_symbols(model);
 }

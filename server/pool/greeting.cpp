@@ -1,6 +1,8 @@
 #include "server/pool/greeting.hpp"
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <cmath>
+#include <string_view>
 #include <utility>
 
 #include "server/wire/agent_messages.hpp"
@@ -18,13 +20,31 @@ agent::v1::Envelope welcome(const std::string& slot, const PoolConfig& config) {
   return envelope;
 }
 
+namespace {
+
+schedule::Traits traits_of(const agent::v1::Hello& hello, std::string_view adapter) {
+  schedule::Traits traits{
+      .browser = schedule::browser_engine_of(hello.user_agent()), .has_hardware = adapter == "hardware", .gflops = {}};
+  for (const agent::v1::Benchmark& benchmark : hello.capabilities().benchmarks()) {
+    const auto backend = backend_from(benchmark.backend());
+    if (backend && std::isfinite(benchmark.gflops()) && benchmark.gflops() > 0) {
+      traits.gflops[*backend] = benchmark.gflops();
+    }
+  }
+  return traits;
+}
+
+}  // namespace
+
 WorkerState worker_state(const std::string& slot, std::span<const Backend> allowed, const agent::v1::Hello& hello) {
   wire::BackendProbe probe = wire::probe_backends(hello.capabilities(), allowed);
+  schedule::Traits traits = traits_of(hello, probe.adapter);
   return {.slot = slot,
           .backends = std::move(probe.usable),
           .why_not = std::move(probe.why_not),
           .adapter = std::move(probe.adapter),
-          .browser = std::string(wire::cut_text(hello.user_agent(), 512))};
+          .browser = std::string(wire::cut_text(hello.user_agent(), 512)),
+          .traits = std::move(traits)};
 }
 
 boost::asio::awaitable<SessionEnd> converse(AgentSession& session, net::WebSocket& socket) {

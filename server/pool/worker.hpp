@@ -20,6 +20,7 @@
 #include "server/core/tensor.hpp"
 #include "server/core/tier.hpp"
 #include "server/schedule/duty.hpp"
+#include "server/schedule/prior.hpp"
 
 namespace shoal::pool {
 
@@ -79,6 +80,7 @@ struct WorkerState {
   std::map<Backend, std::string> why_not;  // allowed but not usable, in the browser's words
   std::string adapter;                     // of webgpu: "software" or "hardware"; empty without webgpu
   std::string browser;                     // user agent
+  schedule::Traits traits = {};            // by which it is guessed what runs fast there
   std::uint64_t memory_bytes = 0;          // PSS of the browser's process tree, refreshed every few seconds
   Tier tier = Tier::kTrusted;
   bool is_device = false;           // it joined by URL: when it goes, its slot goes too

@@ -93,8 +93,11 @@ Batch form_batch(const Queue::Group& group, const std::function<Waiting(JobId)>&
       continue;
     }
     const TimePoint earliest = std::min(deadline, job.deadline);
+    // Those that are less urgent may not make the first wait longer for its answer than for a run in its way.
+    const bool gives_way = job.priority > head.priority && units > batch.units;
+    const Duration max_time = gives_way ? bounds.max_time - (now - first.since) : bounds.max_time;
     if (const auto time = is_measured ? bounds.cost->expected(units) : std::nullopt) {
-      const bool is_too_long = bounds.max_time > Duration::zero() && *time > bounds.max_time;
+      const bool is_too_long = bounds.max_time > Duration::zero() && *time > max_time;
       if (is_too_long || (earliest != kNoDeadline && now + *time > earliest)) {
         is_full = true;
         break;

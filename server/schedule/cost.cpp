@@ -21,11 +21,14 @@ void Cost::add(double units, Duration time) {
 }
 
 Cost::Line Cost::line() const {
-  if (weight_ <= 0 || units_ <= 0) {
+  if (weight_ <= 0) {
     return {};
   }
   const double mean_units = units_ / weight_;
   const double mean_time = time_ / weight_;
+  if (units_ <= 0) {
+    return {mean_time, 0};
+  }
   const double steepest = mean_time / mean_units;
   const double variance = units_units_ / weight_ - mean_units * mean_units;
   if (variance < kLeastSpread * mean_units * mean_units) {
@@ -34,6 +37,11 @@ Cost::Line Cost::line() const {
   const double slope = (units_time_ / weight_ - mean_units * mean_time) / variance;
   const double unit_us = std::clamp(slope, 0.0, steepest);
   return {mean_time - unit_us * mean_units, unit_us};
+}
+
+Duration Cost::mean() const {
+  return std::chrono::duration_cast<Duration>(
+      std::chrono::duration<double, std::micro>(is_known() ? time_ / weight_ : 0));
 }
 
 std::optional<Duration> Cost::expected(double units) const {

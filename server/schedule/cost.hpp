@@ -18,6 +18,8 @@ class Cost {
   // What each run takes whatever its size, in microseconds: what joining two runs saves. 0 while all were of one size.
   [[nodiscard]] double fixed_us() const { return line().fixed_us; }
   [[nodiscard]] double unit_us() const { return line().unit_us; }
+  // Of the runs of late, whatever their sizes; 0 before the first.
+  [[nodiscard]] Duration mean() const;
   [[nodiscard]] bool is_known() const { return weight_ > 0; }
 
  private:

@@ -10,6 +10,7 @@
 #include "engine/core/result.hpp"
 #include "server/core/backend.hpp"
 #include "server/core/clock.hpp"
+#include "server/core/family.hpp"
 #include "server/core/tier.hpp"
 
 namespace shoal::schedule {
@@ -25,6 +26,9 @@ struct Candidate {
   std::uint32_t rows = 0;   // that the graph is built for; 0 = any number
   // The same graph built for more rows, ascending; null or empty where `rows` is 0.
   std::shared_ptr<const std::vector<Candidate>> larger = nullptr;
+  std::uint32_t at_once = 1;      // runs of it that an engine does at the same time
+  std::uint32_t max_workers = 0;  // that have it; 0 = any number
+  bool is_prior = false;          // a guess at what is fast: only where the engine is worth it (schedule/prior.hpp)
 };
 
 // How jobs of one model are joined along their batch dimension.
@@ -39,6 +43,8 @@ struct BatchPolicy {
 struct Job {
   JobId id = 0;
   std::vector<Candidate> candidates;  // in order of preference, at least one; exactly one when the client demanded it
+  bool is_guess = false;              // their order is nobody's wish: evidence goes before it
+  std::optional<Family> family = {};  // of a guess, where it is known
   std::optional<std::string> worker;  // demanded slot
   Tier min_tier = Tier::kTrusted;     // slots of a lower one do not get it
   std::uint32_t priority = 2;         // 1 highest
@@ -46,6 +52,7 @@ struct Job {
   std::uint64_t bytes = 0;
   std::string queue = {};                  // the model's: max_queued counts what waits there at this priority
   std::uint32_t max_queued = 0;            // 0 = the limits of all queues alone
+  std::uint64_t max_queued_bytes = 0;      // of the queue at all priorities; 0 = likewise
   TimePoint queue_deadline = kNoDeadline;  // to be sent by; then it is refused, or waits behind those that are in time
   bool delays = false;                     // the latter
   bool is_alone = false;  // nothing else runs in its browser meanwhile: whoever takes that down is known then
@@ -95,6 +102,8 @@ struct SchedulerLimits {
   // A job that by what is known would end after its deadline is refused when it comes.
   bool refuses_late = true;
   // What joining may make of a run's expected time; 0 = no limit. A job that takes longer by itself runs by itself.
+  // A run is sent behind another one only where both together keep to it: so long may an urgent job find things before
+  // it.
   Duration max_batch_time = std::chrono::milliseconds(250);
 };
 

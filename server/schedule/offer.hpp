@@ -1,11 +1,10 @@
-// What a slot offers for a graph, and which of several would end a job there first. Pure.
+// What a slot offers for a graph. Pure.
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "server/schedule/placement.hpp"
@@ -14,38 +13,39 @@ namespace shoal::schedule {
 
 struct Offer {
   // The best first.
-  enum class Rank : std::uint8_t { kReady, kLoadable, kBusy, kFailed, kDrained, kNone };
+  enum class Rank : std::uint8_t {
+    kReady,     // it has the graph and a place for a run
+    kComing,    // it has or loads the graph, and has no place yet
+    kLoadable,  // it can load it now
+    kBusy,      // it could, later
+    kFailed,
+    kDrained,
+    kNone,
+  };
   Rank rank = Rank::kNone;
   std::uint32_t in_flight = 0;
-  Error error;
-  std::vector<Candidate> evicted;  // of kLoadable: what has to go first
-  const Cost* cost = nullptr;      // of kReady: of runs of the graph there, where there were any; the engine's own
-  Tier tier = Tier::kTrusted;      // of the slot
+  Error error = {};
+  std::vector<Candidate> evicted = {};  // of kLoadable: what has to go first
+  const Cost* cost = nullptr;           // of runs of the graph there, where there were any; the engine's own
+  Tier tier = Tier::kTrusted;           // of the slot
+  // Of kReady and kComing: when what is before a run there is expected to be over. Nothing: nobody knows.
+  std::optional<TimePoint> at = {};
+  std::optional<Duration> load = {};  // of kLoadable: what it is expected to take
+  bool is_loading = false;            // of kComing
+  bool is_taken = false;              // of kReady: a run would wait behind another one
+  bool needs_room = false;            // of kBusy: what has to go first is busy
+  std::vector<Family> favours = {};   // the slot's
 };
 Offer offer_of(const Slot& slot, const Candidate& candidate, bool is_alone, const SchedulerLimits& limits);
 
-// Of one candidate on all slots: where it would end first.
-struct Choice {
-  Offer offer;
-  std::string slot;
-  std::optional<double> seconds;  // until it ends there, where that is measured
-
-  [[nodiscard]] bool is_ready() const { return offer.rank == Offer::Rank::kReady; }
+// Of those that are not ready: the best ones first, of kComing the first to come, of kLoadable those where nothing has
+// to go, then those with the least to do.
+struct OfferOrder {
+  Offer::Rank rank = Offer::Rank::kNone;
+  std::uint32_t burden = 0;
+  std::int64_t time = 0;
+  auto operator<=>(const OfferOrder&) const = default;
 };
-
-// How much of the candidate's work the job is.
-double units_for(const Job& job, const Candidate& candidate);
-
-// Of `ready`, by slot, those of at least the tier: nothing when there is none. A worker that nobody has measured is
-// expected to be like the others. The first by name where two are alike.
-std::optional<Choice> first_to_end(const std::map<std::string, Offer>& ready, double units, Tier min_tier);
-
-// By what place() decides between slots: of a candidate, the choice among all of them.
-using Chooser = std::function<std::optional<Choice>(const Candidate&)>;
-Placement place(const Slots& slots, const Job& job, const SchedulerLimits& limits, const Chooser& chosen);
-
-// Looks at every slot that the job may go to; nothing when there is none.
-std::optional<Choice> choose(const Slots& slots, const Job& job, const Candidate& candidate,
-                             const SchedulerLimits& limits);
+OfferOrder order_of(const Offer& offer, const SchedulerLimits& limits);
 
 }  // namespace shoal::schedule

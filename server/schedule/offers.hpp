@@ -11,7 +11,7 @@
 #include <tuple>
 #include <utility>
 
-#include "server/schedule/offer.hpp"
+#include "server/schedule/choice.hpp"
 
 namespace shoal::schedule {
 
@@ -20,7 +20,7 @@ class Offers {
   // Something of the slot is about to change, or has changed, that place() reads.
   void changed(const std::string& slot);
   // place(), by what is kept.
-  Placement place(const Slots& slots, const Job& job, const SchedulerLimits& limits);
+  Placement place(const Slots& slots, const Job& job, const SchedulerLimits& limits, const Moment& moment = {});
 
  private:
   struct Table {
@@ -28,18 +28,19 @@ class Offers {
     std::uint64_t bytes = 0;  // of the candidate
     std::map<std::string, Offer> ready;
     std::map<std::string, Offer> others;
-    std::set<std::tuple<Offer::Rank, std::uint32_t, std::string>> order;  // of the others, the best first
+    std::set<std::pair<OfferOrder, std::string>> order;  // of the others, the best first
+    GraphCounts graphs = {};
   };
 
   Table& table_of(const Slots& slots, const Candidate& candidate, const SchedulerLimits& limits);
   static void look(const Slots& slots, const std::string& name, const Candidate& candidate,
                    const SchedulerLimits& limits, Table& table);
   std::optional<Choice> choose(const Slots& slots, const Job& job, const Candidate& candidate,
-                               const SchedulerLimits& limits);
+                               const SchedulerLimits& limits, const Moment& moment);
 
-  std::map<std::pair<Backend, std::string>, Table> tables_;
-  std::deque<std::string> changes_;  // the last ones
-  std::uint64_t forgotten_ = 0;      // changes before those
+  std::map<std::tuple<Backend, bool, std::string>, Table> tables_;  // by backend, is_prior and instance
+  std::deque<std::string> changes_;                                 // the last ones
+  std::uint64_t forgotten_ = 0;                                     // changes before those
 };
 
 }  // namespace shoal::schedule

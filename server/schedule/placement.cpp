@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "server/schedule/offer.hpp"
+#include "server/schedule/choice.hpp"
 
 namespace shoal::schedule {
 namespace {
@@ -34,18 +34,29 @@ std::string where(const Slots& slots, const Job& job, Backend backend) {
   return is_elsewhere ? fmt::format("any {} worker of this pool", tier_name(job.min_tier)) : "any worker of this pool";
 }
 
-// A later candidate that is loaded and free where it is measured to end well before `seconds`.
-std::optional<Placement> faster_than(double seconds, const Job& job, const Candidate& preferred,
-                                     const Chooser& chosen) {
+// What may be done where the client and the model leave the order to us.
+bool is_worth_a_guess(const Candidate& candidate) { return candidate.is_prior || candidate.backend == Backend::kWasm; }
+
+// A later candidate that is loaded and free where it is measured to end well before `best` does; where the order is a
+// guess, to run well faster: what waits there just now makes no difference then, so that answers do not change with it.
+std::optional<Placement> faster_than(const Choice& preferred_choice, const Job& job, const Candidate& preferred,
+                                     const SchedulerLimits& limits, const Chooser& chosen) {
   // So that two that are alike do not take turns.
   constexpr double kMargin = 0.8;
   std::optional<Placement> faster;
-  double best = seconds * kMargin;
+  const auto time_of = [&limits](const Choice& choice) {
+    return limits.prefers_measured ? choice.seconds : choice.run;
+  };
+  if (!time_of(preferred_choice)) {
+    return faster;
+  }
+  double best = *time_of(preferred_choice) * kMargin;
   std::string skipped;
   for (const Candidate& candidate : job.candidates) {
-    const auto choice = chosen(candidate);
-    if (&candidate > &preferred && choice && choice->is_ready() && choice->seconds && *choice->seconds < best) {
-      best = *choice->seconds;
+    const bool is_open = &candidate > &preferred && (limits.prefers_measured || is_worth_a_guess(candidate));
+    const auto choice = is_open ? chosen(candidate) : std::nullopt;
+    if (choice && choice->is_ready() && time_of(*choice).value_or(best) < best) {
+      best = *time_of(*choice);
       faster = Placement{Placement::Kind::kRun, choice->slot, candidate, {}, skipped, {}};
     }
     skipped += (skipped.empty() ? "" : ",") + std::string(backend_name(candidate.backend));
@@ -53,10 +64,25 @@ std::optional<Placement> faster_than(double seconds, const Job& job, const Candi
   return faster;
 }
 
+// While the graph that was guessed to be the best one is being built: a later one that could run now.
+std::optional<Placement> meanwhile(const Job& job, const Candidate& preferred, const Chooser& chosen) {
+  std::string skipped;
+  for (const Candidate& candidate : job.candidates) {
+    if (&candidate > &preferred && is_worth_a_guess(candidate)) {
+      if (const auto choice = chosen(candidate); choice && choice->is_ready()) {
+        return Placement{Placement::Kind::kRun, choice->slot, candidate, {}, skipped, {}};
+      }
+    }
+    skipped += (skipped.empty() ? "" : ",") + std::string(backend_name(candidate.backend));
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
-Placement place(const Slots& slots, const Job& job, const SchedulerLimits& limits) {
-  return place(slots, job, limits, [&](const Candidate& candidate) { return choose(slots, job, candidate, limits); });
+Placement place(const Slots& slots, const Job& job, const SchedulerLimits& limits, const Moment& moment) {
+  return place(slots, job, limits,
+               [&](const Candidate& candidate) { return choose(slots, job, candidate, limits, moment); });
 }
 
 Placement place(const Slots& slots, const Job& job, const SchedulerLimits& limits, const Chooser& chosen) {
@@ -71,19 +97,32 @@ Placement place(const Slots& slots, const Job& job, const SchedulerLimits& limit
     const std::optional<Choice> best = chosen(candidate);
     const Offer::Rank rank = best ? best->offer.rank : Offer::Rank::kNone;
     const auto placed = [&](Placement::Kind kind) {
-      return Placement{kind, best->slot, candidate, best->offer.evicted, skipped, {}};
+      return Placement{.kind = kind,
+                       .slot = best->slot,
+                       .candidate = candidate,
+                       .evicted = best->offer.evicted,
+                       .fallback_from = skipped,
+                       .error = {},
+                       .needs_room = best->offer.needs_room,
+                       .again = best->again};
     };
     switch (rank) {
       case Offer::Rank::kReady:
-        if (limits.prefers_measured && best->seconds) {
-          if (auto faster = faster_than(*best->seconds, job, candidate, chosen)) {
+        if (limits.prefers_measured || job.is_guess) {
+          if (auto faster = faster_than(*best, job, candidate, limits, chosen)) {
             return *std::move(faster);
           }
         }
         return placed(Placement::Kind::kRun);
       case Offer::Rank::kLoadable:
         return placed(Placement::Kind::kLoad);
+      case Offer::Rank::kComing:
       case Offer::Rank::kBusy:
+        if (job.is_guess && (rank == Offer::Rank::kBusy || best->offer.is_loading)) {
+          if (auto now = meanwhile(job, candidate, chosen)) {
+            return *std::move(now);
+          }
+        }
         return placed(Placement::Kind::kWait);
       case Offer::Rank::kFailed:
         last_error = best->offer.error;

@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "server/schedule/cost.hpp"
 #include "server/schedule/duty.hpp"
 #include "server/schedule/job.hpp"
+#include "server/schedule/load_times.hpp"
 
 namespace shoal::schedule {
 
@@ -30,6 +32,7 @@ struct InstanceState {
   LoadReport report = {};   // of kReady
   std::uint64_t bytes = 0;  // what it counts against the budget: its weights, once loaded the agent's word
   bool has_run = false;     // the first run compiles what the load did not, and is not measured
+  bool is_kept = false;     // nothing makes it go but its model
 };
 
 struct Engine {
@@ -39,6 +42,10 @@ struct Engine {
   std::map<std::string, InstanceState> instances;
   TimePoint idle_since{};                  // when its last run ended
   std::map<std::string, Cost> costs = {};  // by instance; kept when a graph is unloaded or the browser replaced
+  LoadTimes loads = {};                    // kept likewise
+  Duration ahead{};                        // of the runs under way, as expected when they were sent
+  TimePoint free_at{};    // when they are expected to have ended; those whose times are not known count nothing
+  bool is_worth = false;  // expected to be faster than wasm there, before anything was measured
 };
 
 // Whether a slot takes new work.
@@ -53,10 +60,14 @@ struct Slot {
   std::map<Backend, Engine> engines;
   Intake intake = Intake::kOpen;
   bool is_trimmed = false;          // its budget was lowered: idle graphs beyond it go
-  bool is_reserved = false;         // a job that runs alone is there or waits for it: nobody else is sent there
+  bool is_reserved = false;         // for a job that runs alone, or that waits for room: nobody else is sent there
   std::uint64_t memory_budget = 0;  // for all graphs in it; 0 = no limit
   Tier tier = Tier::kTrusted;
   Duty duty = Duty::kServing;
+  // Until then no graph that jobs wait for has to go from it for another one: loading is not to be all that it does.
+  TimePoint settled_until{};
+  std::vector<Family> favours =
+      {};  // families that are expected to run faster there than elsewhere (schedule/prior.hpp)
 };
 
 using Slots = std::map<std::string, Slot>;
@@ -74,29 +85,32 @@ struct Placement {
   std::vector<Candidate> evicted;
   std::string fallback_from;
   Error error;
+  bool needs_room = false;              // kWait: for a graph there that is busy, or has just come
+  std::optional<TimePoint> again = {};  // kWait: when it may be decided otherwise although nothing happens
+};
+
+// What a placement goes by beside the job and the slots.
+struct Moment {
+  TimePoint now{};
+  std::size_t waiting = 1;  // jobs that can go to the same places, this one included: loads are made for all of them
 };
 
 // Of work: rows, times the padded length where there is one. A run of a graph built for fixed shapes is one unit.
 double units_of(const Job& job);
 
-// What all graphs in it take, by their weights or by the agent's word.
-std::uint64_t resident_bytes(const Slot& slot);
-// What must go so that the slot keeps to its budget, oldest use first; what is busy stays.
-std::vector<Candidate> surplus(const Slot& slot);
-std::uint32_t in_flight_of(const Slot& slot);  // in all of its engines
-// Whether the slot's budget has room for it beside what is there; whether it would have, were the slot empty.
-bool fits_beside(const Slot& slot, const Candidate& candidate);
-bool fits_alone(const Slot& slot, const Candidate& candidate);
-Error too_big(const Candidate& candidate, std::uint64_t memory_budget);  // kResourceLimit
-
 // Whether it may be given jobs now or with its next browser: no operator has drained it, and it is no spare.
 bool takes_work(const Slot& slot);
+
+std::uint32_t in_flight_of(const Slot& slot);  // in all of its engines
 
 // The first candidate with a usable slot wins and the job waits for it: a busy preferred backend is not a reason to
 // compute elsewhere. A candidate is skipped only when no slot has or will have its backend, or when its graph failed
 // everywhere, or all of its slots are drained; or, where limits.prefers_measured says so, when a later one is faster.
+// Where the order of the candidates is only a guess, a later one that is measured to be faster, or is there while the
+// first one has yet to be loaded, goes before it as well.
 // Among slots that could run it now, the one where it is expected to end first: what is before it there, and itself, by
-// the times of earlier runs; where there are none, by the number of runs that are before it.
-Placement place(const Slots& slots, const Job& job, const SchedulerLimits& limits);
+// the times of earlier runs; where there are none, by the number of runs that are before it. Where none could, the jobs
+// wait, or the graph is loaded on another slot: whatever makes the last of them end first.
+Placement place(const Slots& slots, const Job& job, const SchedulerLimits& limits, const Moment& moment = {});
 
 }  // namespace shoal::schedule

@@ -10,11 +10,13 @@ std::string Queue::group_of(const Job& job) {
   std::string group;
   for (const Candidate& candidate : job.candidates) {
     group += candidate.instance;
-    group += '\n';
+    group += candidate.is_prior ? "?\n" : "\n";
   }
   group += job.batch_key;
   fmt::format_to(std::back_inserter(group), "\n{}\n{}{}", job.worker.value_or(""), static_cast<int>(job.min_tier),
-                 job.is_alone ? "!" : "");
+                 job.is_alone   ? "!"
+                 : job.is_guess ? "?"
+                                : "");
   return group;
 }
 

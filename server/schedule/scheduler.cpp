@@ -63,7 +63,7 @@ void Scheduler::slot_configured(const std::string& slot, const std::vector<Backe
 }
 
 void Scheduler::slot_up(const std::string& slot, const std::vector<Backend>& usable,
-                        const std::map<Backend, std::string>& why_not, Tier tier) {
+                        const std::map<Backend, std::string>& why_not, Tier tier, const Traits& traits) {
   disturb();
   Slot& entry = change(slot);
   const Intake intake = entry.intake == Intake::kDrained ? Intake::kDrained : Intake::kOpen;
@@ -76,8 +76,14 @@ void Scheduler::slot_up(const std::string& slot, const std::vector<Backend>& usa
                .duty = entry.duty};
   for (auto& [backend, engine] : before) {
     entry.engines[backend].costs = std::move(engine.costs);
+    entry.engines[backend].loads = std::move(engine.loads);
   }
   set_engines(entry, usable, why_not);
+  for (const Backend backend : worth_of(traits, usable)) {
+    entry.engines[backend].is_worth = true;
+  }
+  std::ranges::copy_if(kFamilies, std::back_inserter(entry.favours),
+                       [&](Family family) { return is_favourite(family, traits.browser); });
 }
 
 void Scheduler::slot_expected(const std::string& slot, const std::vector<Backend>& usable,
@@ -95,6 +101,7 @@ void Scheduler::set_duty(const std::string& slot, Duty duty) {
     if (duty == Duty::kDormant && found->intake == Intake::kHeld) {
       found->intake = Intake::kOpen;  // there is no browser any more whose end would have to be waited for
     }
+    assign_keepers();
   }
 }
 
@@ -109,17 +116,23 @@ void Scheduler::slot_down(const std::string& slot) {
   for (auto& [backend, engine] : found->engines) {
     engine.instances.clear();
     engine.in_flight = 0;
+    engine.ahead = {};
+    engine.free_at = {};
   }
+  found->settled_until = {};
+  assign_keepers();
 }
 
 void Scheduler::slot_gone(const std::string& slot) {
   offers_.changed(slot);
   slots_.erase(slot);
+  assign_keepers();
 }
 
 void Scheduler::set_intake(const std::string& slot, Intake intake) {
   if (Slot* found = change_known(slot)) {
     found->intake = intake;
+    assign_keepers();
   }
 }
 
@@ -131,51 +144,20 @@ void Scheduler::set_budget(const std::string& slot, std::uint64_t bytes) {
   }
 }
 
-void Scheduler::instance_loading(const std::string& slot, const Candidate& candidate, TimePoint now) {
-  loading_.insert(slot);
-  change(slot).engines[candidate.backend].instances[candidate.instance] = {
-      .since = now, .last_used = now, .bytes = candidate.bytes};
-}
-
-void Scheduler::instance_ready(const std::string& slot, const Candidate& candidate, LoadReport report, TimePoint now) {
-  disturb();
-  const std::uint64_t bytes = std::max(candidate.bytes, report.memory_bytes);
-  Slot& entry = change(slot);
-  entry.is_trimmed = false;
-  entry.engines[candidate.backend].instances[candidate.instance] = {
-      .kind = InstanceState::Kind::kReady, .since = now, .last_used = now, .report = std::move(report), .bytes = bytes};
-}
-
-void Scheduler::instance_failed(const std::string& slot, const Candidate& candidate, Error error, TimePoint now) {
-  change(slot).engines[candidate.backend].instances[candidate.instance] = {
-      .kind = InstanceState::Kind::kFailed, .since = now, .last_used = now, .error = std::move(error)};
-}
-
-std::vector<Scheduler::Dropped> Scheduler::drop(std::string_view prefix) {
-  std::vector<Dropped> dropped;
-  for (auto& [name, slot] : slots_) {
-    offers_.changed(name);
-    for (auto& [backend, engine] : slot.engines) {
-      for (auto instance = engine.instances.lower_bound(std::string(prefix));
-           instance != engine.instances.end() && instance->first.starts_with(prefix);) {
-        const InstanceState::Kind kind = instance->second.kind;
-        const bool is_loading = kind == InstanceState::Kind::kLoading;
-        if (kind != InstanceState::Kind::kFailed) {
-          dropped.push_back({name, {backend, instance->first, instance->second.bytes}, is_loading});
-        }
-        instance = is_loading ? std::next(instance) : engine.instances.erase(instance);
-      }
-    }
-  }
-  return dropped;
-}
-
 Status Scheduler::check_room(const Job& job) const {
   if (queue_.size() >= limits_.max_queued) {
     return fail(Code::kOverloaded, fmt::format("Exceeds maximum queue size of {} requests", limits_.max_queued));
   }
   if (job.bytes > limits_.max_queued_bytes - std::min(limits_.max_queued_bytes, queue_.bytes())) {
     return fail(Code::kOverloaded, fmt::format("Exceeds maximum queue size of {} bytes", limits_.max_queued_bytes));
+  }
+  if (const auto bytes = waiting_bytes_.find(job.queue);
+      job.max_queued_bytes > 0 &&
+      job.bytes >
+          job.max_queued_bytes - std::min(job.max_queued_bytes, bytes == waiting_bytes_.end() ? 0 : bytes->second)) {
+    return fail(Code::kOverloaded,
+                fmt::format("Exceeds maximum queue size of {} bytes of the model (shoal_max_queue_bytes)",
+                            job.max_queued_bytes));
   }
   if (const auto waiting = waiting_.find({job.queue, job.priority});
       job.max_queued > 0 && waiting != waiting_.end() && waiting->second >= job.max_queued) {
@@ -221,32 +203,6 @@ void Scheduler::expire(TimePoint now, std::vector<Action>& actions) {
   }
 }
 
-void Scheduler::time_out_loads(TimePoint now, std::vector<Action>& actions) {
-  std::erase_if(loading_, [&](const std::string& name) {
-    const auto slot = slots_.find(name);
-    if (slot == slots_.end() || !slot->second.is_up) {
-      return true;
-    }
-    bool is_loading = false;
-    for (auto& [backend, engine] : slot->second.engines) {
-      for (auto& [instance, state] : engine.instances) {
-        if (state.kind != InstanceState::Kind::kLoading) {
-          continue;
-        }
-        if (state.since + limits_.load_timeout > now) {
-          is_loading = true;
-          continue;
-        }
-        const Error error{Code::kGraphBuildingError, "loading took longer than its limit", {}};
-        actions.push_back({Action::Kind::kRecycle, 0, name, {backend, instance}, {}, error});
-        state = {.kind = InstanceState::Kind::kFailed, .since = now, .last_used = now, .error = error};
-        offers_.changed(name);
-      }
-    }
-    return !is_loading;
-  });
-}
-
 void Scheduler::reserve(const std::string& slot) {
   change(slot).is_reserved = true;
   reserved_.insert(slot);
@@ -265,41 +221,16 @@ void Scheduler::reserve() {
   }
 }
 
-void Scheduler::unload_surplus(std::vector<Action>& actions) {
-  std::erase_if(trimmed_, [&](const std::string& name) {
-    const auto found = slots_.find(name);
-    if (found == slots_.end() || !found->second.is_trimmed) {
-      return true;
-    }
-    Slot& slot = found->second;
-    if (!slot.is_up) {
-      return false;
-    }
-    offers_.changed(name);
-    for (Candidate& candidate : surplus(slot)) {
-      slot.engines[candidate.backend].instances.erase(candidate.instance);
-      actions.push_back({Action::Kind::kUnload,
-                         0,
-                         name,
-                         std::move(candidate),
-                         {},
-                         Error{Code::kResourceLimit, "the worker's memory budget was lowered", {}}});
-    }
-    // What is busy goes later. What is loaded from now on has passed admission, whatever it turns out to take.
-    slot.is_trimmed = resident_bytes(slot) > slot.memory_budget && in_flight_of(slot) > 0;
-    return !slot.is_trimmed;
-  });
-}
-
 std::vector<Action> Scheduler::step(TimePoint now) {
   std::vector<Action> actions;
+  now_ = now;
   expire(now, actions);
   expire_queued(now, actions);
   age(now);
   time_out_loads(now, actions);
   reserve();
   unload_surplus(actions);
-  held_until_.reset();
+  look_again_.reset();
   for (auto head = queue_.first(); head; head = queue_.first_after(head->rank)) {
     serve(*head, now, actions);
   }
@@ -341,8 +272,8 @@ std::optional<TimePoint> Scheduler::next_wakeup() const {
   if (!queue_deadlines_.empty()) {
     earlier(queue_deadlines_.begin()->first);
   }
-  if (held_until_) {
-    earlier(*held_until_);
+  if (look_again_) {
+    earlier(*look_again_);
   }
   for (const std::string& name : loading_) {
     const auto slot = slots_.find(name);

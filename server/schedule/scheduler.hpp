@@ -4,6 +4,7 @@
 // members of one run have the same batch_key and keep to its bounds.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -17,6 +18,7 @@
 #include "server/schedule/job.hpp"
 #include "server/schedule/offers.hpp"
 #include "server/schedule/placement.hpp"
+#include "server/schedule/prior.hpp"
 #include "server/schedule/queue.hpp"
 
 namespace shoal::schedule {
@@ -31,7 +33,7 @@ class Scheduler {
   void slot_configured(const std::string& slot, const std::vector<Backend>& allowed);
   // A browser said hello: what is usable, and why the rest is not.
   void slot_up(const std::string& slot, const std::vector<Backend>& usable,
-               const std::map<Backend, std::string>& why_not, Tier tier = Tier::kTrusted);
+               const std::map<Backend, std::string>& why_not, Tier tier = Tier::kTrusted, const Traits& traits = {});
   // Its instances are gone. Jobs that ran there must have been given to retry() or finished() before.
   void slot_down(const std::string& slot);
   // The same, and no browser will follow in it. Jobs that demand it are answered kUnavailable.
@@ -52,6 +54,15 @@ class Scheduler {
   void instance_loading(const std::string& slot, const Candidate& candidate, TimePoint now);
   void instance_ready(const std::string& slot, const Candidate& candidate, LoadReport report, TimePoint now);
   void instance_failed(const std::string& slot, const Candidate& candidate, Error error, TimePoint now);
+
+  // Of graphs whose names begin with these: how many slots keep what they have of them, whatever else wants the memory.
+  // Replaces what was said before.
+  void keep(std::map<std::string, std::uint32_t> slots_by_prefix);
+  static constexpr std::uint32_t kEverywhere = ~std::uint32_t{0};
+
+  // The graph is to be loaded there ahead of requests, whatever idle ones have to go for it: these, and it counts as
+  // being loaded from now on. Nothing where there is no room, or it is there already.
+  std::optional<std::vector<Candidate>> fetch(const std::string& slot, const Candidate& candidate, TimePoint now);
 
   // Graphs whose names begin with `prefix` are wanted no more, and no job needs them. Those that are there are
   // forgotten and named with their slots; those that are being loaded are named too, and stay until that has ended.
@@ -83,8 +94,11 @@ class Scheduler {
   // What waits for each group of slots, in their order. Of the first kMaxBacklog queued jobs: more make no difference.
   static constexpr std::size_t kMaxBacklog = 4096;
   [[nodiscard]] std::vector<Backlog> backlog(const std::vector<std::vector<std::string>>& groups) const;
-  // Where the job would go now.
-  [[nodiscard]] Placement placement_of(const Job& job) const { return offers_.place(slots_, job, limits_); }
+  // Where the job would have gone at the time of the last step.
+  [[nodiscard]] Placement placement_of(const Job& job) const { return placement_of(job, {.now = now_}); }
+  [[nodiscard]] Placement placement_of(const Job& job, const Moment& moment) const {
+    return offers_.place(slots_, job, limits_, moment);
+  }
   // Members of the run that the job is in, 0 when it is not running.
   [[nodiscard]] std::size_t members_beside(JobId id) const;
 
@@ -114,6 +128,7 @@ class Scheduler {
     double units = 0;
     std::uint32_t members = 0;  // that are still in it
     std::uint32_t began_with = 0;
+    Duration expected{};  // of the engine; 0 where that is not known
   };
 
   static Rank rank_of(const Entry& entry);
@@ -136,9 +151,15 @@ class Scheduler {
   void put_back(Entry& entry);
   void leave_run(Entry& entry, std::optional<TimePoint> ended);
   void measure(const Run& run, Engine& engine, TimePoint now);
+  [[nodiscard]] Duration room_behind(const Engine& engine, const Candidate& candidate, TimePoint now) const;
   void serve(const Queue::Head& head, TimePoint now, std::vector<Action>& actions);
   void start_run(const Queue::Head& head, const Placement& placement, TimePoint now, Action action,
                  std::vector<Action>& actions);
+  // Whether graphs may go from the slot although jobs wait for them; looked at again when they may.
+  bool may_disturb(const Slot& slot, TimePoint now);
+  [[nodiscard]] bool is_wanted(const std::vector<Candidate>& graphs) const;
+  void look_again(TimePoint at) { look_again_ = look_again_ ? std::min(*look_again_, at) : at; }
+  void assign_keepers();
   void load_larger(const Action& run, const Placement& placement, std::uint32_t rows, TimePoint now,
                    std::vector<Action>& actions);
   void expire(TimePoint now, std::vector<Action>& actions);
@@ -159,12 +180,15 @@ class Scheduler {
   std::set<std::pair<TimePoint, JobId>> queue_deadlines_;                 // of those that wait
   std::set<std::pair<TimePoint, JobId>> next_steps_;                      // of ageing
   std::map<std::pair<std::string, std::uint32_t>, std::size_t> waiting_;  // by queue and priority, where bounded
+  std::map<std::string, std::uint64_t> waiting_bytes_;                    // by queue, where bounded
   // Slots that may be in these states: a pool of hundreds is not gone through at each step.
   std::set<std::string> loading_;
   std::set<std::string> reserved_;
   std::set<std::string> trimmed_;
-  std::set<JobId> alone_;                // those of jobs_ that run alone
-  std::optional<TimePoint> held_until_;  // the first of the batches that others may still join
+  std::set<JobId> alone_;                      // those of jobs_ that run alone
+  std::optional<TimePoint> look_again_;        // something that waits may be decided otherwise then
+  std::map<std::string, std::uint32_t> kept_;  // slots that keep graphs, by what their names begin with
+  TimePoint now_{};                            // of the last step
   std::uint64_t next_sequence_ = 1;
   std::uint64_t calm_since_ = 0;  // the first job after the last disturbance, by its sequence
   std::uint64_t next_run_ = 1;

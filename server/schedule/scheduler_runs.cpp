@@ -50,7 +50,7 @@ Status Scheduler::enqueue(Job job, TimePoint now) {
   }
   // What others wait for is possible, or all of them are told by step().
   if (!queue_.contains(Queue::group_of(job))) {
-    Placement placement = placement_of(job);
+    Placement placement = placement_of(job, {.now = now});
     if (placement.kind == Placement::Kind::kImpossible) {
       return fail(std::move(placement.error));
     }
@@ -86,6 +86,9 @@ void Scheduler::put_back(Entry& entry) {
   if (entry.job.max_queued > 0) {
     ++waiting_[{entry.job.queue, entry.job.priority}];
   }
+  if (entry.job.max_queued_bytes > 0) {
+    waiting_bytes_[entry.job.queue] += entry.job.bytes;
+  }
   if (!entry.was_sent && entry.job.queue_deadline != kNoDeadline && !entry.is_late) {
     queue_deadlines_.emplace(entry.job.queue_deadline, entry.job.id);
   }
@@ -101,6 +104,12 @@ void Scheduler::leave_queue(Entry& entry) {
     const auto waiting = waiting_.find({entry.job.queue, entry.job.priority});
     if (--waiting->second == 0) {
       waiting_.erase(waiting);
+    }
+  }
+  if (const auto bytes = waiting_bytes_.find(entry.job.queue); entry.job.max_queued_bytes > 0) {
+    bytes->second -= entry.job.bytes;
+    if (bytes->second == 0) {
+      waiting_bytes_.erase(bytes);
     }
   }
   queue_deadlines_.erase({entry.job.queue_deadline, entry.job.id});
@@ -166,6 +175,8 @@ void Scheduler::leave_run(Entry& entry, std::optional<TimePoint> ended) {
   }
   --instance->second.in_flight;
   --engine.in_flight;
+  engine.ahead -= last.expected;
+  engine.free_at = ended ? *ended + engine.ahead : engine.free_at - last.expected;
   if (ended) {
     if (std::exchange(instance->second.has_run, true)) {
       measure(last, engine, *ended);
@@ -251,7 +262,7 @@ std::optional<std::string> Scheduler::cancel(JobId id) {
 void Scheduler::serve(const Queue::Head& head, TimePoint now, std::vector<Action>& actions) {
   const JobId id = head.rank.job;
   const Job& job = jobs_.at(id).job;
-  const Placement placement = placement_of(job);
+  const Placement placement = placement_of(job, {.now = now, .waiting = head.group->size()});
   Action action{.kind = Action::Kind::kRun,
                 .job = id,
                 .slot = placement.slot,
@@ -261,8 +272,12 @@ void Scheduler::serve(const Queue::Head& head, TimePoint now, std::vector<Action
   switch (placement.kind) {
     case Placement::Kind::kWait:
       // Else it would wait for as long as others come.
-      if (job.is_alone && !placement.slot.empty()) {
+      if ((job.is_alone && !placement.slot.empty()) ||
+          (placement.needs_room && may_disturb(slots_[placement.slot], now))) {
         reserve(placement.slot);
+      }
+      if (placement.again) {
+        look_again(*placement.again);
       }
       return;
     case Placement::Kind::kImpossible:
@@ -271,6 +286,9 @@ void Scheduler::serve(const Queue::Head& head, TimePoint now, std::vector<Action
       remove(id);
       break;
     case Placement::Kind::kLoad:
+      if (!placement.evicted.empty() && is_wanted(placement.evicted) && !may_disturb(slots_[placement.slot], now)) {
+        return;
+      }
       action.kind = Action::Kind::kLoad;
       for (const Candidate& evicted : placement.evicted) {
         change(placement.slot).engines[evicted.backend].instances.erase(evicted.instance);
@@ -288,6 +306,15 @@ void Scheduler::serve(const Queue::Head& head, TimePoint now, std::vector<Action
   actions.push_back(std::move(action));
 }
 
+// What a run there may take, so that an urgent job that comes next does not find too much before it.
+Duration Scheduler::room_behind(const Engine& engine, const Candidate& candidate, TimePoint now) const {
+  if (limits_.max_batch_time == Duration::zero() || engine.in_flight < candidate.at_once) {
+    return limits_.max_batch_time;
+  }
+  constexpr Duration kLeast{1};
+  return std::max(kLeast, limits_.max_batch_time - std::max(Duration::zero(), engine.free_at - now));
+}
+
 void Scheduler::start_run(const Queue::Head& head, const Placement& placement, TimePoint now, Action action,
                           std::vector<Action>& actions) {
   Slot& slot = change(placement.slot);
@@ -297,9 +324,10 @@ void Scheduler::start_run(const Queue::Head& head, const Placement& placement, T
     return found == engine.costs.end() ? nullptr : &found->second;
   };
   const Job& first = jobs_.at(action.job).job;
+  const Duration max_time = room_behind(engine, placement.candidate, now);
   if (placement.candidate.larger != nullptr && !first.batch_key.empty()) {
     const auto rows = static_cast<std::uint32_t>(std::min<std::size_t>(head.group->size(), first.batching->max_rows));
-    action.candidate = best_size(placement.candidate, rows, limits_.max_batch_time, [&](const Candidate& candidate) {
+    action.candidate = best_size(placement.candidate, rows, max_time, [&](const Candidate& candidate) {
       const auto instance = engine.instances.find(candidate.instance);
       return Loaded{
           .is_ready = instance != engine.instances.end() && instance->second.kind == InstanceState::Kind::kReady,
@@ -313,20 +341,26 @@ void Scheduler::start_run(const Queue::Head& head, const Placement& placement, T
         const Entry& entry = jobs_.at(id);
         return Waiting{&entry.job, entry.since};
       },
-      {.max_rows = action.candidate.rows, .cost = cost_of(action.candidate), .max_time = limits_.max_batch_time}, now);
+      {.max_rows = action.candidate.rows, .cost = cost_of(action.candidate), .max_time = max_time}, now);
   if (batch.held_until) {
-    held_until_ = held_until_ ? std::min(*held_until_, *batch.held_until) : *batch.held_until;
+    look_again(*batch.held_until);
     return;
   }
   const std::uint64_t run = next_run_++;
   const auto members = static_cast<std::uint32_t>(batch.members.size());
+  const Cost* cost = cost_of(action.candidate);
+  const Duration expected =
+      cost == nullptr ? Duration() : cost->expected(batch.units).value_or(Duration()) / action.candidate.at_once;
   runs_.emplace(run, Run{.slot = placement.slot,
                          .candidate = action.candidate,
                          .sent = now,
                          .units = batch.units,
                          .members = members,
-                         .began_with = members});
+                         .began_with = members,
+                         .expected = expected});
   ++engine.in_flight;
+  engine.ahead += expected;
+  engine.free_at = std::max(engine.free_at, now) + expected;
   if (first.is_alone) {
     reserve(placement.slot);
   }
@@ -343,31 +377,6 @@ void Scheduler::start_run(const Queue::Head& head, const Placement& placement, T
   }
   action.members = batch.members;
   actions.push_back(std::move(action));
-}
-
-// Beside what runs, and only where nothing has to go for it: until it is there, jobs run in smaller numbers.
-void Scheduler::load_larger(const Action& run, const Placement& placement, std::uint32_t rows, TimePoint now,
-                            std::vector<Action>& actions) {
-  const Slot& slot = slots_[placement.slot];
-  const Engine& engine = slot.engines.at(placement.candidate.backend);
-  const Cost* cost = nullptr;
-  if (const auto found = engine.costs.find(placement.candidate.instance); found != engine.costs.end()) {
-    cost = &found->second;
-  }
-  const auto single = cost == nullptr ? std::nullopt : cost->expected(1);
-  for (const Candidate& larger : *placement.candidate.larger) {
-    const bool is_within = single && (limits_.max_batch_time == Duration::zero() ||
-                                      *single * larger.rows / placement.candidate.rows <= limits_.max_batch_time);
-    if (larger.rows <= rows && is_within && !engine.instances.contains(larger.instance) &&
-        engine.instances.size() < limits_.max_instances && fits_beside(slot, larger)) {
-      Action load = run;
-      load.kind = Action::Kind::kLoad;
-      load.candidate = larger;
-      instance_loading(placement.slot, larger, now);
-      actions.push_back(std::move(load));
-      return;
-    }
-  }
 }
 
 }  // namespace shoal::schedule

@@ -43,6 +43,10 @@ std::string text_of(Report& report, std::uint32_t workers) {
       100 * ratio(report.busy_seconds, report.seconds * workers),
       ratio(static_cast<double>(report.answered), static_cast<double>(report.runs)),
       fairness(report.answered_of_model));
+  if (report.loads > 0) {
+    text += fmt::format("{} loads, {:.1f} % of the workers' time\n", report.loads,
+                        100 * ratio(report.load_seconds, report.seconds * workers));
+  }
   for (std::size_t priority = 1; priority < report.latencies.size(); ++priority) {
     auto& samples = report.latencies.at(priority);
     text += fmt::format(

@@ -15,8 +15,10 @@ struct Report {
   std::uint64_t late = 0;
   std::array<std::uint64_t, 4> expired_of{};  // by priority; 0 is unused
   std::uint64_t runs = 0;
-  double seconds = 0;                            // virtual
-  double busy_seconds = 0;                       // of all engines
+  double seconds = 0;       // virtual
+  double busy_seconds = 0;  // of all engines
+  std::uint64_t loads = 0;
+  double load_seconds = 0;                       // likewise
   std::array<std::vector<float>, 4> latencies;   // seconds, by priority; 0 is unused
   std::map<std::uint32_t, std::uint64_t> rows;   // runs by their rows
   std::vector<std::uint64_t> answered_of_model;  // by model

@@ -31,7 +31,7 @@ struct Options {
 
 void add_options(CLI::App& app, Options& options) {
   app.add_option("--workers", options.fleet.workers, "engines")->check(CLI::Range(1, 10'000))->capture_default_str();
-  app.add_option("--models", options.fleet.models, "models, each loaded everywhere")
+  app.add_option("--models", options.fleet.models, "models, asked for alike")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   app.add_option("--requests", options.requests, "drawn ones")->capture_default_str();
@@ -60,6 +60,12 @@ void add_options(CLI::App& app, Options& options) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   app.add_option("--token-ms", options.fleet.token_ms, "of each token")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--resident", options.fleet.resident, "graphs that a worker has room for; 0 = all, from the start")
+      ->check(CLI::Range(0, 256))
+      ->capture_default_str();
+  app.add_option("--load-ms", options.fleet.load_ms, "of a graph that is not there, on the fastest worker")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app.add_option("--seed", options.fleet.seed, "of all that is drawn")->capture_default_str();

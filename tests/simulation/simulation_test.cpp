@@ -84,6 +84,38 @@ TEST(Simulation, OverloadKeepsWhatItPromises) {
   }
 }
 
+// At three times what the fleet can do an urgent request is delayed by no more than the longest run in service, which
+// schedule.max_batch_time bounds; and that costs no throughput.
+TEST(Simulation, OverloadDelaysUrgentOnesByOneRunAtMost) {
+  constexpr std::uint32_t kWorkers = 8;
+  const auto run = [](double load, Duration max_batch_time) {
+    DrawnTraffic traffic(60'000, load * kWorkers / 0.025, 4, 2, 5);
+    return World(Fleet{.workers = kWorkers}, {.max_queued = 10'000, .max_batch_time = max_batch_time}).run(traffic);
+  };
+  constexpr auto kBound = std::chrono::milliseconds(250);
+  Report calm = run(0.05, kBound);
+  Report busy = run(3, kBound);
+  const Report unbounded = run(3, Duration::zero());
+  EXPECT_TRUE(busy.violations.empty()) << busy.violations.front();
+  const double bound = percentile(calm.latencies[1], 99) + std::chrono::duration<double>(kBound).count();
+  EXPECT_LE(percentile(busy.latencies[1], 99), bound);
+  EXPECT_GT(static_cast<double>(busy.answered), 0.98 * static_cast<double>(unbounded.answered));
+}
+
+// Six models on four workers that hold two each, half of what they could do if nothing had to be loaded: every model is
+// served, and no more than a third of the time goes into loads.
+TEST(Simulation, GraphsThatDoNotFitTogetherTakeTurns) {
+  const Fleet fleet{.workers = 4, .models = 6, .resident = 2, .load_ms = 300};
+  DrawnTraffic traffic(20'000, 0.5 * 4 / 0.025, 6, 30, 5);
+  Report report = World(fleet, {.max_queued = 10'000}).run(traffic);
+  EXPECT_TRUE(report.violations.empty()) << report.violations.front();
+  EXPECT_EQ(report.arrived, report.answered + report.refused + report.expired);
+  EXPECT_GT(report.answered, report.arrived * 99 / 100);
+  EXPECT_GT(fairness(report.answered_of_model), 0.99);
+  EXPECT_GT(report.loads, 6U);
+  EXPECT_LT(report.load_seconds, report.seconds * 4 / 3);
+}
+
 // What fits is not refused: half of what the fleet can do one by one.
 TEST(Simulation, NothingIsRefusedThatFits) {
   for (const std::uint32_t workers : {1U, 8U}) {

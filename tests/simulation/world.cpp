@@ -16,14 +16,19 @@ constexpr std::size_t kKeptViolations = 10;
 TimePoint point(double seconds) {
   return TimePoint() + std::chrono::round<Duration>(std::chrono::duration<double>(seconds));
 }
+schedule::SchedulerLimits with_room(schedule::SchedulerLimits limits, std::uint32_t resident) {
+  limits.max_instances = resident > 0 ? resident : limits.max_instances;
+  return limits;
+}
+
 double seconds_of(TimePoint at) { return std::chrono::duration<double>(at.time_since_epoch()).count(); }
 
 }  // namespace
 
 World::World(const Fleet& fleet, schedule::SchedulerLimits limits)
     : fleet_(fleet),
-      limits_(limits),
-      scheduler_(limits),
+      limits_(with_room(limits, fleet.resident)),
+      scheduler_(limits_),
       batching_(std::make_shared<const schedule::BatchPolicy>(fleet.batching)) {
   std::mt19937_64 random(fleet.seed);
   std::uniform_real_distribution<double> speed(1, fleet.speed_spread);
@@ -36,7 +41,9 @@ World::World(const Fleet& fleet, schedule::SchedulerLimits limits)
     scheduler_.slot_configured(slot, {Backend::kWasm});
     scheduler_.slot_up(slot, {Backend::kWasm}, {});
     for (const schedule::Candidate& candidate : candidates_) {
-      scheduler_.instance_ready(slot, candidate, {}, TimePoint());
+      if (fleet.resident == 0) {
+        scheduler_.instance_ready(slot, candidate, {}, TimePoint());
+      }
     }
   }
   report_.answered_of_model.resize(fleet.models);
@@ -48,8 +55,9 @@ Report World::run(Traffic& traffic) {
     const auto wakeup = scheduler_.next_wakeup();
     const double waking = wakeup ? seconds_of(*wakeup) : std::numeric_limits<double>::infinity();
     const double ending = ends_.empty() ? std::numeric_limits<double>::infinity() : ends_.top().at;
+    const double loading = loads_.empty() ? std::numeric_limits<double>::infinity() : loads_.top().at;
     const double arriving = next ? next->at : std::numeric_limits<double>::infinity();
-    const double now = std::min({waking, ending, arriving});
+    const double now = std::min({waking, ending, loading, arriving});
     if (now == std::numeric_limits<double>::infinity()) {
       violate(fmt::format("{} jobs wait for nothing", open_.size()));
       break;
@@ -59,6 +67,8 @@ Report World::run(Traffic& traffic) {
       const End done = ends_.top();
       ends_.pop();
       end(done);
+    } else if (loading <= now) {
+      end_load();
     } else if (arriving <= now) {
       arrive(*next);
       next = traffic.next();
@@ -118,11 +128,32 @@ void World::step(double now) {
         open_.erase(open);
         ++report_.expired;
         report_.late += action.slot.empty() ? 0 : 1;
+      } else if (action.kind == schedule::Action::Kind::kLoad && fleet_.resident > 0) {
+        begin_load(action, now);
+      } else if (action.kind == schedule::Action::Kind::kUnload && fleet_.resident > 0) {
+        --engines_.at(action.slot).resident;
       } else {
         violate("an action that this fleet gives no reason for");
       }
     }
   }
+}
+
+void World::begin_load(const schedule::Action& action, double now) {
+  Engine& engine = engines_.at(action.slot);
+  if (++engine.resident > fleet_.resident) {
+    violate(fmt::format("{} graphs on {}", engine.resident, action.slot));
+  }
+  const double took = engine.speed * fleet_.load_ms / 1000;
+  ++report_.loads;
+  report_.load_seconds += took;
+  loads_.push({now + took, action.slot, action.candidate});
+}
+
+void World::end_load() {
+  const Load load = loads_.top();
+  loads_.pop();
+  scheduler_.instance_ready(load.slot, load.candidate, {}, point(load.at));
 }
 
 void World::start(const schedule::Action& action, double now) {

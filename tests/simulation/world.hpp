@@ -22,6 +22,8 @@ struct Fleet {
   double token_ms = 0.5;    // of each token, padding included
   double speed_spread = 2;  // workers' speeds are from 1 to so much, evenly
   std::uint64_t seed = 1;
+  std::uint32_t resident = 0;  // graphs that a worker has room for; 0 = all, and they are there from the start
+  double load_ms = 1000;       // of a graph that is not there, on the fastest worker
   schedule::BatchPolicy batching{.max_rows = 16};
 };
 
@@ -34,6 +36,7 @@ class World {
   struct Engine {
     double speed = 1;
     double free_at = 0;
+    std::uint32_t resident = 0;  // graphs, those that are being loaded included
   };
   struct Open {
     Arrival arrival;
@@ -45,7 +48,16 @@ class World {
     bool operator<(const End& other) const { return at > other.at; }
   };
 
+  struct Load {
+    double at;  // its end
+    std::string slot;
+    schedule::Candidate candidate;
+    bool operator<(const Load& other) const { return at > other.at; }
+  };
+
   void arrive(const Arrival& arrival);
+  void end_load();
+  void begin_load(const schedule::Action& action, double now);
   void end(const End& end);
   void step(double now);
   void start(const schedule::Action& action, double now);
@@ -59,6 +71,7 @@ class World {
   std::shared_ptr<const schedule::BatchPolicy> batching_;
   std::unordered_map<schedule::JobId, Open> open_;
   std::priority_queue<End> ends_;
+  std::priority_queue<Load> loads_;
   schedule::JobId next_ = 1;
   Report report_;
 };

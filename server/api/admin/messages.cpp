@@ -3,7 +3,10 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
+
+#include "server/schedule/residency.hpp"
 
 namespace shoal::api::admin {
 namespace {
@@ -13,6 +16,8 @@ namespace v1 = shoal::admin::v1;
 std::uint64_t milliseconds(Duration duration) {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
 }
+
+double in_ms(Duration duration) { return std::chrono::duration<double, std::milli>(duration).count(); }
 
 std::string_view instance_state_name(schedule::InstanceState::Kind kind) {
   switch (kind) {
@@ -44,6 +49,10 @@ void fill_instances(const schedule::Slot& slot, v1::Worker& worker) {
       instance.set_state(std::string(instance_state_name(state.kind)));
       instance.set_in_flight(state.in_flight);
       instance.set_error(state.error.message);
+      instance.set_kept(state.is_kept);
+      instance.set_load_ms(in_ms(engine.loads.expected(name, state.bytes).value_or(Duration())));
+      const auto cost = engine.costs.find(name);
+      instance.set_run_ms(cost == engine.costs.end() ? 0 : in_ms(cost->second.mean()));
     }
   }
 }
@@ -73,6 +82,16 @@ v1::Worker worker_message(const pool::SlotView& view, const schedule::Slot* sche
   }
   for (const auto& [backend, reason] : view.worker->why_not) {
     (*worker.mutable_why_not())[std::string(backend_name(backend))] = reason;
+  }
+  for (const Backend backend : schedule::prior_of(view.worker->traits)) {
+    if (std::ranges::find(view.worker->backends, backend) != view.worker->backends.end()) {
+      worker.add_guessed_order(std::string(backend_name(backend)));
+    }
+  }
+  for (const Family family : kFamilies) {
+    if (schedule::is_favourite(family, view.worker->traits.browser)) {
+      worker.add_favours(std::string(family_name(family)));
+    }
   }
   worker.set_adapter(view.worker->adapter);
   worker.set_tier(std::string(tier_name(view.worker->tier)));

@@ -44,6 +44,39 @@ TEST(Ways, DemandsThatCannotBeMetAreTyped) {
   EXPECT_EQ(ways_of(*model, inputs, demand).error().code, Code::kNotFound);
 }
 
+TEST(Ways, APreferenceIsAWishAndNoDemand) {
+  const auto model = test_model({Backend::kWasm, Backend::kWebgpu});
+  const std::vector<Tensor> inputs = {test_input(1, 1)};
+  Demand demand;
+  demand.preference = {Backend::kWebnn, Backend::kWebgpu, Backend::kWasm};
+  const auto ways = ways_of(*model, inputs, demand, {{Backend::kWasm, false}});
+  ASSERT_TRUE(ways);
+  ASSERT_EQ(ways->size(), 2U) << "the model is not offered on webnn";
+  EXPECT_EQ((*ways)[0].candidate.backend, Backend::kWebgpu);
+  EXPECT_EQ(preferred_before(demand, Backend::kWebgpu), "webnn");
+  EXPECT_EQ(preferred_before(demand, Backend::kWasm), "webnn,webgpu");
+  EXPECT_EQ(preferred_before(demand, Backend::kWebnn), "");
+  demand.preference = {Backend::kWebnn};
+  EXPECT_EQ(ways_of(*model, inputs, demand).error().code, Code::kBackendUnavailable);
+}
+
+TEST(Ways, TheOrderOfThePoolIsTakenWhereNothingIsDemanded) {
+  const auto model = test_model({Backend::kWasm, Backend::kWebgpu});
+  model->residency.max_workers = 2;
+  const std::vector<Tensor> inputs = {test_input(1, 1)};
+  const Order order = {{Backend::kWebgpu, true}, {Backend::kWasm, false}, {Backend::kWebgpu, false}};
+  const auto ways = ways_of(*model, inputs, {}, order);
+  ASSERT_EQ(ways->size(), 3U);
+  EXPECT_TRUE((*ways)[0].candidate.is_prior);
+  EXPECT_FALSE((*ways)[2].candidate.is_prior);
+  EXPECT_EQ((*ways)[0].candidate.instance, (*ways)[2].candidate.instance);
+  EXPECT_EQ((*ways)[0].candidate.max_workers, 2U);
+  EXPECT_EQ(warm_ways_of(*model, order).size(), 2U) << "each graph once";
+  Demand demand;
+  demand.backend = Backend::kWasm;
+  EXPECT_EQ(ways_of(*model, inputs, demand, order)->size(), 1U);
+}
+
 TEST(Ways, ShapeAboveTheLargestBucketFallsBackOrFails) {
   const std::vector<Tensor> inputs = {test_input(1, 17)};
   EXPECT_EQ(ways_of(*test_model({Backend::kWebnn}), inputs, {}).error().code, Code::kInvalidArgument);

@@ -101,6 +101,71 @@ TEST(ModelConfig, ReadsShoalsParameters) {
   EXPECT_TRUE(is_embedding_off(*applied.model.config));
 }
 
+TEST(ModelConfig, ReadsWhereItsGraphsStayAndWhatMayWait) {
+  const Applied applied = apply(R"(parameters { key: "shoal_pinned" value { string_value: "true" } }
+    parameters { key: "shoal_min_resident" value { string_value: "2" } }
+    parameters { key: "shoal_max_queue_bytes" value { string_value: "1048576" } }
+    parameters { key: "shoal_family" value { string_value: "vision" } })");
+  ASSERT_EQ(applied.error, "");
+  EXPECT_TRUE(applied.model.residency.is_pinned);
+  EXPECT_EQ(applied.model.residency.min_resident, 2U);
+  EXPECT_EQ(applied.model.residency.max_workers, 0U);
+  EXPECT_EQ(applied.model.max_queue_bytes, 1U << 20);
+  EXPECT_EQ(applied.model.family, Family::kVision);
+  EXPECT_FALSE(applied.model.has_own_order);
+  EXPECT_TRUE(apply("parameters { key: 'shoal_backend' value { string_value: 'wasm' } }").model.has_own_order);
+}
+
+TEST(ModelConfig, TheFamilyIsThatOfTheInputsWhereTheyLeaveNoDoubt) {
+  const auto family = [](std::vector<std::string> names) {
+    GraphSignature signature = graph();
+    signature.inputs.clear();
+    for (const std::string& name : names) {
+      signature.inputs.push_back({name, DataType::kInt64, {-1, -1}, {"batch_size", "sequence_length"}});
+    }
+    return apply("", std::move(signature)).model.family;
+  };
+  EXPECT_EQ(family({"ids"}), std::nullopt);
+  EXPECT_EQ(family({"input_ids", "attention_mask"}), Family::kText);
+  EXPECT_EQ(family({"pixel_values"}), Family::kVision);
+  EXPECT_EQ(family({"input_features"}), Family::kAudio);
+  EXPECT_EQ(family({"input_values"}), Family::kAudio);
+  EXPECT_EQ(family({"pixel_values", "input_ids"}), Family::kMultimodal);
+}
+
+TEST(InstanceGroups, AreTheNumberOfWorkers) {
+  EXPECT_EQ(apply("instance_group { count: 2 }").model.residency.max_workers, 2U);
+  EXPECT_EQ(apply("instance_group { }").model.residency.max_workers, 1U) << "Triton's default";
+  const ModelVersion two = apply("instance_group { count: 2 kind: KIND_GPU } instance_group { kind: KIND_GPU }").model;
+  EXPECT_EQ(two.residency.max_workers, 3U);
+  EXPECT_THAT(two.backends, ElementsAre(Backend::kWebgpu, Backend::kWasm, Backend::kWebnn));
+  EXPECT_TRUE(two.has_own_order);
+  EXPECT_EQ(apply("instance_group { kind: KIND_CPU }").model.backends.front(), Backend::kWasm);
+  const ModelVersion named = apply(R"(instance_group { kind: KIND_CPU }
+    parameters { key: "shoal_backend" value { string_value: "webgpu,wasm" } })")
+                                 .model;
+  EXPECT_EQ(named.backends.front(), Backend::kWebgpu) << "the configuration names them";
+}
+
+TEST(InstanceGroups, WhatIsNotServedIsNamed) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"instance_group { count: -1 }", "instance_group[0].count: it is -1"},
+      {"instance_group { kind: KIND_MODEL }", "instance_group[0].kind"},
+      {"instance_group { kind: KIND_CPU } instance_group { kind: KIND_GPU }", "instance_group[1].kind"},
+      {"instance_group { gpus: 0 }", "instance_group[0].gpus"},
+      {"instance_group { profile: 'x' }", "instance_group[0].profile"},
+      {"instance_group { passive: true }", "instance_group[0].passive"},
+      {"instance_group { host_policy: 'x' }", "instance_group[0].host_policy"},
+      {"instance_group { rate_limiter { } }", "instance_group[0].rate_limiter"},
+      {"instance_group { secondary_devices { } }", "instance_group[0].secondary_devices"},
+      {"instance_group { } parameters { key: 'shoal_min_resident' value { string_value: '2' } }",
+       "shoal_min_resident is 2, instance_group has only 1 workers"},
+  };
+  for (const auto& [text, message] : cases) {
+    EXPECT_THAT(apply(text).error, HasSubstr(message)) << text;
+  }
+}
+
 TEST(ModelConfig, ErrorsNameFileLineAndKey) {
   const std::pair<const char*, const char*> cases[] = {
       {"name: 'm'\nmax_batch: 3",
@@ -125,6 +190,11 @@ TEST(ModelConfig, ErrorsNameFileLineAndKey) {
       {"parameters { key: 'shoal_buckets' value { string_value: 'batch_size=2,1' } }", "ascending"},
       {"parameters { key: 'shoal_buckets' value { string_value: 'batch_size' } }", "dimension=size,size"},
       {"parameters { key: 'shoal_embedding' value { string_value: 'on' } }", "'auto' or 'off'"},
+      {"parameters { key: 'shoal_family' value { string_value: 'txt' } }",
+       "shoal_family is 'txt', it must be 'text', 'vision', 'audio' or 'multimodal'"},
+      {"parameters { key: 'shoal_pinned' value { string_value: 'yes' } }", "shoal_pinned is 'yes', it must be 'true'"},
+      {"parameters { key: 'shoal_min_resident' value { string_value: '-1' } }", "shoal_min_resident is '-1'"},
+      {"parameters { key: 'shoal_max_queue_bytes' value { string_value: '0' } }", "shoal_max_queue_bytes is '0'"},
       {"parameters { key: 'shoal_bakend' value { string_value: 'wasm' } }", "unknown key 'shoal_bakend'"},
   };
   for (const auto& [text, message] : cases) {

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "server/schedule/residency.hpp"
 #include "server/schedule/scheduler.hpp"
 
 namespace shoal::schedule {

@@ -85,9 +85,10 @@ class Pool {
     if (pick(8) == 0) {
       job.worker = "s/" + std::to_string(pick(6));
     }
-    const Placement found = place(slots_, job, limits_);
+    const Moment moment{.now = TimePoint() + milliseconds(pick(2000)), .waiting = 1 + pick(8)};
+    const Placement found = place(slots_, job, limits_, moment);
     ++kinds_[static_cast<std::size_t>(found.kind)];
-    expect_same(offers_.place(slots_, job, limits_), found);
+    expect_same(offers_.place(slots_, job, limits_, moment), found);
   }
 
   [[nodiscard]] const std::array<int, 4>& kinds() const { return kinds_; }

@@ -52,6 +52,27 @@ TEST_F(QueuePolicyTest, AModelsBoundIsOfItsOwnAndOfOnePriority) {
   EXPECT_TRUE(scheduler.enqueue(bounded(6, "m", 2), kStart)) << "what was sent does not wait any more";
 }
 
+TEST_F(QueuePolicyTest, AModelsBytesAreBoundedOverAllPriorities) {
+  const auto heavy = [](JobId id, std::uint64_t bytes, std::uint32_t priority = 2, const std::string& queue = "m") {
+    Job job = job_of(id, priority);
+    job.queue = queue;
+    job.bytes = bytes;
+    job.max_queued_bytes = 100;
+    return job;
+  };
+  EXPECT_EQ(scheduler.enqueue(heavy(1, 101), kStart).error().code, Code::kOverloaded) << "more than there can ever be";
+  ASSERT_TRUE(scheduler.enqueue(heavy(2, 60), kStart));
+  const Status full = scheduler.enqueue(heavy(3, 41, 1), kStart);
+  EXPECT_EQ(full.error().code, Code::kOverloaded);
+  EXPECT_NE(full.error().message.find("shoal_max_queue_bytes"), std::string::npos);
+  EXPECT_TRUE(scheduler.enqueue(heavy(4, 40, 1), kStart));
+  EXPECT_TRUE(scheduler.enqueue(heavy(5, 100, 2, "other"), kStart)) << "another model's queue";
+  ASSERT_EQ(next(kStart), 4U);
+  EXPECT_TRUE(scheduler.enqueue(heavy(6, 40), kStart)) << "what was sent does not wait any more";
+  scheduler.cancel(2);
+  EXPECT_TRUE(scheduler.enqueue(heavy(7, 60), kStart));
+}
+
 TEST_F(QueuePolicyTest, ATimeoutRefusesWhatWasNotSent) {
   ASSERT_TRUE(scheduler.enqueue(job_of(1), kStart));
   Job hurried = job_of(2);

@@ -3,12 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <deque>
 #include <map>
 #include <memory>
 #include <random>
 #include <set>
-#include <tuple>
 
+#include "server/schedule/residency.hpp"
 #include "server/schedule/scheduler.hpp"
 
 namespace shoal::schedule {
@@ -21,6 +22,7 @@ class World {
   explicit World(std::uint32_t seed) : random_(seed) {
     for (const std::string& slot : slots_) {
       scheduler_.slot_configured(slot, {Backend::kWasm, Backend::kWebnn});
+      scheduler_.set_budget(slot, kBudget);
     }
   }
 
@@ -35,10 +37,12 @@ class World {
       scheduler_.set_intake(slot, Intake::kOpen);
       scheduler_.set_duty(slot, Duty::kServing);
     }
+    scheduler_.keep({});
     for (int round = 0; round < 2000 && !open_.empty(); ++round) {
       now_ += milliseconds(100);
       bring_up_all();
       finish_one();
+      end_load();
       apply();
     }
     EXPECT_TRUE(open_.empty()) << open_.size() << " jobs were never answered";
@@ -53,12 +57,15 @@ class World {
   // Fixed shapes on WebNN: a row, or four of them in another graph.
   static Candidate candidate(Backend backend, std::uint32_t model) {
     const std::string name = std::to_string(model) + "@" + std::string(backend_name(backend));
-    if (backend != Backend::kWebnn) {
-      return {backend, name};
+    const std::uint64_t bytes = 20 + 10 * model;
+    Candidate made{backend, name, bytes};
+    made.max_workers = model == 2 ? kWorkersOfTwo : 0;
+    if (backend == Backend::kWebnn) {
+      made.rows = 1;
+      made.larger = std::make_shared<const std::vector<Candidate>>(
+          std::vector<Candidate>{Candidate{backend, name + "[4]", bytes, 4}});
     }
-    return {
-        backend, name, 0, 1,
-        std::make_shared<const std::vector<Candidate>>(std::vector<Candidate>{Candidate{backend, name + "[4]", 0, 4}})};
+    return made;
   }
 
   void answer(JobId id) {
@@ -85,6 +92,12 @@ class World {
             .priority = 1 + pick(3),
             .deadline = now_ + milliseconds(1 + pick(3000)),
             .bytes = pick(100)};
+    if (pick(4) == 0) {
+      // The order is a guess: webnn where it is worth it, else wasm.
+      job.candidates = {candidate(Backend::kWebnn, model), candidate(Backend::kWasm, model)};
+      job.candidates.front().is_prior = true;
+      job.is_guess = true;
+    }
     if (pick(3) > 0) {
       job.batch_key = std::to_string(model) + (pick(4) == 0 ? "x" : "y");
       job.batching = policies_[pick(static_cast<std::uint32_t>(policies_.size()))];
@@ -94,6 +107,7 @@ class World {
     if (pick(4) == 0) {
       job.queue = std::to_string(model);
       job.max_queued = 3;
+      job.max_queued_bytes = 200;
     }
     if (pick(4) == 0) {
       job.queue_deadline = now_ + milliseconds(1 + pick(500));
@@ -103,7 +117,7 @@ class World {
   }
 
   void random_event() {
-    switch (pick(11)) {
+    switch (pick(14)) {
       case 0:
       case 1:
       case 2: {
@@ -137,6 +151,26 @@ class World {
       case 10:
         scheduler_.set_duty(any_slot(), std::array{Duty::kServing, Duty::kSpare}[pick(2)]);
         break;
+      case 11:
+        scheduler_.keep(pick(2) == 0
+                            ? std::map<std::string, std::uint32_t>()
+                            : std::map<std::string, std::uint32_t>{{std::to_string(pick(3)) + "@", 1 + pick(3)}});
+        break;
+      case 12:
+        end_load();
+        break;
+      case 13:
+        if (const std::string& slot = any_slot(); up_.contains(slot)) {
+          const Candidate wanted = candidate(Backend::kWasm, pick(3));
+          note_kept();
+          if (const auto evicted = scheduler_.fetch(slot, wanted, now_)) {
+            loads_.emplace_back(slot, wanted);
+            for (const Candidate& gone : *evicted) {
+              EXPECT_FALSE(kept_.contains({slot, gone.instance})) << "it was to be kept";
+            }
+          }
+        }
+        break;
       case 8:
         if (!runs_.empty()) {
           for (const JobId id : std::set(runs_.begin()->second.members)) {
@@ -161,7 +195,10 @@ class World {
   void bring_up_all() {
     for (const std::string& slot : slots_) {
       if (up_.insert(slot).second) {
-        scheduler_.slot_up(slot, {Backend::kWasm, Backend::kWebnn}, {});
+        const Traits traits{.browser = BrowserEngine::kChromium,
+                            .has_hardware = pick(2) == 0,
+                            .gflops = {{Backend::kWasm, 10}, {Backend::kWebnn, 20}}};
+        scheduler_.slot_up(slot, {Backend::kWasm, Backend::kWebnn}, {}, Tier::kTrusted, traits);
       }
     }
   }
@@ -185,10 +222,39 @@ class World {
         answer(id);
       }
     }
+    std::erase_if(loads_, [&](const auto& load) { return load.first == slot; });
     scheduler_.slot_down(slot);
   }
 
+  // The load that was asked for first has ended.
+  void end_load() {
+    if (loads_.empty()) {
+      return;
+    }
+    const auto [slot, graph] = loads_.front();
+    loads_.pop_front();
+    if (pick(10) == 0) {
+      scheduler_.instance_failed(slot, graph, Error{Code::kGraphBuildingError, "x", {}}, now_);
+    } else {
+      scheduler_.instance_ready(slot, graph, {}, now_);
+    }
+  }
+
+  void note_kept() {
+    kept_.clear();
+    for (const auto& [name, slot] : scheduler_.slots()) {
+      for (const auto& [backend, engine] : slot.engines) {
+        for (const auto& [instance, state] : engine.instances) {
+          if (state.is_kept) {
+            kept_.emplace(name, instance);
+          }
+        }
+      }
+    }
+  }
+
   void apply() {
+    note_kept();
     for (bool is_moving = true; is_moving;) {
       is_moving = false;
       for (const Action& action : scheduler_.step(now_)) {
@@ -198,14 +264,14 @@ class World {
             start(action);
             break;
           case Action::Kind::kLoad:
-            if (pick(10) == 0) {
-              scheduler_.instance_failed(action.slot, action.candidate, Error{Code::kGraphBuildingError, "x", {}},
-                                         now_);
-            } else {
-              scheduler_.instance_ready(action.slot, action.candidate, {}, now_);
+            EXPECT_TRUE(up_.contains(action.slot));
+            loads_.emplace_back(action.slot, action.candidate);
+            if (pick(2) == 0) {
+              end_load();
             }
             break;
           case Action::Kind::kUnload:
+            EXPECT_FALSE(kept_.contains({action.slot, action.candidate.instance})) << "it was to be kept";
             break;
           case Action::Kind::kFail:
             answer(action.job);
@@ -257,8 +323,14 @@ class World {
       check_placement();
     }
     for (const auto& [name, slot] : scheduler_.slots()) {
+      EXPECT_LE(resident_bytes(slot), kBudget) << name;
       for (const auto& [backend, engine] : slot.engines) {
         EXPECT_LE(engine.in_flight, 2U);
+        EXPECT_LE(engine.instances.size(), limits_.max_instances);
+        EXPECT_GE(engine.ahead, Duration::zero());
+        for (const auto& [instance, state] : engine.instances) {
+          EXPECT_TRUE(!state.is_kept || state.kind == InstanceState::Kind::kReady);
+        }
       }
     }
   }
@@ -267,14 +339,17 @@ class World {
   void check_placement() {
     Job job = random_job();
     job.candidates.push_back(candidate(Backend::kWasm, pick(3)));
-    const Placement kept = scheduler_.placement_of(job);
-    const Placement found = place(scheduler_.slots(), job, limits_);
+    const Moment moment{.now = now_, .waiting = 1 + pick(20)};
+    const Placement kept = scheduler_.placement_of(job, moment);
+    const Placement found = place(scheduler_.slots(), job, limits_, moment);
     EXPECT_EQ(kept.kind, found.kind);
     EXPECT_EQ(kept.slot, found.slot);
     EXPECT_EQ(kept.candidate.instance, found.candidate.instance);
     EXPECT_EQ(kept.error.message, found.error.message);
   }
 
+  static constexpr std::uint64_t kBudget = 100;
+  static constexpr std::uint32_t kWorkersOfTwo = 2;
   const std::vector<std::string> slots_ = {"a/0", "a/1", "b/0"};
   std::mt19937 random_;
   const SchedulerLimits limits_{.max_queued = 20, .max_instances = 3, .ageing = milliseconds(200)};
@@ -298,6 +373,8 @@ class World {
   std::set<JobId> singles_;
   std::uint64_t next_run_ = 1;
   std::set<std::string> up_;
+  std::deque<std::pair<std::string, Candidate>> loads_;  // under way, the first that was asked for first
+  std::set<std::pair<std::string, std::string>> kept_;   // slot and graph, before the last step
 };
 
 TEST(RandomSchedule, NothingIsLostOrAnsweredTwice) {
@@ -307,45 +384,6 @@ TEST(RandomSchedule, NothingIsLostOrAnsweredTwice) {
     if (testing::Test::HasFailure()) {
       return;
     }
-  }
-}
-
-// More work than one engine can do, most of it urgent: whoever was accepted starts within the steps of ageing and the
-// time that those before it take.
-TEST(RandomSchedule, AgeingBoundsTheWait) {
-  constexpr std::size_t kQueue = 20;
-  constexpr Duration kAgeing = milliseconds(100);
-  constexpr Duration kService = milliseconds(5);
-  const Candidate graph{Backend::kWasm, "m"};
-  for (std::uint32_t seed = 1; seed <= 100; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    std::mt19937 random(seed);
-    Scheduler scheduler{SchedulerLimits{.max_queued = kQueue, .max_in_flight = 1, .ageing = kAgeing}};
-    scheduler.slot_configured("a/0", {Backend::kWasm});
-    scheduler.slot_up("a/0", {Backend::kWasm}, {});
-    scheduler.instance_ready("a/0", graph, {}, TimePoint());
-    std::map<JobId, TimePoint> since;
-    Duration longest{};
-    JobId running = 0;
-    JobId next = 1;
-    for (TimePoint now; now < TimePoint() + std::chrono::seconds(2); now += kService) {
-      for (int count = 0; count < 2; ++count) {
-        Job job{.id = next++, .candidates = {graph}, .worker = {}, .priority = random() % 10 == 0 ? 3U : 1U};
-        job.deadline = now + std::chrono::hours(1) - milliseconds(random() % 1000) * static_cast<int>(next);
-        since[job.id] = now;
-        std::ignore = scheduler.enqueue(std::move(job), now);
-      }
-      if (running != 0) {
-        scheduler.finished(running, now);
-      }
-      for (const Action& action : scheduler.step(now)) {
-        ASSERT_EQ(action.kind, Action::Kind::kRun);
-        running = action.job;
-        longest = std::max(longest, now - since.at(running));
-      }
-    }
-    EXPECT_LE(longest, 3 * kAgeing + static_cast<int>(kQueue) * kService);
-    EXPECT_GT(longest, kAgeing) << "the load was none";
   }
 }
 

@@ -146,9 +146,16 @@ TEST_F(HttpServerTest, TurnsParametersIntoDemandPriorityAndDeadline) {
     EXPECT_EQ(seen.priority, 1U);
     EXPECT_EQ(seen.deadline, seen.received + 5s);
   });
-  for (const char* bad : {R"({"shoal_backend":"gpu"})", R"({"shoal_bits":0})", R"({"shoal_bit":4})",
-                          R"({"priority":4})", R"({"priority":-1})", R"({"timeout":"5"})", R"({"triton_x":1})",
-                          R"({"sequence_id":1})", R"({"headers":"x"})", R"({"p":[1]})"}) {
+  EXPECT_EQ(ask(R"({"shoal_backend":"webgpu, wasm"})").status, 200);
+  on_lane([&] {
+    const dispatch::Demand& seen = echo_.last_request.demand;
+    EXPECT_FALSE(seen.backend) << "several are no demand";
+    EXPECT_EQ(seen.preference, (std::vector<Backend>{Backend::kWebgpu, Backend::kWasm}));
+  });
+  for (const char* bad : {R"({"shoal_backend":"gpu"})", R"({"shoal_backend":"wasm,wasm"})",
+                          R"({"shoal_backend":"wasm,"})", R"({"shoal_backend":""})", R"({"shoal_bits":0})",
+                          R"({"shoal_bit":4})", R"({"priority":4})", R"({"priority":-1})", R"({"timeout":"5"})",
+                          R"({"triton_x":1})", R"({"sequence_id":1})", R"({"headers":"x"})", R"({"p":[1]})"}) {
     const Answer answer = ask(bad);
     EXPECT_EQ(answer.status, 400) << bad << answer.body;
     EXPECT_THAT(answer.document()["error"], HasSubstr("parameter")) << bad;
