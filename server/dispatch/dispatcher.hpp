@@ -82,6 +82,7 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
 
   void worker_ready(pool::Worker& worker) override;
   void worker_worn(const std::string& slot) override;
+  void worker_pressed(const std::string& slot, bool is_pressed) override { scheduler_.set_pressed(slot, is_pressed); }
   void worker_paused(const std::string& slot) override { worker_worn(slot); }
   void worker_resumed(const std::string& slot) override;
   void worker_lost(const std::string& slot, const std::string& reason) override;

@@ -102,12 +102,14 @@ Offer offer_of(const Slot& slot, const Candidate& candidate, bool is_alone, cons
   Offer offer = what_it_offers(slot, candidate, is_alone, limits);
   offer.tier = slot.tier;
   offer.favours = slot.favours;
+  offer.is_pressed = slot.is_pressed;
   return offer;
 }
 
 OfferOrder order_of(const Offer& offer, const SchedulerLimits& limits) {
   constexpr std::int64_t kUnknown = std::numeric_limits<std::int64_t>::max();
   constexpr std::uint32_t kEviction = 1U << 16;
+  constexpr std::uint32_t kPressure = 1U << 17;
   OfferOrder order{.rank = offer.rank, .burden = 0, .time = 0};
   switch (offer.rank) {
     case Offer::Rank::kComing:
@@ -115,7 +117,7 @@ OfferOrder order_of(const Offer& offer, const SchedulerLimits& limits) {
       order.time = limits.balances_load && offer.at ? offer.at->time_since_epoch().count() : 0;
       break;
     case Offer::Rank::kLoadable:
-      order.burden = offer.in_flight + (offer.evicted.empty() ? 0 : kEviction);
+      order.burden = offer.in_flight + (offer.evicted.empty() ? 0 : kEviction) + (offer.is_pressed ? kPressure : 0);
       if (limits.balances_load) {
         order.time = offer.load ? offer.load->count() : kUnknown;
       }

@@ -32,14 +32,15 @@ struct Offer {
   std::optional<TimePoint> at = {};
   std::optional<Duration> load = {};  // of kLoadable: what it is expected to take
   bool is_loading = false;            // of kComing
+  bool is_pressed = false;            // the slot is
   bool is_taken = false;              // of kReady: a run would wait behind another one
   bool needs_room = false;            // of kBusy: what has to go first is busy
   std::vector<Family> favours = {};   // the slot's
 };
 Offer offer_of(const Slot& slot, const Candidate& candidate, bool is_alone, const SchedulerLimits& limits);
 
-// Of those that are not ready: the best ones first, of kComing the first to come, of kLoadable those where nothing has
-// to go, then those with the least to do.
+// Of those that are not ready: the best ones first, of kComing the first to come, of kLoadable those that are
+// not pressed, then where nothing has to go, then those with the least to do.
 struct OfferOrder {
   Offer::Rank rank = Offer::Rank::kNone;
   std::uint32_t burden = 0;

@@ -60,6 +60,7 @@ struct Slot {
   std::map<Backend, Engine> engines;
   Intake intake = Intake::kOpen;
   bool is_trimmed = false;          // its budget was lowered: idle graphs beyond it go
+  bool is_pressed = false;          // its processes take nearly what they may: loads rather go elsewhere
   bool is_reserved = false;         // for a job that runs alone, or that waits for room: nobody else is sent there
   std::uint64_t memory_budget = 0;  // for all graphs in it; 0 = no limit
   Tier tier = Tier::kTrusted;

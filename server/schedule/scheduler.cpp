@@ -136,6 +136,12 @@ void Scheduler::set_intake(const std::string& slot, Intake intake) {
   }
 }
 
+void Scheduler::set_pressed(const std::string& slot, bool is_pressed) {
+  if (Slot* found = change_known(slot)) {
+    found->is_pressed = is_pressed;
+  }
+}
+
 void Scheduler::set_budget(const std::string& slot, std::uint64_t bytes) {
   if (Slot* found = change_known(slot)) {
     found->is_trimmed = bytes > 0;

@@ -50,6 +50,8 @@ class Scheduler {
   // For all graphs of the slot, its browser's successors included; 0 = no limit. Idle graphs beyond it are unloaded by
   // step().
   void set_budget(const std::string& slot, std::uint64_t bytes);
+  // Of its browser: over with the next one.
+  void set_pressed(const std::string& slot, bool is_pressed);
 
   void instance_loading(const std::string& slot, const Candidate& candidate, TimePoint now);
   void instance_ready(const std::string& slot, const Candidate& candidate, LoadReport report, TimePoint now);

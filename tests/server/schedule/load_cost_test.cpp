@@ -269,5 +269,28 @@ TEST(Residency, FetchMakesRoomByWhatNobodyWaitsFor) {
   EXPECT_FALSE(scheduler.fetch("a/0", kGraph, kStart)) << "what is being loaded stays";
 }
 
+TEST(Pressure, LoadsRatherGoElsewhereAndSomewhereAllTheSame) {
+  Scheduler scheduler{SchedulerLimits()};
+  for (const char* slot : {"a/0", "a/1"}) {
+    scheduler.slot_configured(slot, {Backend::kWasm});
+    scheduler.slot_up(slot, {Backend::kWasm}, {});
+  }
+  const auto loaded_on = [&](JobId id, const Candidate& graph) {
+    EXPECT_TRUE(scheduler.enqueue(job_of(id, graph), kStart));
+    const auto actions = scheduler.step(kStart);
+    EXPECT_EQ(actions.size(), 1U);
+    EXPECT_EQ(actions.at(0).kind, Action::Kind::kLoad);
+    return actions.at(0).slot;
+  };
+  scheduler.set_pressed("a/0", true);
+  EXPECT_EQ(loaded_on(1, {Backend::kWasm, "p@wasm", 100}), "a/1") << "although a/0 comes first by name";
+  scheduler.set_pressed("a/1", true);
+  EXPECT_EQ(loaded_on(2, {Backend::kWasm, "q@wasm", 100}), "a/0") << "all are pressed, and serve";
+  scheduler.set_pressed("a/1", false);
+  scheduler.slot_down("a/0");
+  scheduler.slot_up("a/0", {Backend::kWasm}, {});
+  EXPECT_EQ(loaded_on(3, {Backend::kWasm, "r@wasm", 100}), "a/0") << "another browser, another memory";
+}
+
 }  // namespace
 }  // namespace shoal::schedule
