@@ -11,38 +11,72 @@ namespace {
 // Adding 1.5 * 2^23 leaves the value, rounded to nearest even, in the low bits of the sum.
 constexpr float kRounder = 0x1.8p23F;
 
-void quantize_run(const float* x, std::int8_t* codes, float& scale, float* sums) {
+// Lanes keep the compiler free to use vectors without changing an order of operations.
+constexpr std::size_t kLanes = 8;
+
+struct Extent {
   float largest = 0;
-  float finite = 0;
-  for (std::size_t index = 0; index < kRun; ++index) {
-    largest = std::fabs(x[index]) > largest ? std::fabs(x[index]) : largest;
-    finite += x[index] * 0.0F;
+  bool is_finite = true;
+};
+
+Extent extent_of(const float* x) {
+  float largest[kLanes] = {};
+  float zeros[kLanes] = {};
+  for (std::size_t first = 0; first < kRun; first += kLanes) {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+      const float magnitude = std::fabs(x[first + lane]);
+      largest[lane] = magnitude > largest[lane] ? magnitude : largest[lane];
+      // Infinity times zero is NaN, and NaN stays.
+      zeros[lane] += magnitude * 0.0F;
+    }
   }
-  const bool is_finite = finite == 0.0F;
-  scale = is_finite ? largest / 127.0F : std::numeric_limits<float>::quiet_NaN();
+  Extent extent;
+  for (std::size_t lane = 0; lane < kLanes; ++lane) {
+    extent.largest = largest[lane] > extent.largest ? largest[lane] : extent.largest;
+    extent.is_finite = extent.is_finite && zeros[lane] == 0.0F;
+  }
+  return extent;
+}
+
+void quantize_run(const float* x, const Int8Rows& out, std::size_t place) {
+  const Extent extent = extent_of(x);
+  std::int8_t* codes = out.codes + place * kRun;
+  if (!extent.is_finite) {
+    std::memset(codes, 0, kRun);
+    out.scales[place] = std::numeric_limits<float>::quiet_NaN();
+    out.sums[place] = out.half_sums[2 * place] = out.half_sums[2 * place + 1] = 0;
+    return;
+  }
+  out.scales[place] = extent.largest / 127.0F;
   // Below 2^-120 the reciprocal would overflow; such a run is zero.
-  const float inverse = is_finite && largest > 0x1p-120F ? 127.0F / largest : 0.0F;
+  const float inverse = extent.largest > 0x1p-120F ? 127.0F / extent.largest : 0.0F;
+  std::int32_t whole[kRun];
+  for (std::size_t index = 0; index < kRun; ++index) {
+    whole[index] = std::bit_cast<std::int32_t>(x[index] * inverse + kRounder) - std::bit_cast<std::int32_t>(kRounder);
+  }
   std::int32_t halves[2] = {0, 0};
   for (std::size_t index = 0; index < kRun; ++index) {
-    const float rounded = (is_finite ? x[index] * inverse : 0.0F) + kRounder;
-    const std::int32_t code = std::bit_cast<std::int32_t>(rounded) - std::bit_cast<std::int32_t>(kRounder);
-    codes[index] = static_cast<std::int8_t>(code);
-    halves[index / 16] += code;
+    codes[index] = static_cast<std::int8_t>(whole[index]);
   }
-  sums[0] = static_cast<float>(halves[0]);
-  sums[1] = static_cast<float>(halves[1]);
+  for (std::size_t index = 0; index < 16; ++index) {
+    halves[0] += whole[index];
+    halves[1] += whole[16 + index];
+  }
+  out.sums[place] = static_cast<float>(halves[0] + halves[1]);
+  out.half_sums[2 * place] = static_cast<float>(halves[0]);
+  out.half_sums[2 * place + 1] = static_cast<float>(halves[1]);
 }
 
 }  // namespace
 
 std::size_t int8_rows_bytes(std::size_t rows, std::size_t k) {
-  return rows * run_count(k) * (kRun + 3 * sizeof(float));
+  return rows * run_count(k) * (kRun + 4 * sizeof(float));
 }
 
 Int8Rows int8_rows_at(std::byte* memory, std::size_t rows, std::size_t k) {
   const std::size_t runs = rows * run_count(k);
   auto* floats = reinterpret_cast<float*>(memory + runs * kRun);
-  return {rows, k, reinterpret_cast<std::int8_t*>(memory), floats, floats + runs};
+  return {rows, k, reinterpret_cast<std::int8_t*>(memory), floats, floats + runs, floats + 2 * runs};
 }
 
 void quantize_rows(const float* x, std::size_t stride, const Int8Rows& out, std::size_t begin, std::size_t end) {
@@ -50,14 +84,13 @@ void quantize_rows(const float* x, std::size_t stride, const Int8Rows& out, std:
   for (std::size_t row = begin; row < end; ++row) {
     const float* source = x + row * stride;
     for (std::size_t run = 0; run < runs; ++run) {
-      const std::size_t at = row * runs + run;
       float padded[kRun] = {};
       const float* values = source + run * kRun;
       if (const std::size_t left = out.k - run * kRun; left < kRun) {
         std::memcpy(padded, values, left * sizeof(float));
         values = padded;
       }
-      quantize_run(values, out.codes + at * kRun, out.scales[at], out.sums + 2 * at);
+      quantize_run(values, out, out.place(row, run));
     }
   }
 }

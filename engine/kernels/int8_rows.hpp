@@ -11,13 +11,25 @@ inline constexpr std::size_t kRun = 32;
 
 constexpr std::size_t run_count(std::size_t k) { return (k + kRun - 1) / kRun; }
 
-// A place in memory for `rows` rows of k elements; it owns nothing.
+// Rows lie in tiles of 16 (the last one may have fewer), within a tile run by run: so that many rows are read on in
+// memory whatever k is.
+inline constexpr std::size_t kRowTile = 16;
+
+// A place in memory for `rows` rows of k elements; it owns nothing. What belongs to run r of a row is at place(row, r)
+// of each array; rows of a tile are beside each other.
 struct Int8Rows {
   std::size_t rows = 0;
   std::size_t k = 0;
-  std::int8_t* codes = nullptr;  // [rows, 32 * run_count(k)], zero past k
-  float* scales = nullptr;       // [rows, run_count(k)]
-  float* sums = nullptr;         // [rows, 2 * run_count(k)]: sums of 16 codes, whole numbers
+  std::int8_t* codes = nullptr;  // [place, 32], zero past k
+  float* scales = nullptr;       // [place]
+  float* sums = nullptr;         // [place]: the sum of the 32 codes, a whole number
+  float* half_sums = nullptr;    // [place, 2]: the sums of 16 codes each
+
+  [[nodiscard]] std::size_t place(std::size_t row, std::size_t run) const {
+    const std::size_t first = row / kRowTile * kRowTile;
+    const std::size_t in_tile = rows - first < kRowTile ? rows - first : kRowTile;
+    return first * run_count(k) + run * in_tile + (row - first);
+  }
 };
 
 std::size_t int8_rows_bytes(std::size_t rows, std::size_t k);

@@ -15,6 +15,8 @@ struct LinearInt8 {
   static constexpr std::size_t kRowsPerPass = 64;
   // Steps of a run: blocks of 16 have two, with a scale each.
   static constexpr int kSteps = kHalfRuns ? 2 : 1;
+  // Vectors of a tile whose sums are kept in registers at once.
+  static constexpr int kGroup = V::kInt8VectorsAtOnce;
   using Floats = typename V::Floats;
   using Sum = std::conditional_t<kCodes == formats::Codes::kQ8, typename V::Wide, typename V::Narrow>;
   using Format = Unpack<V, kCodes>;
@@ -51,7 +53,9 @@ struct LinearInt8 {
                                 : V::mul(V::mul(scale, x_scale), V::sub(dot, offset)));
   }
 
-  static float step_sum(const float* sums, int step) { return kHalfRuns ? sums[step] : sums[0] + sums[1]; }
+  static float step_sum(const Int8Rows& x, std::size_t place, std::size_t step) {
+    return kHalfRuns ? x.half_sums[2 * place + step] : x.sums[place];
+  }
 
   // The steps of run `run` that lie within k.
   static std::size_t steps_of(const formats::BlockMatrix& weight, std::size_t run) {
@@ -63,25 +67,24 @@ struct LinearInt8 {
     const formats::BlockMatrix& weight = call.weight;
     const std::size_t runs = run_count(weight.layout.k);
     const bool is_min = has_min(weight.format);
-    const std::int8_t* x = call.int8->codes + row * runs * kRun;
-    const float* x_scales = call.int8->scales + row * runs;
-    const float* x_sums = call.int8->sums + row * runs * 2;
+    const Int8Rows& x = *call.int8;
     const std::uint32_t* words = weight.tile(tile);
     Scales scales = scales_of(weight, tile);
     Floats total[kVectors];
     for (Floats& vector : total) {
       vector = V::splat(0);
     }
-    for (std::size_t run = 0; run < runs; ++run, words += Format::kColumns * kTile, x += kRun) {
+    for (std::size_t run = 0; run < runs; ++run, words += Format::kColumns * kTile) {
+      const std::size_t place = x.place(row, run);
       const std::size_t steps = steps_of(weight, run);
       scales.advance(run, steps);
       Sum sums[kSteps][kVectors];
       Format::each(words, [&](int word, int vector, typename V::Words codes) {
-        sums[word * kSteps / 8][vector].add(codes, Sum::act(x + 4 * word));
+        sums[word * kSteps / 8][vector].add(Sum::codes(codes), Sum::act(x.codes + place * kRun + 4 * word));
       });
       for (std::size_t step = 0; step < steps; ++step) {
-        const Floats x_scale = V::splat(x_scales[run]);
-        const Floats x_sum = V::splat(step_sum(x_sums + 2 * run, static_cast<int>(step)));
+        const Floats x_scale = V::splat(x.scales[place]);
+        const Floats x_sum = V::splat(step_sum(x, place, step));
         for (int vector = 0; vector < kVectors; ++vector) {
           total[vector] =
               apply(scales.current[step], is_min, vector, sums[step][vector].floats(), x_sum, x_scale, total[vector]);
@@ -93,32 +96,40 @@ struct LinearInt8 {
     }
   }
 
-  // M rows of x against the codes of one run.
+  using Codes = typename Sum::Codes;
+
+  // M rows of x, beside each other from `place` on, against vectors [first, first + kGroup) of the codes of one step.
   template <int M>
-  static void add_run(const typename V::Words (&codes)[8][kVectors], const Scales& scales, std::size_t steps,
-                      bool is_min, const Int8Rows& x, std::size_t row, std::size_t run, float* totals) {
-    const std::size_t runs = run_count(x.k);
-    for (std::size_t step = 0; step < steps; ++step) {
-      Sum sums[M][kVectors];
-      for (int word = 0; word < 8 / kSteps; ++word) {
-        const int at = static_cast<int>(step) * 8 / kSteps + word;
-        for (int m = 0; m < M; ++m) {
-          const std::size_t x_run = (row + static_cast<std::size_t>(m)) * runs + run;
-          const auto act = Sum::act(x.codes + x_run * kRun + 4 * at);
-          for (int vector = 0; vector < kVectors; ++vector) {
-            sums[m][vector].add(codes[at][vector], act);
-          }
+  static void add_step(const Codes (&codes)[8][kVectors], const TileScales<V>& scales, std::size_t step, int first,
+                       bool is_min, const Int8Rows& x, std::size_t place, float* totals) {
+    Sum sums[M][kGroup];
+    for (int word = 0; word < 8 / kSteps; ++word) {
+      const int at = static_cast<int>(step) * 8 / kSteps + word;
+      for (int m = 0; m < M; ++m) {
+        const auto act = Sum::act(x.codes + (place + static_cast<std::size_t>(m)) * kRun + 4 * at);
+        for (int vector = 0; vector < kGroup; ++vector) {
+          sums[m][vector].add(codes[at][first + vector], act);
         }
       }
-      for (int m = 0; m < M; ++m) {
-        const std::size_t x_run = (row + static_cast<std::size_t>(m)) * runs + run;
-        const Floats x_scale = V::splat(x.scales[x_run]);
-        const Floats x_sum = V::splat(step_sum(x.sums + 2 * x_run, static_cast<int>(step)));
-        for (int vector = 0; vector < kVectors; ++vector) {
-          float* total = totals + m * 16 + vector * V::kLanes;
-          V::store(total, apply(scales.current[step], is_min, vector, sums[m][vector].floats(), x_sum, x_scale,
-                                V::load(total)));
-        }
+    }
+    for (int m = 0; m < M; ++m) {
+      const std::size_t row = place + static_cast<std::size_t>(m);
+      const Floats x_scale = V::splat(x.scales[row]);
+      const Floats x_sum = V::splat(step_sum(x, row, step));
+      for (int vector = 0; vector < kGroup; ++vector) {
+        float* total = totals + m * 16 + (first + vector) * V::kLanes;
+        V::store(total,
+                 apply(scales, is_min, first + vector, sums[m][vector].floats(), x_sum, x_scale, V::load(total)));
+      }
+    }
+  }
+
+  template <int M>
+  static void add_run(const Codes (&codes)[8][kVectors], const Scales& scales, std::size_t steps, bool is_min,
+                      const Int8Rows& x, std::size_t place, float* totals) {
+    for (std::size_t step = 0; step < steps; ++step) {
+      for (int first = 0; first < kVectors; first += kGroup) {
+        add_step<M>(codes, scales.current[step], step, first, is_min, x, place, totals);
       }
     }
   }
@@ -129,18 +140,22 @@ struct LinearInt8 {
     const bool is_min = has_min(weight.format);
     const std::uint32_t* words = weight.tile(tile);
     Scales scales = scales_of(weight, tile);
+    const Int8Rows& x = *call.int8;
     constexpr std::size_t kMost = V::kInt8RowsAtOnce;
+    static_assert(kRowTile % kMost == 0);
     for (std::size_t run = 0; run < run_count(weight.layout.k); ++run, words += Format::kColumns * kTile) {
       const std::size_t steps = steps_of(weight, run);
       scales.advance(run, steps);
-      typename V::Words codes[8][kVectors];
-      Format::each(words, [&](int word, int vector, typename V::Words unpacked) { codes[word][vector] = unpacked; });
+      Codes codes[8][kVectors];
+      Format::each(
+          words, [&](int word, int vector, typename V::Words unpacked) { codes[word][vector] = Sum::codes(unpacked); });
+      // kMost divides the 16 rows of a tile of x, so these rows are beside each other.
       std::size_t row = 0;
       for (; row + kMost <= rows; row += kMost) {
-        add_run<V::kInt8RowsAtOnce>(codes, scales, steps, is_min, *call.int8, first_row + row, run, totals + row * 16);
+        add_run<V::kInt8RowsAtOnce>(codes, scales, steps, is_min, x, x.place(first_row + row, run), totals + row * 16);
       }
       for (; row < rows; ++row) {
-        add_run<1>(codes, scales, steps, is_min, *call.int8, first_row + row, run, totals + row * 16);
+        add_run<1>(codes, scales, steps, is_min, x, x.place(first_row + row, run), totals + row * 16);
       }
     }
   }

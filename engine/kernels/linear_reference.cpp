@@ -49,21 +49,20 @@ BlockScale unscaled(const BlockMatrix& weight, std::size_t n, std::size_t block)
 }
 
 float dot_int8(const BlockMatrix& weight, std::size_t n, const Int8Rows& x, std::size_t row) {
-  const std::size_t runs = run_count(x.k);
   const std::size_t step = std::min<std::size_t>(weight.format.block, kRun);
   float total = 0;
   for (std::size_t first = 0; first < x.k; first += step) {
     std::uint8_t codes[kRun];
     formats::read_codes(weight, n, first, {codes, step});
-    const std::int8_t* x_codes = x.codes + row * runs * kRun + first;
+    const std::size_t place = x.place(row, first / kRun);
+    const std::int8_t* x_codes = x.codes + place * kRun + first % kRun;
     std::int32_t integer = 0;
     for (std::size_t index = 0; index < step; ++index) {
       integer += codes[index] * x_codes[index];
     }
     const auto dot = static_cast<float>(integer);
-    const float* sums = x.sums + 2 * row * runs + first / 16;
-    const float sum = step == 16 ? sums[0] : sums[0] + sums[1];
-    const float x_scale = x.scales[row * runs + first / kRun];
+    const float sum = step == 16 ? x.half_sums[2 * place + first % kRun / 16] : x.sums[place];
+    const float x_scale = x.scales[place];
     const BlockScale scale = unscaled(weight, n, first / weight.format.block);
     if (scale.has_min) {
       total += (scale.scale * dot + scale.min * sum) * x_scale;

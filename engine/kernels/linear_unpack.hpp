@@ -12,38 +12,39 @@ template <class V, formats::Codes kCodes>
 struct Unpack {
   static constexpr int kVectors = 16 / V::kLanes;
   static constexpr std::size_t kColumns = formats::code_bits(kCodes);
+  // Columns but for the one of third bits.
+  static constexpr int kLowColumns = kCodes == formats::Codes::kQ3 ? 2 : static_cast<int>(kColumns);
   using Words = typename V::Words;
 
-  static Words column(const std::uint32_t* words, int column, int vector) {
+  static Words load(const std::uint32_t* words, int column, int vector) {
     return V::load_words(words + column * 16 + vector * V::kLanes);
   }
 
+  // A vector at a time: one sum and few temporaries is what the 16 registers of WASM engines hold without spilling.
   template <class Use>
   static void each(const std::uint32_t* words, Use use) {
     for (int vector = 0; vector < kVectors; ++vector) {
-      if constexpr (kCodes == formats::Codes::kQ8) {
-        for (int word = 0; word < 8; ++word) {
-          use(word, vector, column(words, word, vector));
+      for (int column = 0; column < kLowColumns; ++column) {
+        const Words packed = load(words, column, vector);
+        if constexpr (kCodes == formats::Codes::kQ8) {
+          use(column, vector, packed);
+        } else if constexpr (kCodes == formats::Codes::kQ4) {
+          each_nibble(packed, 2 * column, 1, vector, use);
+        } else if constexpr (kCodes == formats::Codes::kQ2) {
+          use(4 * column, vector, V::mask(packed, 0x03030303U));
+          use(4 * column + 1, vector, V::mask(V::template shift_right<2>(packed), 0x03030303U));
+          use(4 * column + 2, vector, V::mask(V::template shift_right<4>(packed), 0x03030303U));
+          use(4 * column + 3, vector, V::mask(V::template shift_right<6>(packed), 0x03030303U));
+        } else {
+          // Two fields are merged with their third bits at once, as nibbles; the order of the bits of `high` is made
+          // for it.
+          const Words high = load(words, 2, vector);
+          if (column == 0) {
+            each_merged(packed, V::template shift_left<2>(high), V::template shift_left<1>(high), 0, vector, use);
+          } else {
+            each_merged(packed, high, V::template shift_right<1>(high), 4, vector, use);
+          }
         }
-      } else if constexpr (kCodes == formats::Codes::kQ4) {
-        for (int pair = 0; pair < 4; ++pair) {
-          each_nibble(column(words, pair, vector), 2 * pair, 1, vector, use);
-        }
-      } else if constexpr (kCodes == formats::Codes::kQ2) {
-        for (int group = 0; group < 2; ++group) {
-          const Words packed = column(words, group, vector);
-          use(4 * group, vector, V::mask(packed, 0x03030303U));
-          use(4 * group + 1, vector, V::mask(V::template shift_right<2>(packed), 0x03030303U));
-          use(4 * group + 2, vector, V::mask(V::template shift_right<4>(packed), 0x03030303U));
-          use(4 * group + 3, vector, V::mask(V::template shift_right<6>(packed), 0x03030303U));
-        }
-      } else {
-        const Words high = column(words, 2, vector);
-        // Two fields are merged with their third bits at once, as nibbles; the order of the bits of `high` is made
-        // for it.
-        each_merged(column(words, 0, vector), V::template shift_left<2>(high), V::template shift_left<1>(high), 0,
-                    vector, use);
-        each_merged(column(words, 1, vector), high, V::template shift_right<1>(high), 4, vector, use);
       }
     }
   }

@@ -3,13 +3,15 @@
 // tile, so a Words holds one u32 of each of kLanes rows. What a tier has:
 //
 //   kLanes                      lanes of a vector; 16 is a multiple of it
-//   kRowsAtOnce, kInt8RowsAtOnce  rows of x for which the registers suffice at once
+//   kRowsAtOnce                 rows of x for which the registers suffice at once, with f32 activations
+//   kInt8RowsAtOnce, kInt8VectorsAtOnce   rows of x, and vectors of a tile, with int8 activations
 //   Floats  load store splat add sub mul; multiply_add(a, b, c) = a * b + c, fused where the tier fuses
 //   Words   load_words, widen (u8 or u16 to u32), mask, either (or), shift_left, shift_right, to_floats
 //           low_half, high_half: the low and the high binary16 of each word as Floats
 //   Narrow  a sum of products of codes below 16 and int8 activations, up to 32 of them: the fast one
 //   Wide    the same for codes up to 255
-//     act(from)      4 activations, in all lanes; add(codes, act); floats(): the whole-number sum of each lane
+//     act(from)  4 activations, in all lanes      codes(words)  unpacked codes in the shape that add() takes
+//     add(codes, act)                             floats()      the whole-number sum of each lane
 //
 // Integer results are the same on every tier.
 #pragma once

@@ -10,7 +10,8 @@ namespace shoal::kernels {
 struct Avx2 {
   static constexpr int kLanes = 8;
   static constexpr int kRowsAtOnce = 4;
-  static constexpr int kInt8RowsAtOnce = 2;
+  static constexpr int kInt8RowsAtOnce = 4;
+  static constexpr int kInt8VectorsAtOnce = 2;
   using Floats = __m256;
   using Words = __m256i;
 
@@ -43,24 +44,31 @@ struct Avx2 {
 
   struct Narrow {
     using Act = __m256i;
+    using Codes = __m256i;
     static Act act(const std::int8_t* from) { return splat_word(from); }
+    static Codes codes(Words words) { return words; }
     __m256i sum = _mm256_setzero_si256();
     void add(Words codes, Act x) { sum = _mm256_add_epi16(sum, _mm256_maddubs_epi16(codes, x)); }
     [[nodiscard]] Floats floats() const { return _mm256_cvtepi32_ps(_mm256_madd_epi16(sum, _mm256_set1_epi16(1))); }
   };
 
   struct Wide {
-    struct Act {
+    struct Pair {
       __m256i even, odd;
     };
+    using Act = Pair;
+    using Codes = Pair;
     static Act act(const std::int8_t* from) {
       const __m256i word = splat_word(from);
       return {_mm256_srai_epi16(_mm256_slli_epi16(word, 8), 8), _mm256_srai_epi16(word, 8)};
     }
+    static Codes codes(Words words) {
+      return {_mm256_and_si256(words, _mm256_set1_epi16(0xFF)), _mm256_srli_epi16(words, 8)};
+    }
     __m256i sum = _mm256_setzero_si256();
-    void add(Words codes, const Act& x) {
-      const __m256i even = _mm256_madd_epi16(_mm256_and_si256(codes, _mm256_set1_epi16(0xFF)), x.even);
-      const __m256i odd = _mm256_madd_epi16(_mm256_srli_epi16(codes, 8), x.odd);
+    void add(const Codes& codes, const Act& x) {
+      const __m256i even = _mm256_madd_epi16(codes.even, x.even);
+      const __m256i odd = _mm256_madd_epi16(codes.odd, x.odd);
       sum = _mm256_add_epi32(sum, _mm256_add_epi32(even, odd));
     }
     [[nodiscard]] Floats floats() const { return _mm256_cvtepi32_ps(sum); }

@@ -12,6 +12,7 @@ struct Avx512 {
   static constexpr int kLanes = 16;
   static constexpr int kRowsAtOnce = 8;
   static constexpr int kInt8RowsAtOnce = 4;
+  static constexpr int kInt8VectorsAtOnce = 1;
   using Floats = __m512;
   using Words = __m512i;
 
@@ -44,6 +45,8 @@ struct Avx512 {
 
   struct Narrow {
     using Act = __m512i;
+    using Codes = __m512i;
+    static Codes codes(Words words) { return words; }
     static Act act(const std::int8_t* from) {
       std::int32_t word = 0;
       std::memcpy(&word, from, 4);

@@ -10,7 +10,8 @@ namespace shoal::kernels {
 struct Simd128 {
   static constexpr int kLanes = 4;
   static constexpr int kRowsAtOnce = 2;
-  static constexpr int kInt8RowsAtOnce = 2;
+  static constexpr int kInt8RowsAtOnce = 4;
+  static constexpr int kInt8VectorsAtOnce = 2;
   using Floats = v128_t;
   using Words = v128_t;
 
@@ -48,17 +49,20 @@ struct Simd128 {
 
   // SIMD128 multiplies bytes only after widening them: even and odd ones apart.
   struct Wide {
-    struct Act {
+    struct Pair {
       v128_t even, odd;
     };
+    using Act = Pair;
+    using Codes = Pair;
     static Act act(const std::int8_t* from) {
       const v128_t word = wasm_v128_load32_splat(from);
       return {wasm_i16x8_shr(wasm_i16x8_shl(word, 8), 8), wasm_i16x8_shr(word, 8)};
     }
+    static Codes codes(Words words) { return {wasm_v128_and(words, wasm_i16x8_splat(0xFF)), wasm_u16x8_shr(words, 8)}; }
     v128_t sum = wasm_i32x4_splat(0);
-    void add(Words codes, Act x) {
-      const v128_t even = wasm_i32x4_dot_i16x8(wasm_v128_and(codes, wasm_i16x8_splat(0xFF)), x.even);
-      const v128_t odd = wasm_i32x4_dot_i16x8(wasm_u16x8_shr(codes, 8), x.odd);
+    void add(const Codes& codes, const Act& x) {
+      const v128_t even = wasm_i32x4_dot_i16x8(codes.even, x.even);
+      const v128_t odd = wasm_i32x4_dot_i16x8(codes.odd, x.odd);
       sum = wasm_i32x4_add(sum, wasm_i32x4_add(even, odd));
     }
     [[nodiscard]] Floats floats() const { return wasm_f32x4_convert_i32x4(sum); }
@@ -73,6 +77,8 @@ struct RelaxedSimd : Simd128 {
   // Codes below 128 are what makes the relaxed instruction the same everywhere.
   struct Narrow {
     using Act = v128_t;
+    using Codes = v128_t;
+    static Codes codes(Words words) { return words; }
     static Act act(const std::int8_t* from) { return wasm_v128_load32_splat(from); }
     v128_t sum = wasm_i16x8_splat(0);
     void add(Words codes, Act x) { sum = wasm_i16x8_add(sum, wasm_i16x8_relaxed_dot_i8x16_i7x16(x, codes)); }

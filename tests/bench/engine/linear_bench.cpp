@@ -1,5 +1,5 @@
 // Speed of linear layers by format, for one row (decode) and for many (prefill), beside what the machine allows.
-//   linear_bench [tier] [seconds]      tier: scalar avx2 avx512 simd128 relaxed_simd; the best one by default
+//   linear_bench [tier] [seconds] [format]   tier: scalar avx2 avx512 simd128 relaxed_simd; the best one by default
 // Weights of one row come from memory, not from a cache: copies of a matrix that fill 64 MiB are read in turn.
 #include <algorithm>
 #include <cstdio>
@@ -136,7 +136,7 @@ void print_roofline(Tier tier, double seconds) {
               8192.0 * static_cast<double>(loops->operations) * 1e-9 / dots, seen && sum > 0 ? "" : " (nothing read)");
 }
 
-void print_table(Tier tier, double seconds) {
+void print_table(Tier tier, double seconds, std::string_view only) {
   struct Shape {
     std::size_t n, k;
   };
@@ -152,7 +152,10 @@ void print_table(Tier tier, double seconds) {
   for (const Shape shape : {Shape{1536, 576}, Shape{576, 1536}, Shape{49152, 576}}) {
     std::printf("\nn %d k %d           1 row: us    GB/s  Gw/s | 128 rows: ms   GOP/s | f32 activations, 1 row: Gw/s\n",
                 static_cast<int>(shape.n), static_cast<int>(shape.k));
-    for (const char* name : names) {
+    for (const std::string_view name : names) {
+      if (!only.empty() && name != only) {
+        continue;
+      }
       const Case cold(name, shape.n, shape.k, false);
       const auto& matrix = cold.copies[0];
       const bool use_int8 = kernels::prefers_int8(matrix.format);
@@ -160,7 +163,7 @@ void print_table(Tier tier, double seconds) {
       const double one = time_linear(cold, 1, use_int8, tier, seconds);
       const double many = time_linear(Case(name, shape.n, shape.k, true), 128, use_int8, tier, seconds);
       const double floats = use_int8 ? time_linear(cold, 1, false, tier, seconds) : one;
-      std::printf("%-18s %10.1f %7.2f %6.2f | %9.2f %7.1f | %6.2f\n", name, one * 1e6,
+      std::printf("%-18s %10.1f %7.2f %6.2f | %9.2f %7.1f | %6.2f\n", std::string(name).c_str(), one * 1e6,
                   static_cast<double>(matrix.layout.bytes) * 1e-9 / one, elements * 1e-9 / one, many * 1e3,
                   elements * 256e-9 / many, elements * 1e-9 / floats);
     }
@@ -203,6 +206,6 @@ int main(int argc, char** argv) {
   const double seconds = argc > 2 ? std::atof(argv[2]) : 0.2;
   std::printf("tier %s, one thread\n", std::string(shoal::kernels::tier_name(tier)).c_str());
   shoal::bench::print_roofline(tier, seconds);
-  shoal::bench::print_table(tier, seconds);
+  shoal::bench::print_table(tier, seconds, argc > 3 ? argv[3] : "");
   return 0;
 }

@@ -38,7 +38,7 @@ struct Roofline {
       for (int step = 0; step < 8; ++step) {
         const auto act = V::Narrow::act(seed + 4 * step);
         for (int chain = 0; chain < kChains; ++chain) {
-          sums[chain].add(codes[chain], act);
+          sums[chain].add(V::Narrow::codes(codes[chain]), act);
         }
       }
       for (auto& sum : sums) {

@@ -32,7 +32,7 @@ TEST(Int8Rows, ErrorIsHalfAStepAndSumsAreExact) {
   const Quantized quantized(x, 3, k);
   for (std::size_t row = 0; row < 3; ++row) {
     for (std::size_t run = 0; run < 3; ++run) {
-      const std::size_t at = row * 3 + run;
+      const std::size_t at = quantized.rows.place(row, run);
       const float scale = quantized.rows.scales[at];
       int sums[2] = {0, 0};
       int largest = 0;
@@ -45,10 +45,27 @@ TEST(Int8Rows, ErrorIsHalfAStepAndSumsAreExact) {
         largest = std::max(largest, std::abs(code));
       }
       EXPECT_EQ(largest, 127);
-      EXPECT_EQ(quantized.rows.sums[2 * at], static_cast<float>(sums[0]));
-      EXPECT_EQ(quantized.rows.sums[2 * at + 1], static_cast<float>(sums[1]));
+      EXPECT_EQ(quantized.rows.half_sums[2 * at], static_cast<float>(sums[0]));
+      EXPECT_EQ(quantized.rows.half_sums[2 * at + 1], static_cast<float>(sums[1]));
+      EXPECT_EQ(quantized.rows.sums[at], static_cast<float>(sums[0] + sums[1]));
     }
   }
+}
+
+TEST(Int8Rows, EveryRunHasAPlaceOfItsOwn) {
+  for (const std::size_t count : {1U, 16U, 17U, 40U}) {
+    const Int8Rows rows{.rows = count, .k = 70};
+    std::vector<bool> is_taken(count * 3);
+    for (std::size_t row = 0; row < count; ++row) {
+      for (std::size_t run = 0; run < 3; ++run) {
+        ASSERT_LT(rows.place(row, run), is_taken.size());
+        EXPECT_FALSE(is_taken[rows.place(row, run)]);
+        is_taken[rows.place(row, run)] = true;
+      }
+    }
+  }
+  const Int8Rows rows{.rows = 40, .k = 70};
+  EXPECT_EQ(rows.place(17, 1), 16 * 3 + 16 + 1U) << "rows of a tile are beside each other";
 }
 
 TEST(Int8Rows, ZeroTinyHugeAndNotFinite) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <random>
 #include <span>
@@ -81,13 +82,11 @@ std::vector<float> run_linear(const BlockMatrix& matrix, const Input& input, std
                               const float* bias = nullptr) {
   const auto n = static_cast<std::size_t>(matrix.layout.n);
   std::vector<float> y(rows * n, NAN);
-  Int8Rows int8 = input.int8;
-  int8.rows = rows;
   linear({.weight = matrix,
           .x = input.x.data(),
           .x_stride = static_cast<std::size_t>(matrix.layout.k),
           .rows = rows,
-          .int8 = use_int8 ? &int8 : nullptr,
+          .int8 = use_int8 ? &input.int8 : nullptr,
           .bias = bias,
           .y = y.data(),
           .y_stride = n,
@@ -208,7 +207,8 @@ TEST(Linear, Int8ReferenceIsTheProductOfWhatIsStored) {
     Input input(2, 128);
     const auto y = run_linear(weights.matrix, input, 2, true, Tier::kScalar);
     for (std::size_t index = 0; index < input.x.size(); ++index) {
-      input.x[index] = static_cast<float>(input.int8.codes[index]) * input.int8.scales[index / 32];
+      const std::size_t place = input.int8.place(index / 128, index % 128 / 32);
+      input.x[index] = static_cast<float>(input.int8.codes[place * 32 + index % 32]) * input.int8.scales[place];
     }
     EXPECT_LE(relative_error(weights.matrix, input, y, exact_linear(weights.matrix, input, 2), 2), 2e-5) << name;
   }
@@ -229,11 +229,9 @@ TEST(Linear, ARowDoesNotDependOnItsNeighboursNorOnTheSplit) {
         std::vector<float> parts(rows * 40, NAN);
         // One row at a time, five, then the rest; outputs split at 16 and 32.
         for (const auto& [first, count] : {std::pair<std::size_t, std::size_t>{0, 1}, {1, 5}, {6, rows - 6}}) {
-          Int8Rows part = input.int8;
-          part.rows = count;
-          part.codes += first * 128;
-          part.scales += first * 4;
-          part.sums += first * 8;
+          std::vector<float> memory(int8_rows_bytes(count, 128) / 4);
+          const Int8Rows part = int8_rows_at(std::as_writable_bytes(std::span(memory)).data(), count, 128);
+          quantize_rows(input.x.data() + first * 128, 128, part, 0, count);
           for (const auto& [begin, end] : {std::pair<std::size_t, std::size_t>{0, 16}, {16, 32}, {32, 40}}) {
             linear({.weight = weights.matrix,
                     .x = input.x.data() + first * 128,
@@ -252,6 +250,34 @@ TEST(Linear, ARowDoesNotDependOnItsNeighboursNorOnTheSplit) {
       }
     }
   }
+}
+
+// One number for natively built code, WASM and every tier: integers make the input, so that no library's random
+// numbers are in it.
+TEST(Linear, Int8ResultsAreTheSameBitsOnEveryMachine) {
+  std::uint64_t hash = 0xcbf29ce484222325U;
+  for (const std::string_view name : {"q8-sym-f16-g32", "q4-asym-s8z8-g32", "q3-asym-s8z8-g16", "q2-asym-f16-g64"}) {
+    const BlockFormat format = *formats::parse_format(name);
+    std::vector<std::uint32_t> memory(static_cast<std::size_t>(formats::layout_of(format, 32, 192)->bytes / 4));
+    std::uint32_t state = 1;
+    for (std::uint32_t& word : memory) {
+      state = state * 1664525U + 1013904223U;
+      word = state & 0xBBFFBBFFU;  // every half in it is finite
+    }
+    std::vector<float> x(3 * 192);
+    for (float& value : x) {
+      state = state * 1664525U + 1013904223U;
+      value = static_cast<float>(static_cast<std::int32_t>(state >> 16) - 32768) / 4096.0F;
+    }
+    Input input(3, 192);
+    quantize_rows(x.data(), 192, input.int8, 0, 3);
+    const BlockMatrix matrix = *formats::matrix_view(format, 32, 192, std::as_bytes(std::span(memory)));
+    const auto y = run_linear(matrix, input, 3, true, best_tier());
+    for (const float value : y) {
+      hash = (hash ^ std::bit_cast<std::uint32_t>(value)) * 0x100000001b3U;
+    }
+  }
+  EXPECT_EQ(hash, 1774711643815604770U);
 }
 
 TEST(Linear, BiasIsAddedLast) {
