@@ -19,6 +19,7 @@ struct LinearInt8 {
   static constexpr int kGroup = V::kInt8VectorsAtOnce;
   using Floats = typename V::Floats;
   using Sum = std::conditional_t<kCodes == formats::Codes::kQ8, typename V::Wide, typename V::Narrow>;
+  using SumOnce = std::conditional_t<kCodes == formats::Codes::kQ8, typename V::WideOnce, typename V::Narrow>;
   using Format = Unpack<V, kCodes>;
 
   // Scales of the tile, followed along k.
@@ -78,9 +79,9 @@ struct LinearInt8 {
       const std::size_t place = x.place(row, run);
       const std::size_t steps = steps_of(weight, run);
       scales.advance(run, steps);
-      Sum sums[kSteps][kVectors];
+      SumOnce sums[kSteps][kVectors];
       Format::each(words, [&](int word, int vector, typename V::Words codes) {
-        sums[word * kSteps / 8][vector].add(Sum::codes(codes), Sum::act(x.codes + place * kRun + 4 * word));
+        sums[word * kSteps / 8][vector].add(SumOnce::codes(codes), SumOnce::act(x.codes + place * kRun + 4 * word));
       });
       for (std::size_t step = 0; step < steps; ++step) {
         const Floats x_scale = V::splat(x.scales[place]);

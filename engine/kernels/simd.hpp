@@ -9,7 +9,7 @@
 //   Words   load_words, widen (u8 or u16 to u32), mask, either (or), shift_left, shift_right, to_floats
 //           low_half, high_half: the low and the high binary16 of each word as Floats
 //   Narrow  a sum of products of codes below 16 and int8 activations, up to 32 of them: the fast one
-//   Wide    the same for codes up to 255
+//   Wide    the same for codes up to 255; WideOnce is the faster one where codes are used for one row of x only
 //     act(from)  4 activations, in all lanes      codes(words)  unpacked codes in the shape that add() takes
 //     add(codes, act)                             floats()      the whole-number sum of each lane
 //

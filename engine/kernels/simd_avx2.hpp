@@ -73,6 +73,7 @@ struct Avx2 {
     }
     [[nodiscard]] Floats floats() const { return _mm256_cvtepi32_ps(sum); }
   };
+  using WideOnce = Wide;
 
  private:
   template <class T>

@@ -57,6 +57,7 @@ struct Avx512 {
     [[nodiscard]] Floats floats() const { return _mm512_cvtepi32_ps(sum); }
   };
   using Wide = Narrow;
+  using WideOnce = Narrow;
 
  private:
   template <class T>

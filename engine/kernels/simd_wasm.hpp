@@ -67,6 +67,7 @@ struct Simd128 {
     }
     [[nodiscard]] Floats floats() const { return wasm_f32x4_convert_i32x4(sum); }
   };
+  using WideOnce = Wide;
   using Narrow = Wide;
 };
 
@@ -84,6 +85,27 @@ struct RelaxedSimd : Simd128 {
     void add(Words codes, Act x) { sum = wasm_i16x8_add(sum, wasm_i16x8_relaxed_dot_i8x16_i7x16(x, codes)); }
     [[nodiscard]] Floats floats() const {
       return wasm_f32x4_convert_i32x4(wasm_i32x4_dot_i16x8(sum, wasm_i16x8_splat(1)));
+    }
+  };
+
+  // A code of 8 bits as two of 4: fewer registers than even and odd bytes, but more to do for each further row of x.
+  struct WideOnce {
+    struct Nibbles {
+      v128_t low, high;
+    };
+    using Act = v128_t;
+    using Codes = Nibbles;
+    static Act act(const std::int8_t* from) { return wasm_v128_load32_splat(from); }
+    static Codes codes(Words words) { return {mask(words, 0x0F0F0F0FU), mask(wasm_u32x4_shr(words, 4), 0x0F0F0F0FU)}; }
+    v128_t low = wasm_i16x8_splat(0);
+    v128_t high = wasm_i16x8_splat(0);
+    void add(const Codes& codes, Act x) {
+      low = wasm_i16x8_add(low, wasm_i16x8_relaxed_dot_i8x16_i7x16(x, codes.low));
+      high = wasm_i16x8_add(high, wasm_i16x8_relaxed_dot_i8x16_i7x16(x, codes.high));
+    }
+    [[nodiscard]] Floats floats() const {
+      return wasm_f32x4_convert_i32x4(wasm_i32x4_add(wasm_i32x4_dot_i16x8(low, wasm_i16x8_splat(1)),
+                                                     wasm_i32x4_dot_i16x8(high, wasm_i16x8_splat(16))));
     }
   };
 };

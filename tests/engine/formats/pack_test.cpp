@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <numeric>
 #include <random>
 #include <span>
 #include <vector>
@@ -77,6 +78,37 @@ TEST(Pack, CodesLieWhereTheGrammarSaysAndComeBack) {
       }
     }
   }
+}
+
+// docs/formats.md has these bytes.
+TEST(Pack, WorkedExamplesOfTheDocumentation) {
+  Stored q4("q4-asym-s8z8-g16", 1, 16);
+  std::vector<std::uint8_t> codes(16);
+  std::iota(codes.begin(), codes.end(), std::uint8_t{0});
+  write_codes(q4.writer, 0, codes);
+  write_entry(q4.writer, 0, 0, 128, 120);
+  write_row_scale(q4.writer, 0, f32_to_f16(0.5F));
+  ASSERT_EQ(q4.memory.size() * 4, 768U);
+  std::vector<std::uint32_t> expected(192);
+  expected[0] = 0x73625140;
+  expected[64 / 4] = 0xFBEAD9C8;
+  expected[256 / 4] = 0x7880;
+  expected[512 / 4] = 0x3800;
+  EXPECT_EQ(q4.memory, expected);
+  std::vector<float> values(16);
+  dequantize_row(q4.view(), 0, values);
+  EXPECT_EQ(values[0], -1.875F);
+  EXPECT_EQ(values[15], 1.875F);
+
+  Stored q3("q3-sym-s8z8-g32", 1, 32);
+  codes.resize(32);
+  for (std::size_t element = 0; element < 32; ++element) {
+    codes[element] = static_cast<std::uint8_t>(element % 8);
+  }
+  write_codes(q3.writer, 0, codes);
+  EXPECT_EQ(q3.memory[0], 0xFFAA5500U);
+  EXPECT_EQ(q3.memory[16], 0xFFAA5500U);
+  EXPECT_EQ(q3.memory[32], 0xAAAAAAAAU);
 }
 
 TEST(Pack, EveryBitOfAWordIsUsedOnce) {
