@@ -34,6 +34,28 @@ void exponentiate(float* numbers, std::size_t count, float highest) {
   store_some(numbers + index, exp4(load_some(numbers + index, rest) - highest), rest);
 }
 
+// out [columns] = the rows begin to end of v, each times its number, added one after the other.
+void add_values(const Matrix& v, const float* numbers, std::size_t begin, std::size_t end, float* out) {
+  // Rows of one pass over the sums: fewer passes, and still the order of the rows.
+  constexpr std::size_t kRows = 4;
+  std::fill_n(out, v.columns, 0.0F);
+  std::size_t row = begin;
+  for (; row + kRows <= end; row += kRows) {
+    for (std::size_t column = 0; column < v.columns; ++column) {
+      float sum = out[column];
+      for (std::size_t which = 0; which < kRows; ++which) {
+        sum += numbers[row + which] * v.row(row + which)[column];
+      }
+      out[column] = sum;
+    }
+  }
+  for (; row < end; ++row) {
+    for (std::size_t column = 0; column < v.columns; ++column) {
+      out[column] += numbers[row] * v.row(row)[column];
+    }
+  }
+}
+
 float bias_of(const ScoreBias& bias, std::size_t key, std::size_t query) {
   const float sum = bias.slope * static_cast<float>(key);
   if (bias.of_distance == nullptr) {
@@ -58,14 +80,10 @@ void attend(const AttentionCall& call, std::size_t token) {
   for (std::size_t key = begin; key < end; ++key) {
     sum += scores[key];
   }
-  float* out = call.y.row(token);
-  std::fill_n(out, call.y.columns, 0.0F);
-  for (std::size_t key = begin; key < end; ++key) {
-    const float share = scores[key] / sum;
-    const float* value = call.v.row(key);
-    for (std::size_t column = 0; column < call.y.columns; ++column) {
-      out[column] += share * value[column];
-    }
+  add_values(call.v, scores, begin, end, call.y.row(token));
+  const float share = 1 / sum;
+  for (std::size_t column = 0; column < call.y.columns; ++column) {
+    call.y.row(token)[column] *= share;
   }
 }
 
