@@ -11,6 +11,7 @@
 #include "server/app/heap.hpp"
 #include "server/app/join_commands.hpp"
 #include "server/app/key_commands.hpp"
+#include "server/app/run_command.hpp"
 #include "server/app/server_commands.hpp"
 #include "server/app/settings_source.hpp"
 #include "server/app/worker_commands.hpp"
@@ -157,6 +158,8 @@ int run_command(int argc, char** argv) {
     return keys_file(settings);
   });
 
+  RunCommand run(command);
+
   CLI::App* settings_command = command.add_subcommand("settings", "Print every setting of serve as a Markdown table");
 
   try {
@@ -177,10 +180,11 @@ int run_command(int argc, char** argv) {
                   : as_markdown ? DoctorForm::kMarkdown
                                 : DoctorForm::kText);
   }
-  if (workers.was_asked() || join.was_asked() || keys.was_asked() || server.was_asked()) {
+  if (workers.was_asked() || join.was_asked() || keys.was_asked() || server.was_asked() || run.was_asked()) {
     const Status status = workers.was_asked()  ? workers.run()
                           : join.was_asked()   ? join.run()
                           : server.was_asked() ? server.run()
+                          : run.was_asked()    ? run.run()
                                                : keys.run();
     return status ? 0 : report(status.error(), status.error().code == Code::kInvalidArgument ? kUsage : 1);
   }

@@ -1,0 +1,260 @@
+#include "server/app/run_command.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/archs/build.hpp"
+#include "engine/runtime/greedy.hpp"
+#include "server/app/mapped_folder.hpp"
+#include "server/app/thread_pool.hpp"
+#include "server/text/tokenizer.hpp"
+
+namespace shoal::app {
+namespace {
+
+using Ids = std::vector<std::int32_t>;
+using Clock = std::chrono::steady_clock;
+
+double milliseconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+}
+
+Result<import::Config> read_config(import::Files& files, std::string_view name) {
+  const auto text = files.read(name);
+  if (!text) {
+    return fail(text.error());
+  }
+  auto config = import::Config::parse(as_text(*text));
+  if (!config) {
+    return fail(std::move(config.error()).with(name));
+  }
+  return config;
+}
+
+Result<archs::Model> read_model(import::Files& files, const import::Checkpoint& checkpoint) {
+  auto config = read_config(files, "config.json");
+  if (!config) {
+    return fail(std::move(config.error()));
+  }
+  auto generation = read_config(files, "generation_config.json");
+  if (!generation && generation.error().code != Code::kNotFound) {
+    return fail(std::move(generation.error()));
+  }
+  return archs::build_model(std::move(*config), generation ? &*generation : nullptr, checkpoint);
+}
+
+// Every matrix at these bits; f16 where its rows cannot be cut into blocks.
+Status use_bits(graph::Plan& plan, std::uint32_t bits) {
+  constexpr std::uint32_t kBlock = 32;
+  const auto codes = formats::codes_of_bits(bits);
+  if (!codes) {
+    return fail(codes.error());
+  }
+  for (graph::Tensor& tensor : plan.tensors) {
+    if (tensor.kind != graph::TensorKind::kWeight || tensor.shape.size() != 2) {
+      continue;
+    }
+    tensor.format = {.codes = *codes};
+    if (formats::is_quantized(*codes)) {
+      const auto block = formats::effective_block(kBlock, tensor.shape[1].size);
+      tensor.format = block ? formats::BlockFormat{.codes = *codes, .block = *block}
+                            : formats::BlockFormat{.codes = formats::Codes::kF16};
+    }
+  }
+  return {};
+}
+
+// Room for one sequence: the prompt in one step, then one token a step.
+graph::Extents limits_for(const archs::Facts& facts, std::size_t prompt_size, std::uint32_t max_tokens) {
+  using graph::Symbol;
+  const auto tokens = static_cast<std::uint32_t>(prompt_size);
+  graph::Extents out;
+  out[Symbol::kRows] = out[Symbol::kSlots] = 1;
+  out[Symbol::kTokens] = out[Symbol::kOutputs] = out[Symbol::kMemory] = tokens;
+  out[Symbol::kContext] = (facts.model_class == archs::ModelClass::kDecoder ? tokens : 1) + max_tokens;
+  return out;
+}
+
+// The first of these outputs that the model has.
+Result<kernels::Matrix> main_output(const runtime::Executor& executor) {
+  for (const char* name : {"embedding", "logits", "start_logits"}) {
+    if (auto output = executor.output(name)) {
+      return output;
+    }
+  }
+  return executor.output("last_hidden_state");
+}
+
+}  // namespace
+
+struct RunCommand::State {
+  CLI::App* command = nullptr;
+  std::string model, prompt, tokens;
+  std::uint32_t max_tokens = 64;
+  std::uint32_t bits = 32;
+  std::uint32_t threads = std::max(1U, std::thread::hardware_concurrency());
+  bool as_json = false;
+  nlohmann::json report;
+
+  [[nodiscard]] Result<Ids> prompt_ids(import::Files& files) const;
+  Status encode(runtime::Executor& executor, const Ids& ids);
+  Status generate(runtime::Executor& executor, const archs::Facts& facts, const Ids& ids);
+};
+
+Result<Ids> RunCommand::State::prompt_ids(import::Files& files) const {
+  Ids ids;
+  for (std::size_t at = 0; !tokens.empty() && at <= tokens.size();) {
+    const std::size_t comma = std::min(tokens.find(',', at), tokens.size());
+    const std::string one = tokens.substr(at, comma - at);
+    if (one.empty() || one.size() > 9 || one.find_first_not_of("0123456789") != std::string::npos) {
+      return fail(Code::kInvalidArgument, fmt::format("--tokens: '{}' is no token id", one), "tokens");
+    }
+    ids.push_back(static_cast<std::int32_t>(std::stoul(one)));
+    at = comma + 1;
+  }
+  if (!ids.empty()) {
+    return ids;
+  }
+  if (prompt.empty()) {
+    return fail(Code::kInvalidArgument, "expected a prompt or --tokens", "prompt");
+  }
+  const auto file = files.read("tokenizer.json");
+  if (!file) {
+    return fail(file.error());
+  }
+  const auto tokenizer = text::Tokenizer::load(*file);
+  if (!tokenizer) {
+    return fail(tokenizer.error());
+  }
+  const auto encoded = (*tokenizer)->encode(prompt);
+  if (!encoded) {
+    return fail(encoded.error());
+  }
+  ids.assign(encoded->ids.begin(), encoded->ids.end());
+  return ids;
+}
+
+Status RunCommand::State::encode(runtime::Executor& executor, const Ids& ids) {
+  const auto begin = Clock::now();
+  const runtime::Row row{.tokens = ids, .wants_every_output = true};
+  const auto step = runtime::make_step({&row, 1});
+  if (!step) {
+    return fail(step.error());
+  }
+  if (auto done = executor.run("encode", *step); !done) {
+    return done;
+  }
+  report["compute_ms"] = milliseconds_since(begin);
+  const auto output = main_output(executor);
+  if (!output) {
+    return fail(output.error());
+  }
+  std::vector<std::vector<float>> rows;
+  for (std::size_t index = 0; index < output->rows; ++index) {
+    rows.emplace_back(output->row(index), output->row(index) + output->columns);
+    if (!as_json) {
+      fmt::print("{}\n", fmt::join(rows.back(), " "));
+    }
+  }
+  report["output"] = std::move(rows);
+  return {};
+}
+
+Status RunCommand::State::generate(runtime::Executor& executor, const archs::Facts& facts, const Ids& ids) {
+  const auto begin = Clock::now();
+  double first_ms = 0;
+  const auto tell = [&](std::size_t, std::int32_t token) {
+    first_ms = first_ms == 0 ? milliseconds_since(begin) : first_ms;
+    if (!as_json) {
+      fmt::print("{}\n", token);
+      std::fflush(stdout);
+    }
+    return true;
+  };
+  const auto made = runtime::greedy(
+      executor, {&ids, 1},
+      {.max_new_tokens = max_tokens, .eos = facts.eos, .decoder_start = facts.decoder_start, .on_token = tell});
+  if (!made) {
+    return fail(made.error());
+  }
+  report["ids"] = made->front();
+  report["first_token_ms"] = first_ms;
+  report["compute_ms"] = milliseconds_since(begin);
+  return {};
+}
+
+RunCommand::RunCommand(CLI::App& command) : state_(std::make_unique<State>()) {
+  State& s = *state_;
+  s.command = command.add_subcommand(
+      "run", "Compute one answer of a Hugging Face folder here: an encoder's vector, a decoder's token ids");
+  s.command->add_option("model", s.model, "Folder with config.json and model.safetensors")->required();
+  s.command->add_option("prompt", s.prompt, "Text; the folder's tokenizer.json makes tokens of it");
+  s.command->add_option("--tokens", s.tokens, "Token ids instead of a text: 1,2,3");
+  s.command->add_option("--backend", "Where to compute: native")->check(CLI::IsMember({"native"}));
+  s.command->add_option("--bits", s.bits, "Bits of the weights: 32, 16, 8, 4, 3 or 2")->capture_default_str();
+  s.command->add_option("--max-tokens", s.max_tokens, "Tokens of the answer at most")
+      ->check(CLI::Range(1U, 1U << 20))
+      ->capture_default_str();
+  s.command->add_option("--threads", s.threads, "Threads")->check(CLI::Range(1U, 256U));
+  s.command->add_flag("--json", s.as_json, "A document with the answer and times, for programs");
+}
+
+RunCommand::~RunCommand() = default;
+
+bool RunCommand::was_asked() const { return state_->command->parsed(); }
+
+Status RunCommand::run() {
+  State& s = *state_;
+  MappedFolder files(s.model);
+  const auto ids = s.prompt_ids(files);
+  if (!ids) {
+    return fail(ids.error());
+  }
+  const auto begin = Clock::now();
+  ThreadPool pool(s.threads);
+  const auto checkpoint = import::Checkpoint::open(files);
+  if (!checkpoint) {
+    return fail(checkpoint.error());
+  }
+  auto model = read_model(files, *checkpoint);
+  if (!model) {
+    return fail(std::move(model.error()));
+  }
+  if (auto done = use_bits(model->plan, s.bits); !done) {
+    return done;
+  }
+  const auto weights = runtime::Weights::make(model->plan, model->recipes, *checkpoint, {}, pool);
+  if (!weights) {
+    return fail(weights.error());
+  }
+  auto executor =
+      runtime::Executor::make(model->plan, *weights, limits_for(model->facts, ids->size(), s.max_tokens), pool);
+  if (!executor) {
+    return fail(std::move(executor.error()));
+  }
+  const runtime::MemoryUse& memory = (*executor)->memory();
+  s.report = {{"architecture", model->plan.architecture},
+              {"bits", s.bits},
+              {"threads", s.threads},
+              {"prompt_tokens", ids->size()},
+              {"load_ms", milliseconds_since(begin)},
+              {"weight_bytes", weights->bytes()},
+              {"state_bytes", memory.state},
+              {"value_bytes", memory.values + memory.scratch}};
+  const Status status = model->facts.model_class == archs::ModelClass::kEncoder
+                            ? s.encode(**executor, *ids)
+                            : s.generate(**executor, model->facts, *ids);
+  if (status && s.as_json) {
+    fmt::print("{}\n", s.report.dump());
+  }
+  return status;
+}
+
+}  // namespace shoal::app
