@@ -59,23 +59,24 @@ TEST_F(WarmUpTest, DefaultsAreSettledWhenLoadedOrFailed) {
 
 TEST_F(WarmUpTest, WithoutWarmUpAWorkerThatCouldRunItMustBeThere) {
   model->backends = {Backend::kWasm};
-  EXPECT_TRUE(default_ready(*model, slots, WarmUp::kNone, 4));
+  EXPECT_TRUE(default_ready(*model, slots, {.policy = WarmUp::kNone, .max_instances = 4}));
   slots["hs/0"].is_up = false;
-  const Status lost = default_ready(*model, slots, WarmUp::kNone, 4);
+  const Status lost = default_ready(*model, slots, {.policy = WarmUp::kNone, .max_instances = 4});
   EXPECT_EQ(lost.error().code, Code::kUnavailable) << "another browser, which cannot run it, is no help";
   EXPECT_EQ(lost.error().message, "no worker that could run model 'm' is connected");
-  EXPECT_FALSE(is_drained(*model, slots)) << "it comes by itself";
+  EXPECT_FALSE(is_drained(*model, slots, {.max_instances = 4})) << "it comes by itself";
   slots["hs/0"].duty = schedule::Duty::kDormant;
-  EXPECT_TRUE(default_ready(*model, slots, WarmUp::kNone, 4)) << "the next request wakes it";
+  EXPECT_TRUE(default_ready(*model, slots, {.policy = WarmUp::kNone, .max_instances = 4}))
+      << "the next request wakes it";
 }
 
 TEST_F(WarmUpTest, WhatOperatorsKeepAwayDoesNotComeByItself) {
   for (const char* slot : {"hs/0", "hs/1"}) {
-    EXPECT_FALSE(is_drained(*model, slots));
+    EXPECT_FALSE(is_drained(*model, slots, {.max_instances = 4}));
     slots[slot].intake = schedule::Intake::kDrained;
   }
-  EXPECT_TRUE(is_drained(*model, slots));
-  EXPECT_EQ(default_ready(*model, slots, WarmUp::kAll, 4).error().message,
+  EXPECT_TRUE(is_drained(*model, slots, {.max_instances = 4}));
+  EXPECT_EQ(default_ready(*model, slots, {.policy = WarmUp::kAll, .max_instances = 4}).error().message,
             "every worker that could run model 'm' is drained");
 }
 
