@@ -23,24 +23,6 @@ Status check(const Group& group, int index) {
   if (group.kind() != Group::KIND_AUTO && group.kind() != Group::KIND_CPU && group.kind() != Group::KIND_GPU) {
     return bad(index, "kind", "it must be KIND_AUTO, KIND_CPU or KIND_GPU");
   }
-  if (group.gpus_size() > 0) {
-    return bad(index, "gpus", "a browser chooses its adapter itself");
-  }
-  if (group.secondary_devices_size() > 0) {
-    return bad(index, "secondary_devices", "not supported");
-  }
-  if (group.profile_size() > 0) {
-    return bad(index, "profile", "not supported");
-  }
-  if (group.passive()) {
-    return bad(index, "passive", "not supported");
-  }
-  if (!group.host_policy().empty()) {
-    return bad(index, "host_policy", "not supported");
-  }
-  if (group.has_rate_limiter()) {
-    return bad(index, "rate_limiter", "not supported");
-  }
   return {};
 }
 
