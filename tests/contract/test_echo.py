@@ -13,6 +13,7 @@ from tritonclient.utils import InferenceServerException
 
 BATCHING = "max_batch_size: 8 dynamic_batching { max_queue_delay_microseconds: 200000 preferred_batch_size: [8] }"
 QUEUE = "max_batch_size: 1 dynamic_batching { default_queue_policy { max_queue_size: 2 } }"
+QUEUE_BYTES = 'max_batch_size: 1 parameters { key: "shoal_max_queue_bytes" value { string_value: "8" } }\n'
 LEVELS = "max_batch_size: 1 dynamic_batching { priority_levels: 2 default_priority_level: 2 }"
 
 
@@ -24,6 +25,7 @@ def repository(tmp_path_factory):
     echo_model(root, "slow", more=delay(2_000_000))
     echo_model(root, "batched", shape="1", more=BATCHING)
     echo_model(root, "bounded", shape="1", more=QUEUE + delay(1_000_000))
+    echo_model(root, "heavy", shape="1", more=QUEUE_BYTES + delay(500_000))
     echo_model(root, "levels", shape="1", more=LEVELS + delay(500_000))
     echo_model(root, "broken", shape="0")
     return root
@@ -108,6 +110,14 @@ def test_a_full_queue_refuses_at_once(server, client):
     assert len(refused) == 5
     assert all(error.status() == "StatusCode.UNAVAILABLE" for error in refused), refused
     assert [isinstance(result, InferenceServerException) for _, result in results] == [True] * 5 + [False] * 3
+
+
+def test_a_queue_is_bounded_by_its_bytes(client):
+    # One runs, two of four bytes wait, and the rest is refused while they still wait.
+    results = many(client, "heavy", [np.full((1, 1), number, np.float32) for number in range(6)])
+    refused = [error for _, error in results if isinstance(error, InferenceServerException)]
+    assert len(refused) == 3
+    assert all(error.status() == "StatusCode.UNAVAILABLE" and "shoal_max_queue_bytes" in error.message() for error in refused), refused
 
 
 def test_higher_priority_goes_first(client):
