@@ -98,7 +98,7 @@ def test_as_many_workers_as_the_instance_groups_say(server, client):
 
 
 @pytest.mark.parametrize("config, named", [
-    ({"instance_group": [{"count": 1, "gpus": [0]}]}, r"instance_group\[0\].gpus"),
+    ({"instance_group": [{"count": 1, "gpus": [0]}]}, r"instance_group\.gpus"),
     ({"instance_group": [{"kind": "KIND_MODEL"}]}, r"instance_group\[0\].kind"),
     ({"parameters": {"shoal_family": {"string_value": "txt"}}}, "shoal_family is 'txt'"),
     ({"parameters": {"shoal_min_resident": {"string_value": "x"}}}, "shoal_min_resident is 'x'"),
