@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdlib>
+#include <initializer_list>
 #include <optional>
 
 #include "server/app/app.hpp"
@@ -148,7 +149,6 @@ int run_command(int argc, char** argv) {
 
   WorkerCommands workers(command, [&] { return configured_server(settings, schema); });
   JoinCommands join(command, [&] { return configured_server(settings, schema); });
-
   ServerCommands server(command, [&] { return configured_server(settings, schema); });
 
   KeyCommands keys(command, [&]() -> Result<std::filesystem::path> {
@@ -180,13 +180,11 @@ int run_command(int argc, char** argv) {
                   : as_markdown ? DoctorForm::kMarkdown
                                 : DoctorForm::kText);
   }
-  if (workers.was_asked() || join.was_asked() || keys.was_asked() || server.was_asked() || run.was_asked()) {
-    const Status status = workers.was_asked()  ? workers.run()
-                          : join.was_asked()   ? join.run()
-                          : server.was_asked() ? server.run()
-                          : run.was_asked()    ? run.run()
-                                               : keys.run();
-    return status ? 0 : report(status.error(), status.error().code == Code::kInvalidArgument ? kUsage : 1);
+  for (CommandGroup* group : std::initializer_list<CommandGroup*>{&workers, &join, &server, &keys, &run}) {
+    if (group->was_asked()) {
+      const Status status = group->run();
+      return status ? 0 : report(status.error(), status.error().code == Code::kInvalidArgument ? kUsage : 1);
+    }
   }
   if (*settings_command) {
     fmt::print("{}", config::reference(schema));

@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "engine/core/result.hpp"
+#include "server/app/command_group.hpp"
 
 namespace CLI {
 class App;
@@ -13,17 +13,14 @@ class App;
 
 namespace shoal::app {
 
-class JoinCommands {
+class JoinCommands final : public CommandGroup {
  public:
   // Adds its subcommands. `default_server` is asked only when no --server is given.
   JoinCommands(CLI::App& command, std::function<Result<std::string>()> default_server);
-  JoinCommands(const JoinCommands&) = delete;
-  JoinCommands& operator=(const JoinCommands&) = delete;
-  ~JoinCommands();
+  ~JoinCommands() override;
 
-  [[nodiscard]] bool was_asked() const;
-  // Requires: was_asked(). Writes to stdout; an Error is the command's failure.
-  Status run();
+  [[nodiscard]] bool was_asked() const override;
+  Status run() override;
 
  private:
   struct State;

@@ -6,20 +6,18 @@
 #include <functional>
 #include <memory>
 
-#include "engine/core/result.hpp"
+#include "server/app/command_group.hpp"
 
 namespace shoal::app {
 
-class KeyCommands {
+class KeyCommands final : public CommandGroup {
  public:
   // `file`: where this configuration keeps them; asked when the command runs.
   KeyCommands(CLI::App& command, std::function<Result<std::filesystem::path>()> file);
-  KeyCommands(const KeyCommands&) = delete;
-  KeyCommands& operator=(const KeyCommands&) = delete;
-  ~KeyCommands();
+  ~KeyCommands() override;
 
-  [[nodiscard]] bool was_asked() const;
-  Status run();
+  [[nodiscard]] bool was_asked() const override;
+  Status run() override;
 
  private:
   struct State;

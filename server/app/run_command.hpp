@@ -4,19 +4,17 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
-#include "engine/core/result.hpp"
+#include "server/app/command_group.hpp"
 
 namespace shoal::app {
 
-class RunCommand {
+class RunCommand final : public CommandGroup {
  public:
   explicit RunCommand(CLI::App& command);
-  RunCommand(const RunCommand&) = delete;
-  RunCommand& operator=(const RunCommand&) = delete;
-  ~RunCommand();
+  ~RunCommand() override;
 
-  [[nodiscard]] bool was_asked() const;
-  Status run();
+  [[nodiscard]] bool was_asked() const override;
+  Status run() override;
 
  private:
   struct State;

@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "engine/core/result.hpp"
+#include "server/app/command_group.hpp"
 
 namespace CLI {
 class App;
@@ -14,17 +14,14 @@ class App;
 
 namespace shoal::app {
 
-class ServerCommands {
+class ServerCommands final : public CommandGroup {
  public:
   // Adds its subcommands. `default_server` is asked only when no --server is given.
   ServerCommands(CLI::App& command, std::function<Result<std::string>()> default_server);
-  ServerCommands(const ServerCommands&) = delete;
-  ServerCommands& operator=(const ServerCommands&) = delete;
-  ~ServerCommands();
+  ~ServerCommands() override;
 
-  [[nodiscard]] bool was_asked() const;
-  // Requires: was_asked(). Writes to stdout; an Error is the command's failure.
-  Status run();
+  [[nodiscard]] bool was_asked() const override;
+  Status run() override;
 
  private:
   struct State;
