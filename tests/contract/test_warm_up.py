@@ -93,7 +93,7 @@ def test_what_is_wrong_in_a_configuration_is_named(served, tmp_path, more, says)
     assert server.get("/v2/models/m/ready").status == 503
     remote = triton_grpc.InferenceServerClient(server.grpc)
     assert not remote.is_model_ready("m")
-    with pytest.raises(InferenceServerException, match="not at ready state|is not supported|m"):
+    with pytest.raises(InferenceServerException, match="is not at ready state"):
         remote.get_model_config("m")
 
 

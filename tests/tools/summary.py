@@ -23,9 +23,10 @@ def results_of(folder):
     again = [path for path in files if path.name == "again.xml" or path.parent.name == "again"]
     first = list(read(path for path in files if path not in again))
     known = {name: outcome for name, outcome, _ in first}
+    second = list(read(again))
     # A test that the first run gave no result of ended it.
-    first += [(name, "failed", "no result at the first try") for name, _, _ in read(again) if name not in known]
-    mended = [name for name, outcome, _ in read(again) if outcome == "passed" and known.get(name, "failed") == "failed"]
+    first += [(name, "failed", "no result at the first try") for name, _, _ in second if name not in known]
+    mended = [name for name, outcome, _ in second if outcome == "passed" and known.get(name, "failed") == "failed"]
     for name, outcome, message in first:
         is_mended = outcome == "failed" and name in mended and len(mended) <= SECOND_TRIES
         yield name, "again" if is_mended else outcome, message
