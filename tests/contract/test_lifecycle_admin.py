@@ -62,12 +62,21 @@ def test_what_has_changed_is_named_and_holds_at_once(made):
     assert answer.headers["access-control-allow-origin"] == "https://app.example"
     assert server.post("/v2/models/echo/infer", INFER).status == 200
     eventually("debug lines are written", 10, lambda: [event for event in server.events() if event["level"] == "debug"])
-    runs = [threading.Thread(target=server.post, args=("/v2/models/slow/infer", INFER)) for _ in range(4)]
+    is_over = threading.Event()
+
+    def keep_asking() -> None:
+        while not is_over.is_set():
+            server.post("/v2/models/slow/infer", INFER)
+
+    runs = [threading.Thread(target=keep_asking) for _ in range(4)]
     for run in runs:
         run.start()
-    eventually("the queue of one is full", 10, lambda: server.post("/v2/models/slow/infer", INFER).status == 503)
-    for run in runs:
-        run.join()
+    try:
+        eventually("the queue of one is full", 10, lambda: server.post("/v2/models/slow/infer", INFER).status == 503)
+    finally:
+        is_over.set()
+        for run in runs:
+            run.join()
 
 
 def test_what_needs_a_restart_is_named_each_time_and_in_the_log(made):
