@@ -128,7 +128,6 @@ Status App::Parts::start() {
                          {"version", services.version}});
   models.start();
   heap.start();
-  heap.start();
   config->agent_build = *build;
   if (join) {
     add_join_addresses(*join, config->join);

@@ -14,17 +14,14 @@
 #include "engine/runtime/greedy.hpp"
 #include "server/app/mapped_folder.hpp"
 #include "server/app/thread_pool.hpp"
+#include "server/core/clock.hpp"
+#include "server/core/split.hpp"
 #include "server/text/tokenizer.hpp"
 
 namespace shoal::app {
 namespace {
 
 using Ids = std::vector<std::int32_t>;
-using Clock = std::chrono::steady_clock;
-
-double milliseconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
-}
 
 Result<import::Config> read_config(import::Files& files, std::string_view name) {
   const auto text = files.read(name);
@@ -110,14 +107,12 @@ struct RunCommand::State {
 
 Result<Ids> RunCommand::State::prompt_ids(import::Files& files) const {
   Ids ids;
-  for (std::size_t at = 0; !tokens.empty() && at <= tokens.size();) {
-    const std::size_t comma = std::min(tokens.find(',', at), tokens.size());
-    const std::string one = tokens.substr(at, comma - at);
+  for (const std::string_view part : tokens.empty() ? std::vector<std::string_view>() : split(tokens, ',')) {
+    const std::string one(part);
     if (one.empty() || one.size() > 9 || one.find_first_not_of("0123456789") != std::string::npos) {
       return fail(Code::kInvalidArgument, fmt::format("--tokens: '{}' is no token id", one), "tokens");
     }
     ids.push_back(static_cast<std::int32_t>(std::stoul(one)));
-    at = comma + 1;
   }
   if (!ids.empty()) {
     return ids;
@@ -151,7 +146,7 @@ Status RunCommand::State::encode(runtime::Executor& executor, const Ids& ids) {
   if (auto done = executor.run("encode", *step); !done) {
     return done;
   }
-  report["compute_ms"] = milliseconds_since(begin);
+  report["compute_ms"] = milliseconds(Clock::now() - begin);
   const auto output = main_output(executor);
   if (!output) {
     return fail(output.error());
@@ -171,7 +166,7 @@ Status RunCommand::State::generate(runtime::Executor& executor, const archs::Fac
   const auto begin = Clock::now();
   double first_ms = 0;
   const auto tell = [&](std::size_t, std::int32_t token) {
-    first_ms = first_ms == 0 ? milliseconds_since(begin) : first_ms;
+    first_ms = first_ms == 0 ? milliseconds(Clock::now() - begin) : first_ms;
     if (!as_json) {
       fmt::print("{}\n", token);
       std::fflush(stdout);
@@ -186,7 +181,7 @@ Status RunCommand::State::generate(runtime::Executor& executor, const archs::Fac
   }
   report["ids"] = made->front();
   report["first_token_ms"] = first_ms;
-  report["compute_ms"] = milliseconds_since(begin);
+  report["compute_ms"] = milliseconds(Clock::now() - begin);
   return {};
 }
 
@@ -244,7 +239,7 @@ Status RunCommand::run() {
               {"bits", s.bits},
               {"threads", s.threads},
               {"prompt_tokens", ids->size()},
-              {"load_ms", milliseconds_since(begin)},
+              {"load_ms", milliseconds(Clock::now() - begin)},
               {"weight_bytes", weights->bytes()},
               {"state_bytes", memory.state},
               {"value_bytes", memory.values + memory.scratch}};

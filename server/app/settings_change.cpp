@@ -54,20 +54,21 @@ Result<SettingsChange> change_of(const Settings& running, const SettingsSource& 
   Settings with_one;
   const config::Schema schema = schema_of(with_one);
   for (const config::Setting& setting : schema.settings()) {
-    const auto text = texts->find(setting.name);
-    with_one = running;
-    // It was read a moment ago.
-    static_cast<void>(setting.apply(text == texts->end() ? setting.fallback : text->second));
-    if (with_one == running) {
+    const auto found = texts->find(setting.name);
+    const std::string& text = found == texts->end() ? setting.fallback : found->second;
+    const auto put_into = [&](const Settings& base) -> const Settings& {
+      with_one = base;
+      static_cast<void>(setting.apply(text));  // it was read a moment ago
+      return with_one;
+    };
+    if (put_into(running) == running) {
       continue;
     }
     if (!is_live(setting.name)) {
       change.needs_restart.push_back(setting.name);
       continue;
     }
-    with_one = change.settings;
-    static_cast<void>(setting.apply(text == texts->end() ? setting.fallback : text->second));
-    change.settings = with_one;
+    change.settings = put_into(change.settings);
     change.changed.push_back(setting.name);
   }
   if (Status status = check(change.settings); !status) {

@@ -25,10 +25,6 @@ std::vector<std::string> lines_of(std::string_view text) {
   return lines;
 }
 
-bool is_plain(const std::string& name) {
-  return name != "." && name != ".." && name.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos;
-}
-
 }  // namespace
 
 Result<ClassLabels> read_class_labels(const std::filesystem::path& model_folder, const inference::ModelConfig& config) {
@@ -39,7 +35,7 @@ Result<ClassLabels> read_class_labels(const std::filesystem::path& model_folder,
       continue;
     }
     const std::string where = fmt::format("output '{}': label_filename", output.name());
-    if (!is_plain(file)) {
+    if (!is_plain_name(file)) {
       return fail(Code::kInvalidArgument, fmt::format("{}: '{}' is not a plain file name", where, file));
     }
     const auto text = read_file(model_folder / file, kMaxLabelBytes);

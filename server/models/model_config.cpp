@@ -66,9 +66,6 @@ std::int64_t auto_batch_size(const GraphSignature& graph) {
 // Checks what the file says of one tensor against the graph, and narrows the graph's open dimensions by it.
 template <class ConfigTensor>
 Status narrow(const ConfigTensor& said, bool has_batch, std::string_view role, TensorSignature& tensor) {
-  if (said.has_reshape()) {
-    return bad(fmt::format("{} '{}': reshape is not supported", role, said.name()));
-  }
   if (said.data_type() != inference::TYPE_INVALID && said.data_type() != config_type(tensor.datatype)) {
     return bad(fmt::format("{} '{}': data_type is {}, the graph has {}", role, said.name(),
                            inference::DataType_Name(said.data_type()),

@@ -29,4 +29,9 @@ Result<std::string> read_file(const std::filesystem::path& file, std::size_t lim
   return text;
 }
 
+bool is_plain_name(std::string_view name) {
+  return !name.empty() && name != "." && name != ".." &&
+         name.find_first_of(std::string_view("/\\\0", 3)) == std::string_view::npos;
+}
+
 }  // namespace shoal::models

@@ -1,17 +1,15 @@
 #include "server/models/repository.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
-#include <openssl/sha.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <functional>
 #include <set>
 #include <system_error>
 
 #include "inference/model_config.pb.h"
+#include "server/core/ids.hpp"
 #include "server/models/class_labels.hpp"
 #include "server/models/echo_config.hpp"
 #include "server/models/folder_stamp.hpp"
@@ -169,9 +167,7 @@ Status finish_version(const fs::path& folder, ModelVersion& model) {
 
 std::string digest_of(const inference::ModelConfig& config) {
   const std::string text = config.SerializeAsString();
-  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
-  return fmt::format("{:02x}", fmt::join(digest, ""));
+  return sha256_hex(text.data(), text.size());
 }
 
 // A model of the echo backend has a configuration and nothing else.

@@ -1,17 +1,15 @@
 #include "server/models/warm_samples.hpp"
 
 #include <fmt/format.h>
-#include <openssl/sha.h>
 
 #include <algorithm>
-#include <array>
-#include <cstring>
 #include <map>
 #include <random>
 #include <string_view>
 #include <utility>
 
 #include "inference/model_config.pb.h"
+#include "server/core/ids.hpp"
 #include "server/models/config_types.hpp"
 #include "server/models/read_file.hpp"
 #include "server/models/validate.hpp"
@@ -65,12 +63,6 @@ std::string input_names(const ModelVersion& model) {
   return names;
 }
 
-// A plain name, so that it stays in the folder.
-bool is_plain(const std::string& name) {
-  return !name.empty() && name != "." && name != ".." &&
-         name.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos;
-}
-
 // The data of one row.
 Result<std::string> row_of(const Said& said, const Tensor& row, std::uint64_t elements,
                            const std::filesystem::path& model_folder, std::mt19937_64& random) {
@@ -82,7 +74,7 @@ Result<std::string> row_of(const Said& said, const Tensor& row, std::uint64_t el
     case Said::kRandomData:
       return is_bytes ? std::string(size, '\0') : random_row(row.datatype, elements, random);
     case Said::kInputDataFile: {
-      if (!is_plain(said.input_data_file())) {
+      if (!is_plain_name(said.input_data_file())) {
         return bad(fmt::format("input_data_file '{}' is not a plain file name", said.input_data_file()));
       }
       auto text = read_file(model_folder / kFolder / said.input_data_file(), kMaxWarmBytes);
@@ -169,11 +161,7 @@ std::string digest_of(const std::vector<WarmSample>& samples) {
       text += tensor.data;
     }
   }
-  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
-  std::uint64_t start = 0;
-  std::memcpy(&start, digest.data(), sizeof(start));
-  return fmt::format("{:016x}", start);
+  return sha256_hex(text.data(), text.size()).substr(0, 16);
 }
 
 }  // namespace

@@ -13,11 +13,9 @@ namespace {
 
 namespace v1 = shoal::admin::v1;
 
-std::uint64_t milliseconds(Duration duration) {
+std::uint64_t whole_ms(Duration duration) {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
 }
-
-double in_ms(Duration duration) { return std::chrono::duration<double, std::milli>(duration).count(); }
 
 std::string_view instance_state_name(schedule::InstanceState::Kind kind) {
   switch (kind) {
@@ -50,9 +48,9 @@ void fill_instances(const schedule::Slot& slot, v1::Worker& worker) {
       instance.set_in_flight(state.in_flight);
       instance.set_error(state.error.message);
       instance.set_kept(state.is_kept);
-      instance.set_load_ms(in_ms(engine.loads.expected(name, state.bytes).value_or(Duration())));
+      instance.set_load_ms(milliseconds(engine.loads.expected(name, state.bytes).value_or(Duration())));
       const auto cost = engine.costs.find(name);
-      instance.set_run_ms(cost == engine.costs.end() ? 0 : in_ms(cost->second.mean()));
+      instance.set_run_ms(cost == engine.costs.end() ? 0 : milliseconds(cost->second.mean()));
     }
   }
 }
@@ -103,7 +101,7 @@ v1::Worker worker_message(const pool::SlotView& view, const schedule::Slot* sche
   memory.set_gpu_bytes(view.gpu_bytes);
   memory.set_cache_bytes(view.cache_bytes);
   if (view.last_message) {
-    worker.set_heartbeat_age_ms(milliseconds(now - *view.last_message));
+    worker.set_heartbeat_age_ms(whole_ms(now - *view.last_message));
   }
   return worker;
 }
@@ -117,7 +115,7 @@ v1::Breaker breaker_message(const pool::BreakerView& view) {
   message.set_opened(view.opened);
   message.set_failures(view.failures);
   message.set_waiting(view.waiting);
-  message.set_retry_in_ms(milliseconds(view.retry_in));
+  message.set_retry_in_ms(whole_ms(view.retry_in));
   return message;
 }
 
@@ -130,7 +128,7 @@ v1::Poison poison_message(const schedule::Suspect& suspect, Duration expires_in)
   message.set_refused(suspect.refused);
   message.set_reason(suspect.reason);
   message.set_last_slot(suspect.last_slot);
-  message.set_expires_in_ms(milliseconds(expires_in));
+  message.set_expires_in_ms(whole_ms(expires_in));
   return message;
 }
 
@@ -147,10 +145,10 @@ v1::Event event_message(const pool::Event& event) {
   message.set_rung(event.rung);
   message.set_breaker(event.breaker);
   if (event.launched_in) {
-    message.set_launch_ms(milliseconds(*event.launched_in));
+    message.set_launch_ms(whole_ms(*event.launched_in));
   }
   if (event.outage) {
-    message.set_outage_ms(milliseconds(*event.outage));
+    message.set_outage_ms(whole_ms(*event.outage));
   }
   return message;
 }

@@ -52,7 +52,6 @@ class Reactor {
 
  private:
   friend class Call;
-  class UnaryReactor;
   // A message that has come, for StartRead().
   virtual bool fill_from(::grpc::ByteBuffer& /*bytes*/) { return false; }
 

@@ -10,7 +10,7 @@
 
 #include "inference/model_config.pb.h"
 #include "server/api/kserve/natural.hpp"
-#include "server/core/split.hpp"
+#include "server/models/model_config.hpp"
 #include "server/models/scheduling_config.hpp"
 #include "server/models/validate.hpp"
 
@@ -24,28 +24,15 @@ std::unexpected<Error> wrong(std::string_view name, std::string_view expected) {
   return fail(Code::kInvalidArgument, fmt::format("parameter '{}' must be {}", name, expected), std::string(name));
 }
 
-// Empty: it is no list of them.
-std::vector<Backend> backends_in(std::string_view text) {
-  std::vector<Backend> backends;
-  for (const std::string_view name : split(text, ',')) {
-    const auto backend = backend_from(trimmed(name));
-    if (!backend || std::ranges::find(backends, *backend) != backends.end()) {
-      return {};
-    }
-    backends.push_back(*backend);
-  }
-  return backends;
-}
-
 Status apply_demand(const std::string& name, const wire::Parameter& value, dispatch::Demand& demand) {
   const auto* text = std::get_if<std::string>(&value);
   if (name == "shoal_backend") {
-    auto backends = text == nullptr ? std::vector<Backend>() : backends_in(*text);
-    if (backends.empty()) {
+    auto backends = models::parse_backends(text == nullptr ? std::string_view() : *text);
+    if (!backends) {
       return wrong(name, "'wasm', 'webgpu' or 'webnn', or several of them by preference, each once: 'webgpu,wasm'");
     }
-    demand.backend = backends.size() == 1 ? std::optional(backends.front()) : std::nullopt;
-    demand.preference = backends.size() == 1 ? std::vector<Backend>() : std::move(backends);
+    demand.backend = backends->size() == 1 ? std::optional(backends->front()) : std::nullopt;
+    demand.preference = backends->size() == 1 ? std::vector<Backend>() : *std::move(backends);
   } else if (name == "shoal_bits") {
     const auto bits = natural(value);
     if (!bits || *bits == 0 || *bits > 64) {
