@@ -54,6 +54,9 @@ Status check_tensor(const Plan& plan, const Tensor& tensor) {
   if (tensor.view_of != kNoTensor && tensor.kind != TensorKind::kValue) {
     return bad("tensor '" + tensor.name + "' is a view and no value");
   }
+  if (tensor.view_of == kNoTensor && tensor.view_column != 0) {
+    return bad("tensor '" + tensor.name + "' begins at a column and is no view");
+  }
   switch (tensor.kind) {
     case TensorKind::kInput:
       return is_input_shape(tensor) ? Status() : bad("input '" + tensor.name + "' is unknown or has another shape");

@@ -43,6 +43,8 @@ TEST(Verify, RefusesEveryBrokenPlanBeforeItRuns) {
       {"there are 1 operands", [](Plan& p) { p.signatures[0].ops[0].inputs.resize(1); }},
       {"reaches beyond", [](Plan& p) { tensor(p, "layer.linear[16]").view_column = 17; }},
       {"reaches beyond", [](Plan& p) { tensor(p, "layer.linear[16]").view_column = 0xFFFFFFF0U; }},
+      {"begins at a column and is no view",
+       [](Plan& p) { p.tensors[p.signatures[0].ops[0].output].view_column = 1'000'000'000; }},
       {"of something that is no value",
        [](Plan& p) { tensor(p, "layer.linear[16]").view_of = tensor_named(p, "qkv"); }},
       {"kv_heads does not divide",
