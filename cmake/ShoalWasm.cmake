@@ -1,7 +1,7 @@
 # wasm32 builds of engine/ beside the native ones, by the same compiler and from the same sources. clang only compiles
 # here and wasm-ld links: as a driver clang would run whatever wasm-opt is on PATH, and old ones cannot read relaxed SIMD.
 #   shoal_wasm_sources(file ...)     sources that belong to the library, called beside shoal_library
-#   shoal_wasm_objects(out VARIANT v SOURCES ... [DEFINES ...] [NAME n])    objects of one variant
+#   shoal_wasm_objects(out VARIANT v SOURCES ... [FLAGS ...])    objects of one variant
 #   shoal_wasm_program(NAME n VARIANT v OBJECTS ... [REACTOR])   build/<preset>/<n>_<variant>.wasm, part of `all`
 # Variants: simd128 runs wherever WASM SIMD does; relaxed_simd also needs the relaxed instructions.
 set(SHOAL_WASM_VARIANTS simd128 relaxed_simd)
@@ -9,7 +9,6 @@ set(SHOAL_WASM_FLAGS_simd128 -msimd128)
 set(SHOAL_WASM_FLAGS_relaxed_simd -msimd128 -mrelaxed-simd)
 set(SHOAL_WASM_FLAGS -isystem ${SHOAL_GENERATED} --target=wasm32-wasi -stdlib=libc++ -fno-exceptions -std=c++23 -O3 -ffp-contract=off -I${CMAKE_SOURCE_DIR})
 find_program(SHOAL_WASM_LD wasm-ld-19)
-find_program(SHOAL_WASM_AR llvm-ar-19)
 file(GLOB SHOAL_WASM_BUILTINS /usr/lib/llvm-19/lib/clang/*/lib/wasi/libclang_rt.builtins-wasm32.a)
 set(SHOAL_WASM_LIBS /usr/lib/wasm32-wasi)
 

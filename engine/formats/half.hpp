@@ -6,7 +6,7 @@
 
 namespace shoal::formats {
 
-inline constexpr float kMaxHalf = 65504.0F;
+constexpr bool is_finite_half(std::uint16_t half) { return (half & 0x7C00U) != 0x7C00U; }
 
 // Values beyond the range of binary16 become infinity, as IEEE 754 says: who must not have that checks first.
 constexpr std::uint16_t f32_to_f16(float value) {

@@ -84,7 +84,7 @@ Status write_row(const MatrixWriter& matrix, std::uint64_t row, std::span<const 
       continue;
     }
     const std::uint16_t half = f32_to_f16(value);
-    if ((half & 0x7C00U) == 0x7C00U) {
+    if (!is_finite_half(half)) {
       return fail(Code::kInvalidArgument, "f16 cannot hold " + std::to_string(value) + " (row " + std::to_string(row) +
                                               ", element " + std::to_string(element) + ")");
     }

@@ -61,9 +61,8 @@ TensorId Builder::input(std::string_view name) {
   Signature& current = signature();
   TensorId id = find(TensorKind::kInput, name);
   if (id == kNoTensor) {
-    const auto row =
-        std::find_if(kInputs.begin(), kInputs.end(), [&](const InputRow& one) { return one.name == name; });
-    if (row == kInputs.end()) {
+    const InputRow* row = find_input(name);
+    if (row == nullptr) {
       refuse({Code::kGraphBuildingError, "there is no input '" + std::string(name) + "'", std::string(name)});
       return kNoTensor;
     }

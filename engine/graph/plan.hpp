@@ -50,6 +50,16 @@ inline constexpr std::array<InputRow, 8> kInputs = {{
     {"output_tokens", {Symbol::kOutputs, 0}},  // tokens whose logits are wanted
 }};
 
+// The row of this name, or null.
+constexpr const InputRow* find_input(std::string_view name) {
+  for (const InputRow& row : kInputs) {
+    if (row.name == name) {
+      return &row;
+    }
+  }
+  return nullptr;
+}
+
 // Memory of values whose lifetimes do not overlap: rows of `columns` floats.
 struct Buffer {
   Dim rows;

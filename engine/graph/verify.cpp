@@ -15,8 +15,8 @@ std::unexpected<Error> bad(std::string message) { return fail(Code::kGraphBuildi
 bool is_small(const Dim& dim) { return dim.is_fixed() && dim.size != 0 && dim.size <= kMaxExtent; }
 
 bool is_input_shape(const Tensor& tensor) {
-  return std::any_of(kInputs.begin(), kInputs.end(),
-                     [&](const InputRow& row) { return row.name == tensor.name && tensor.shape == Shape{row.extent}; });
+  const InputRow* row = find_input(tensor.name);
+  return row != nullptr && tensor.shape == Shape{row->extent};
 }
 
 bool is_state_shape(const Shape& shape) {

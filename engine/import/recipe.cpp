@@ -1,21 +1,15 @@
 #include "engine/import/recipe.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
-
-#include "engine/core/f16.hpp"
+#include <span>
 
 namespace shoal::import {
 namespace {
 
 constexpr std::uint64_t kMost = std::numeric_limits<std::uint32_t>::max() / 2;
 
-bool is_readable(ElementType type) {
-  return type == ElementType::kF32 || type == ElementType::kF16 || type == ElementType::kBf16;
-}
-
-// Rank 1, rank 2, and higher ranks whose other dimensions are 1, such as a bias [1, N].
+// Rank 1 or 2.
 bool is_matrix(const TensorView& tensor) {
   return !tensor.shape.empty() && tensor.shape.size() <= 2 &&
          std::all_of(tensor.shape.begin(), tensor.shape.end(), [](auto dim) { return dim != 0 && dim <= kMost; });
@@ -27,33 +21,11 @@ std::uint32_t dim(const TensorView& tensor, std::size_t index) {
 std::uint32_t rows_of(const TensorView& tensor, bool transposed) { return dim(tensor, transposed ? 1 : 0); }
 std::uint32_t columns_of(const TensorView& tensor, bool transposed) { return dim(tensor, transposed ? 0 : 1); }
 
-float element(const TensorView& tensor, std::size_t index) {
-  const std::byte* at = tensor.data.data() + index * element_size(tensor.type);
-  if (tensor.type == ElementType::kF32) {
-    float value;
-    std::memcpy(&value, at, sizeof(value));
-    return value;
-  }
-  std::uint16_t bits;
-  std::memcpy(&bits, at, sizeof(bits));
-  return tensor.type == ElementType::kF16 ? f16_to_f32(bits) : bf16_to_f32(bits);
-}
-
-void read_row(const TensorView& tensor, bool transposed, std::uint32_t row, std::uint32_t columns, float* out) {
+void read_row(const TensorView& tensor, bool transposed, std::uint32_t row, std::span<float> out) {
   if (transposed) {
-    const std::size_t stride = dim(tensor, 1);
-    for (std::size_t column = 0; column < columns; ++column) {
-      out[column] = element(tensor, column * stride + row);
-    }
-    return;
-  }
-  const std::size_t first = std::size_t{row} * columns;
-  if (tensor.type == ElementType::kF32) {
-    std::memcpy(out, tensor.data.data() + first * sizeof(float), columns * sizeof(float));
-    return;
-  }
-  for (std::size_t column = 0; column < columns; ++column) {
-    out[column] = element(tensor, first + column);
+    read_floats(tensor, row, dim(tensor, 1), out);
+  } else {
+    read_floats(tensor, std::size_t{row} * out.size(), 1, out);
   }
 }
 
@@ -66,7 +38,7 @@ Result<const TensorView*> matrix(const Checkpoint& checkpoint, const std::string
   if (tensor == nullptr) {
     return fail(Code::kNotFound, "there is no tensor '" + name + "'", name);
   }
-  if (!is_readable(tensor->type)) {
+  if (!is_float(tensor->type)) {
     return bad(name, "has the type " + std::string(element_name(tensor->type)) + ", expected F32, F16 or BF16");
   }
   if (!is_matrix(*tensor)) {
@@ -135,8 +107,8 @@ void read_rows(const Recipe& recipe, const Checkpoint& checkpoint, std::uint32_t
     const std::uint32_t part_end = part_begin + part.row_count;
     const TensorView& tensor = *checkpoint.find(part.tensor);
     for (std::uint32_t row = std::max(first, part_begin); row < std::min(first + count, part_end); ++row) {
-      read_row(tensor, part.transposed, part.first_row + row - part_begin, recipe.columns,
-               out + std::size_t{row - first} * columns);
+      read_row(tensor, part.transposed, part.first_row + row - part_begin,
+               {out + std::size_t{row - first} * columns, columns});
     }
     part_begin = part_end;
   }

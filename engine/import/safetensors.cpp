@@ -148,22 +148,37 @@ Result<Safetensors> parse_safetensors(Bytes file) {
   return out;
 }
 
-Result<std::vector<float>> to_floats(const TensorView& tensor) {
-  const std::size_t count = tensor.data.size() / element_size(tensor.type);
-  std::vector<float> out(count);
-  if (tensor.type == ElementType::kF32) {
-    if (count != 0) {  // memcpy from a null view is undefined even for no bytes
-      std::memcpy(out.data(), tensor.data.data(), tensor.data.size());
+bool is_float(ElementType type) {
+  return type == ElementType::kF32 || type == ElementType::kF16 || type == ElementType::kBf16;
+}
+
+void read_floats(const TensorView& tensor, std::size_t first, std::size_t stride, std::span<float> out) {
+  const bool is_f32 = tensor.type == ElementType::kF32;
+  const std::size_t size = element_size(tensor.type);
+  if (is_f32 && stride == 1) {
+    if (!out.empty()) {  // memcpy from a null view is undefined even for no bytes
+      std::memcpy(out.data(), tensor.data.data() + first * size, out.size_bytes());
     }
-    return out;
+    return;
   }
-  if (tensor.type != ElementType::kF16 && tensor.type != ElementType::kBf16) {
-    return bad("a tensor of " + std::string(element_name(tensor.type)) + " where F32, F16 or BF16 is needed");
-  }
-  for (std::size_t index = 0; index < count; ++index) {
-    const std::uint16_t bits = *load_le<std::uint16_t>(tensor.data, index * sizeof(std::uint16_t));
+  for (std::size_t index = 0; index < out.size(); ++index) {
+    const std::byte* at = tensor.data.data() + (first + index * stride) * size;
+    if (is_f32) {
+      std::memcpy(&out[index], at, sizeof(float));
+      continue;
+    }
+    std::uint16_t bits;
+    std::memcpy(&bits, at, sizeof(bits));
     out[index] = tensor.type == ElementType::kF16 ? f16_to_f32(bits) : bf16_to_f32(bits);
   }
+}
+
+Result<std::vector<float>> to_floats(const TensorView& tensor) {
+  if (!is_float(tensor.type)) {
+    return bad("a tensor of " + std::string(element_name(tensor.type)) + " where F32, F16 or BF16 is needed");
+  }
+  std::vector<float> out(tensor.data.size() / element_size(tensor.type));
+  read_floats(tensor, 0, 1, out);
   return out;
 }
 

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,7 +61,11 @@ struct Safetensors {
 // The views point into `file`, which must outlive the result.
 Result<Safetensors> parse_safetensors(Bytes file);
 
-// Element count as floats; F32, F16 and BF16 only (exact), else kInvalidArgument.
+// Whether elements can be read as floats, exactly: F32, F16, BF16.
+bool is_float(ElementType type);
+// Elements first, first + stride, ... as floats. Requires: is_float(tensor.type), all of them within the tensor.
+void read_floats(const TensorView& tensor, std::size_t first, std::size_t stride, std::span<float> out);
+// All of them, one after the other; kInvalidArgument unless is_float(tensor.type).
 Result<std::vector<float>> to_floats(const TensorView& tensor);
 
 }  // namespace shoal::import

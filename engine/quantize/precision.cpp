@@ -82,24 +82,6 @@ std::uint32_t bits_by_role(const WeightShape& weight, const PrecisionRequest& re
   return request.bits;
 }
 
-Result<BlockFormat> format_of(const WeightShape& weight, std::uint32_t bits, const PrecisionRequest& request) {
-  const auto codes = formats::codes_of_bits(bits);
-  if (!codes) {
-    return fail(codes.error());
-  }
-  if (!formats::is_quantized(*codes)) {
-    return BlockFormat{.codes = *codes};
-  }
-  const auto block = formats::effective_block(request.block, weight.k);
-  if (!block && block.error().code == Code::kPrecisionNotSupported) {
-    return BlockFormat{.codes = Codes::kF16};
-  }
-  if (!block) {
-    return fail(block.error());
-  }
-  return BlockFormat{*codes, request.scheme, request.scales, *block};
-}
-
 }  // namespace
 
 std::string_view role_name(Role role) { return kRoleNames[static_cast<std::size_t>(role)]; }
@@ -137,6 +119,24 @@ Result<KeepRule> parse_keep(std::string_view text) {
 
 std::uint32_t default_block(std::uint64_t parameters) { return parameters < 1'000'000'000 ? 32 : 128; }
 
+Result<formats::BlockFormat> format_of(std::uint64_t k, std::uint32_t bits, const PrecisionRequest& request) {
+  const auto codes = formats::codes_of_bits(bits);
+  if (!codes) {
+    return fail(codes.error());
+  }
+  if (!formats::is_quantized(*codes)) {
+    return BlockFormat{.codes = *codes};
+  }
+  const auto block = formats::effective_block(request.block, k);
+  if (!block && block.error().code == Code::kPrecisionNotSupported) {
+    return BlockFormat{.codes = Codes::kF16};
+  }
+  if (!block) {
+    return fail(block.error());
+  }
+  return BlockFormat{*codes, request.scheme, request.scales, *block};
+}
+
 Result<std::vector<BlockFormat>> plan_precision(std::span<const WeightShape> weights, const PrecisionRequest& request) {
   for (const KeepRule& rule : request.keep) {
     if (std::ranges::none_of(weights, [&](const WeightShape& weight) { return rule.matches(weight); })) {
@@ -151,7 +151,7 @@ Result<std::vector<BlockFormat>> plan_precision(std::span<const WeightShape> wei
         bits = weight.is_matrix ? rule.bits : std::max(rule.bits, 16U);
       }
     }
-    const auto format = format_of(weight, bits, request);
+    const auto format = format_of(weight.k, bits, request);
     if (!format) {
       return fail(format.error());
     }

@@ -53,6 +53,10 @@ struct PrecisionRequest {
 // 32 below 1e9 parameters, else 128: small models lose too much with larger blocks.
 std::uint32_t default_block(std::uint64_t parameters);
 
+// A matrix of k columns at these bits; f16 where its rows cannot be cut into blocks. kPrecisionNotSupported for bits
+// that do not exist, kInvalidArgument for a block that cannot be.
+Result<formats::BlockFormat> format_of(std::uint64_t k, std::uint32_t bits, const PrecisionRequest& request);
+
 // The format of each weight, in order. Vectors and norms are f16, and so is a matrix whose rows cannot be cut into
 // blocks; a keep rule may make them f32. kInvalidArgument for a rule that matches nothing, kPrecisionNotSupported for
 // bits that do not exist.

@@ -105,7 +105,7 @@ Status quantize_s8z8(Row& row) {
   if (f16_to_f32(half) * (255.0F / 256.0F) < largest) {
     ++half;
   }
-  if ((half & 0x7C00U) == 0x7C00U) {
+  if (!formats::is_finite_half(half)) {
     return fail(Code::kInvalidArgument, "row " + std::to_string(row.index) + " is too large for f16 scales");
   }
   formats::write_row_scale(row.matrix, row.index, half);
@@ -128,7 +128,7 @@ Status quantize_f16(Row& row) {
       grid.min = sums_of(block, codes).best_min(grid.scale);
     }
     const std::uint16_t min = is_asymmetric ? formats::f32_to_f16(grid.min) : std::uint16_t{0};
-    if ((scale & 0x7C00U) == 0x7C00U || (min & 0x7C00U) == 0x7C00U) {
+    if (!formats::is_finite_half(scale) || !formats::is_finite_half(min)) {
       return fail(Code::kInvalidArgument, "row " + std::to_string(row.index) + " is too large for f16 scales");
     }
     grid.min = is_asymmetric ? f16_to_f32(min) : -row.middle() * grid.scale;

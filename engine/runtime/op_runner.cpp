@@ -26,10 +26,8 @@ Matrix OpRunner::value(TensorId id) const {
 }
 
 std::span<const std::int32_t> OpRunner::input(TensorId id) const {
-  const std::string& name = executor_.plan_.tensors[id].name;
-  const auto row = std::find_if(graph::kInputs.begin(), graph::kInputs.end(),
-                                [&](const graph::InputRow& one) { return one.name == name; });
-  return step_.input(static_cast<std::size_t>(row - graph::kInputs.begin()));
+  const graph::InputRow* row = graph::find_input(executor_.plan_.tensors[id].name);
+  return step_.input(static_cast<std::size_t>(row - graph::kInputs.data()));
 }
 
 const float* OpRunner::vector(TensorId id) const { return id == kNoTensor ? nullptr : executor_.weights_.vector(id); }

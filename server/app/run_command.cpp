@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/archs/build.hpp"
+#include "engine/quantize/precision.hpp"
 #include "engine/runtime/greedy.hpp"
 #include "server/app/mapped_folder.hpp"
 #include "server/app/thread_pool.hpp"
@@ -49,21 +50,15 @@ Result<archs::Model> read_model(import::Files& files, const import::Checkpoint& 
 
 // Every matrix at these bits; f16 where its rows cannot be cut into blocks.
 Status use_bits(graph::Plan& plan, std::uint32_t bits) {
-  constexpr std::uint32_t kBlock = 32;
-  const auto codes = formats::codes_of_bits(bits);
-  if (!codes) {
-    return fail(codes.error());
-  }
   for (graph::Tensor& tensor : plan.tensors) {
     if (tensor.kind != graph::TensorKind::kWeight || tensor.shape.size() != 2) {
       continue;
     }
-    tensor.format = {.codes = *codes};
-    if (formats::is_quantized(*codes)) {
-      const auto block = formats::effective_block(kBlock, tensor.shape[1].size);
-      tensor.format = block ? formats::BlockFormat{.codes = *codes, .block = *block}
-                            : formats::BlockFormat{.codes = formats::Codes::kF16};
+    const auto format = quantize::format_of(tensor.shape[1].size, bits, {});
+    if (!format) {
+      return fail(format.error());
     }
+    tensor.format = *format;
   }
   return {};
 }

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "engine/core/f16.hpp"
+#include "engine/formats/half.hpp"
 
 namespace shoal::import {
 namespace {
@@ -153,8 +154,6 @@ Status check_size(const GgufType& type, Bytes row, std::uint64_t elements) {
   return {};
 }
 
-bool is_finite_half(std::uint16_t half) { return (half & 0x7C00U) != 0x7C00U; }
-
 Status repack_blocks(const GgufType& type, Bytes row, const formats::MatrixWriter& matrix, std::uint64_t to) {
   const std::uint64_t blocks = row.size() / type.block_bytes;
   std::vector<std::uint8_t> codes(static_cast<std::size_t>(blocks) * 32);
@@ -163,7 +162,7 @@ Status repack_blocks(const GgufType& type, Bytes row, const formats::MatrixWrite
     const bool has_min = type.code == GgufCode::kQ4_1;
     const std::uint16_t scale = block.u16(0);
     const std::uint16_t min = has_min ? block.u16(2) : std::uint16_t{0};
-    if (!is_finite_half(scale) || !is_finite_half(min)) {
+    if (!formats::is_finite_half(scale) || !formats::is_finite_half(min)) {
       return fail(Code::kInvalidArgument, "GGUF: a scale of " + std::string(type.name) + " is not finite");
     }
     for (std::size_t index = 0; index < 32; ++index) {
