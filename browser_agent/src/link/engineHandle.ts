@@ -27,8 +27,6 @@ export interface Answers {
   // The frames of outputs and end, as the engine made them.
   done(workId: bigint, frames: readonly Uint8Array<ArrayBuffer>[]): void;
   error(workId: bigint, error: PlainError): void;
-  // Whether what an engine sent on its own connection, of that attachment, needs no other answer.
-  isDelivered(sentOn: number | undefined): boolean;
   // The engine's own connection of that attachment broke: what was under way there may be lost.
   cut(number: number): void;
   // The engine stopped, whoever's work that ends.
@@ -108,7 +106,7 @@ export class EngineHandle {
     this.#post({ kind: 'configure', threads, preload });
   }
 
-  // Gives the engine a connection of its own for answers, or takes it away.
+  // Gives the engine a connection of its own for short runs and answers, or takes it away.
   attach(attachment: Attachment | undefined): void {
     this.#attachment = attachment;
     this.#queue.disown();
@@ -188,8 +186,8 @@ export class EngineHandle {
     }
   }
 
-  #isCurrent(number: number): boolean {
-    return number === this.#attachment?.number;
+  #isCurrent(number: number | undefined): boolean {
+    return number !== undefined && number === this.#attachment?.number;
   }
 
   #adopt(workId: bigint): void {
@@ -217,7 +215,7 @@ export class EngineHandle {
       return this.#advance();
     }
     const sentOn = message.kind === 'end' ? message.sentOn : undefined;
-    if (this.answers.isDelivered(sentOn)) {
+    if (this.#isCurrent(sentOn)) {
       // The server has it.
     } else if (cancelled) {
       this.answers.error(message.workId, withdrawn());

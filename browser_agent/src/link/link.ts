@@ -171,10 +171,6 @@ class Link implements Answers {
     this.#outbox.answer(workId, frames, bytes);
   }
 
-  isDelivered(sentOn: number | undefined): boolean {
-    return sentOn !== undefined && sentOn === this.#attachment;
-  }
-
   // On another connection the server is told what is held here, and gives the rest out again.
   cut(number: number): void {
     if (number !== this.#attachment) return;

@@ -40,7 +40,6 @@ const answers = {
   done: (workId: bigint) => void answered.push([workId, 'end']),
   error: (workId: bigint, error: PlainError) => void answered.push([workId, Code[error.code]]),
   stopped: () => undefined,
-  isDelivered: (sentOn: number | undefined) => sentOn !== undefined && sentOn === attachment?.number,
   cut: (number: number) => {
     cuts.push(number);
     attachment = undefined;
