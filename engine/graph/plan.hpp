@@ -1,5 +1,6 @@
 // A compiled model: tensors and, for each signature, operations in the order in which they run. A plan holds no
-// weights; it says which there are. Nothing runs a plan that verify.hpp has not accepted.
+// weights; it says which there are and, in a package, where they lie. Nothing runs a plan that verify.hpp has not
+// accepted.
 #pragma once
 
 #include <array>
@@ -22,6 +23,9 @@ enum class TensorKind : std::uint8_t {
 };
 enum class Element : std::uint8_t { kF32, kI32 };
 
+// Of a weight that lies in no file.
+inline constexpr std::uint32_t kNoShard = 0xFFFFFFFF;
+
 struct Tensor {
   std::string name;  // unique among inputs, weights and states; of values a hint for people
   TensorKind kind = TensorKind::kValue;
@@ -32,6 +36,9 @@ struct Tensor {
   TensorId view_of = kNoTensor;
   std::uint32_t view_column = 0;
   std::uint32_t buffer = 0;  // of values that are no views: index into Signature::buffers
+  // Of weights, in a plan that has shards: index into Plan::shards, and bytes from its start, a multiple of 64.
+  std::uint32_t shard = kNoShard;
+  std::uint64_t offset = 0;
 };
 
 // The inputs that a step has, by name. All are 32-bit integers.
@@ -87,10 +94,17 @@ struct Signature {
   std::vector<Buffer> buffers;
 };
 
+// A file of weights, named by its contents.
+struct Shard {
+  std::string sha256;  // 64 lower-case hexadecimal digits
+  std::uint64_t bytes = 0;
+};
+
 struct Plan {
   std::string architecture;  // the model_type it was made from
   std::vector<Tensor> tensors;
   std::vector<Signature> signatures;
+  std::vector<Shard> shards;  // none: the weights are made of a checkpoint (engine/import/recipe.hpp)
 
   [[nodiscard]] const Signature* find(std::string_view signature) const {
     for (const Signature& one : signatures) {

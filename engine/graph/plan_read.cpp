@@ -18,6 +18,7 @@ class Reader {
     out.architecture = text(from.architecture());
     each(from.tensors(), [&](const file::Tensor& one) { out.tensors.push_back(tensor(one)); });
     each(from.signatures(), [&](const file::Signature& one) { out.signatures.push_back(signature(one)); });
+    each(from.shards(), [&](const file::Shard& one) { out.shards.push_back({text(one.sha256()), one.bytes()}); });
     return out;
   }
 
@@ -58,7 +59,9 @@ class Reader {
                .element = value(from.element(), Element::kI32),
                .view_of = from.view_of(),
                .view_column = from.view_column(),
-               .buffer = from.buffer()};
+               .buffer = from.buffer(),
+               .shard = from.shard(),
+               .offset = from.offset()};
     each(from.shape(), [&](const file::Dim& one) { out.shape.push_back(dim(one)); });
     if (const file::Format* format = from.format(); format != nullptr) {
       out.format = {.codes = value(format->codes(), formats::Codes::kQ2),

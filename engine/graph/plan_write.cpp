@@ -24,7 +24,7 @@ Offset<file::Tensor> write(FlatBufferBuilder& to, const Tensor& tensor) {
   const auto name = to.CreateString(tensor.name);
   const auto dims = to.CreateVectorOfStructs(shape);
   return file::CreateTensor(to, name, number(tensor.kind), number(tensor.element), &format, dims, tensor.view_of,
-                            tensor.view_column, tensor.buffer);
+                            tensor.view_column, tensor.buffer, tensor.shard, tensor.offset);
 }
 
 // One table for each alternative of graph::Attributes, in the same order.
@@ -99,10 +99,16 @@ std::vector<std::uint8_t> write_plan(const Plan& plan) {
   for (const Signature& signature : plan.signatures) {
     signatures.push_back(write(to, signature));
   }
+  std::vector<Offset<file::Shard>> shards;
+  for (const Shard& shard : plan.shards) {
+    const auto sha256 = to.CreateString(shard.sha256);
+    shards.push_back(file::CreateShard(to, sha256, shard.bytes));
+  }
   const auto architecture = to.CreateString(plan.architecture);
   const auto tensor_list = to.CreateVector(tensors);
   const auto signature_list = to.CreateVector(signatures);
-  file::FinishPlanBuffer(to, file::CreatePlan(to, kPlanVersion, architecture, tensor_list, signature_list));
+  const auto shard_list = to.CreateVector(shards);
+  file::FinishPlanBuffer(to, file::CreatePlan(to, kPlanVersion, architecture, tensor_list, signature_list, shard_list));
   return {to.GetBufferPointer(), to.GetBufferPointer() + to.GetSize()};
 }
 

@@ -6,6 +6,7 @@
 
 #include "engine/graph/buffers.hpp"
 #include "engine/graph/infer.hpp"
+#include "engine/graph/places.hpp"
 
 namespace shoal::graph {
 namespace {
@@ -199,6 +200,9 @@ Status verify(const Plan& plan) {
     }
   }
   if (auto fits = check_names(plan); !fits) {
+    return fits;
+  }
+  if (auto fits = check_places(plan); !fits) {
     return fits;
   }
   std::vector<bool> made(plan.tensors.size());

@@ -1,7 +1,7 @@
 // The gate before a plan runs: accepts exactly the plans that executors can run without looking at them again. Every
 // tensor is of its declared shape, made before it is read, made once; views lie within what they view; buffers hold
-// what is still needed; layers cover the operations. What depends on a step's numbers (ids within tables, lengths
-// within the state) is checked by the executor in each step.
+// what is still needed; layers cover the operations; weights lie within the shards, where there are any. What depends
+// on a step's numbers (ids within tables, lengths within the state) is checked by the executor in each step.
 #pragma once
 
 #include "engine/core/result.hpp"

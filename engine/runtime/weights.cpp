@@ -1,56 +1,48 @@
 #include "engine/runtime/weights.hpp"
 
-#include <atomic>
+#include <optional>
 #include <span>
 #include <utility>
+
+#include "engine/graph/places.hpp"
+#include "engine/runtime/make_weight.hpp"
 
 namespace shoal::runtime {
 
 Result<Weights::Weight> Weights::make_one(const graph::Tensor& tensor, const import::Recipe& recipe,
                                           const import::Checkpoint& checkpoint, const quantize::Options& options,
                                           Parallel& parallel) {
-  Weight out;
-  if (tensor.shape.size() == 1) {
-    auto memory = AlignedBytes::make(std::uint64_t{recipe.rows} * sizeof(float));
-    if (!memory) {
-      return fail(std::move(memory.error()));
-    }
-    import::read_rows(recipe, checkpoint, 0, recipe.rows, memory->floats());
-    out.memory = std::move(*memory);
-    return out;
+  const auto bytes = graph::stored_bytes(tensor);
+  if (!bytes) {
+    return fail(bytes.error());
   }
-  const auto layout = formats::layout_of(tensor.format, recipe.rows, recipe.columns);
-  if (!layout) {
-    return fail(layout.error());
-  }
-  auto memory = AlignedBytes::make(layout->bytes);
+  auto memory = AlignedBytes::make(*bytes);
   if (!memory) {
     return fail(std::move(memory.error()));
   }
-  auto writer = formats::matrix_writer(tensor.format, recipe.rows, recipe.columns, {memory->data(), memory->size()});
-  if (!writer) {
-    return fail(std::move(writer.error()));
+  const std::span<std::byte> out(memory->data(), memory->size());
+  if (auto made = make_weight(tensor, recipe, checkpoint, options, parallel, out); !made) {
+    return fail(std::move(made.error()));
   }
-  std::vector<std::vector<float>> lanes(parallel.lanes(), std::vector<float>(recipe.columns));
-  std::atomic<bool> has_failed = false;
-  for_ranges(parallel, recipe.rows, formats::kTileRows, [&](std::size_t begin, std::size_t end, std::uint32_t lane) {
-    for (std::size_t row = begin; row < end; ++row) {
-      import::read_rows(recipe, checkpoint, static_cast<std::uint32_t>(row), 1, lanes[lane].data());
-      if (!quantize::quantize_row(*writer, row, lanes[lane], options)) {
-        has_failed = true;
-      }
-    }
-  });
-  if (has_failed) {
-    return fail(Code::kPrecisionNotSupported, "a value does not fit into " + formats::format_name(tensor.format));
+  Weight weight;
+  weight.memory = std::move(*memory);
+  if (auto placed = place_one(tensor, out, weight); !placed) {
+    return fail(std::move(placed.error()));
   }
-  auto matrix = formats::matrix_view(tensor.format, recipe.rows, recipe.columns, {memory->data(), memory->size()});
+  return weight;
+}
+
+Status Weights::place_one(const graph::Tensor& tensor, Bytes data, Weight& weight) {
+  if (tensor.shape.size() == 1) {
+    weight.vector = reinterpret_cast<const float*>(data.data());
+    return {};
+  }
+  const auto matrix = formats::matrix_view(tensor.format, tensor.shape[0].size, tensor.shape[1].size, data);
   if (!matrix) {
-    return fail(std::move(matrix.error()));
+    return fail(matrix.error());
   }
-  out.memory = std::move(*memory);
-  out.matrix = *matrix;
-  return out;
+  weight.matrix = *matrix;
+  return {};
 }
 
 Result<Weights> Weights::make(const graph::Plan& plan, const std::vector<import::Recipe>& recipes,
@@ -69,6 +61,41 @@ Result<Weights> Weights::make(const graph::Plan& plan, const std::vector<import:
     }
     out.bytes_ += weight->memory.size();
     out.weights_[id] = std::move(*weight);
+  }
+  return out;
+}
+
+Result<Weights> Weights::place(const graph::Plan& plan, std::span<const Bytes> shards) {
+  const auto bad = [](std::string message) { return fail(Code::kInvalidArgument, std::move(message), "shards"); };
+  if (shards.size() != plan.shards.size()) {
+    return bad("there are " + std::to_string(shards.size()) + " shards of " + std::to_string(plan.shards.size()));
+  }
+  for (std::size_t index = 0; index < shards.size(); ++index) {
+    if (shards[index].size() != plan.shards[index].bytes) {
+      return bad("shard " + plan.shards[index].sha256 + " has " + std::to_string(shards[index].size()) +
+                 " bytes, expected " + std::to_string(plan.shards[index].bytes));
+    }
+    if (reinterpret_cast<std::uintptr_t>(shards[index].data()) % kMemoryAlignment != 0) {
+      return bad("shard " + plan.shards[index].sha256 + " does not begin on a multiple of 64 bytes");
+    }
+  }
+  Weights out;
+  out.weights_.resize(plan.tensors.size());
+  for (graph::TensorId id = 0; id < plan.tensors.size(); ++id) {
+    const graph::Tensor& tensor = plan.tensors[id];
+    if (tensor.kind != graph::TensorKind::kWeight) {
+      continue;
+    }
+    const auto bytes = graph::stored_bytes(tensor);
+    const auto data = bytes && tensor.shard < shards.size() ? slice(shards[tensor.shard], tensor.offset, *bytes)
+                                                            : std::optional<Bytes>();
+    if (!data) {
+      return bad("weight '" + tensor.name + "' does not lie within its shard");
+    }
+    if (auto placed = place_one(tensor, *data, out.weights_[id]); !placed) {
+      return fail(std::move(placed.error()).with("weight '" + tensor.name + "'"));
+    }
+    out.bytes_ += *bytes;
   }
   return out;
 }

@@ -18,7 +18,7 @@ std::string described(const Plan& plan) {
   for (const Tensor& tensor : plan.tensors) {
     out += tensor.name + " " + formats::format_name(tensor.format) + " ";
     add(static_cast<int>(tensor.kind), static_cast<int>(tensor.element), tensor.view_of, tensor.view_column,
-        tensor.buffer);
+        tensor.buffer, tensor.shard, tensor.offset);
     for (const Dim& dim : tensor.shape) {
       add(static_cast<int>(dim.symbol), dim.size);
     }
@@ -44,6 +44,10 @@ std::string described(const Plan& plan) {
     for (const Buffer& buffer : signature.buffers) {
       add(static_cast<int>(buffer.rows.symbol), buffer.columns);
     }
+  }
+  for (const Shard& shard : plan.shards) {
+    out += shard.sha256 + " ";
+    add(shard.bytes);
   }
   return out;
 }
@@ -77,9 +81,17 @@ TEST(PlanFile, ATruncationIsAnErrorOrCutPaddingAlone) {
   }
 }
 
+TEST(PlanFile, PlacesComeBack) {
+  const Plan plan = placed_plan();
+  const auto back = read_plan(bytes_of(write_plan(plan)));
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(described(*back), described(plan));
+  EXPECT_THAT(described(*back), testing::HasSubstr(std::string(64, '1')));
+}
+
 // A flipped bit gives an error or a plan that verify() accepted, never a read where nothing is.
 TEST(PlanFile, EveryFlippedBitIsAnswered) {
-  const auto file = write_plan(small_plan());
+  const auto file = write_plan(placed_plan());
   int refused = 0;
   for (std::size_t bit = 0; bit < file.size() * 8; ++bit) {
     auto broken = file;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/graph/builder.hpp"
+#include "engine/graph/places.hpp"
 
 namespace shoal::graph {
 
@@ -27,6 +28,21 @@ inline Plan small_plan() {
   auto plan = small_builder().finish();
   EXPECT_TRUE(plan) << plan.error().message;
   return plan ? std::move(*plan) : Plan();
+}
+
+// The small plan with its weights in two shards: matrices in the first, vectors in the second.
+inline Plan placed_plan() {
+  Plan plan = small_plan();
+  plan.shards = {{.sha256 = std::string(64, '0')}, {.sha256 = std::string(64, '1')}};
+  for (Tensor& tensor : plan.tensors) {
+    if (tensor.kind == TensorKind::kWeight) {
+      tensor.shard = tensor.shape.size() == 2 ? 0 : 1;
+      Shard& shard = plan.shards[tensor.shard];
+      tensor.offset = (shard.bytes + kPlaceAlignment - 1) / kPlaceAlignment * kPlaceAlignment;
+      shard.bytes = tensor.offset + stored_bytes(tensor).value();
+    }
+  }
+  return plan;
 }
 
 }  // namespace shoal::graph
