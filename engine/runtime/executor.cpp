@@ -6,13 +6,11 @@
 
 #include "engine/formats/pack.hpp"
 #include "engine/kernels/attention.hpp"
-#include "engine/kernels/linear.hpp"
 #include "engine/runtime/op_runner.hpp"
 
 namespace shoal::runtime {
 namespace {
 
-constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 46;
 constexpr std::uint32_t kMostExtent = 1U << 24;
 
 using graph::Symbol;
@@ -72,17 +70,12 @@ Status Executor::reserve() {
 
 Status Executor::reserve_values() {
   for (const graph::Signature& signature : plan_.signatures) {
-    std::vector<std::uint64_t>& offsets = buffer_offsets_.emplace_back();
-    std::uint64_t bytes = 0;
-    for (const graph::Buffer& buffer : signature.buffers) {
-      offsets.push_back(bytes);
-      const std::uint64_t size = buffer.rows.in(limits_)*buffer.columns * sizeof(float);
-      bytes += (size + kMemoryAlignment - 1) / kMemoryAlignment * kMemoryAlignment;
-      if (size > kMostBytes || bytes > kMostBytes) {
-        return fail(Code::kResourceLimit, "the values of '" + signature.name + "' need more than 2^46 bytes");
-      }
+    auto layout = value_layout(signature, limits_);
+    if (!layout) {
+      return fail(std::move(layout.error()));
     }
-    memory_.values = std::max(memory_.values, bytes);
+    buffer_offsets_.push_back(std::move(layout->offsets));
+    memory_.values = std::max(memory_.values, layout->bytes);
   }
   auto values = AlignedBytes::make(memory_.values);
   if (!values) {
@@ -99,12 +92,11 @@ Status Executor::reserve_states() {
     if (tensor.kind != graph::TensorKind::kState) {
       continue;
     }
-    // Three extents below 2^28 each do not fit into 64 bits together with the size of a float.
-    const std::uint64_t rows = tensor.shape[0].in(limits_)*tensor.shape[1].in(limits_);
-    if (rows > kMostBytes || rows * tensor.shape[2].size / kMostBytes != 0) {
-      return fail(Code::kResourceLimit, "the state needs more than 2^46 bytes");
+    const auto bytes = state_bytes(tensor, limits_);
+    if (!bytes) {
+      return fail(bytes.error());
     }
-    auto state = AlignedBytes::make(rows * tensor.shape[2].size * sizeof(float));
+    auto state = AlignedBytes::make(*bytes);
     if (!state) {
       return fail(std::move(state.error()).with("state '" + tensor.name + "'"));
     }
@@ -115,31 +107,11 @@ Status Executor::reserve_states() {
 }
 
 Status Executor::reserve_scratch() {
-  std::uint64_t most_keys = limits_[Symbol::kTokens];
-  most_keys = std::max<std::uint64_t>({most_keys, limits_[Symbol::kContext], limits_[Symbol::kMemory]});
-  lane_scratch_ = most_keys;
-  std::uint64_t int8_bytes = 0;
-  for (const graph::Signature& signature : plan_.signatures) {
-    for (const graph::Op& op : signature.ops) {
-      if (std::holds_alternative<graph::Embedding>(op.attributes)) {
-        lane_scratch_ = std::max<std::uint64_t>(lane_scratch_, plan_.tensors[op.output].shape[1].size);
-      } else if (std::holds_alternative<graph::Linear>(op.attributes)) {
-        const graph::Tensor& weight = plan_.tensors[op.input(1)];
-        if (kernels::prefers_int8(weight.format)) {
-          const std::uint64_t rows = plan_.tensors[op.output].shape[0].in(limits_);
-          int8_bytes = std::max<std::uint64_t>(int8_bytes, kernels::int8_rows_bytes(rows, weight.shape[1].size));
-        }
-      } else if (const auto* attention = std::get_if<graph::Attention>(&op.attributes);
-                 attention != nullptr && attention->bias == graph::AttentionBias::kRelative) {
-        const graph::TensorId table = bias_of(plan_, op);
-        if (find_relative(table, attention->mask == graph::AttentionMask::kCausal) == nullptr) {
-          relative_.push_back(relative_bias(weights_.matrix(table), *attention, table, most_keys));
-        }
-      }
-    }
-  }
+  const ScratchNeed need = scratch_need(plan_, limits_);
+  lane_scratch_ = need.lane_floats;
+  make_relative_biases();
   auto scratch = AlignedBytes::make(lane_scratch_ * sizeof(float) * parallel_.lanes());
-  auto int8 = AlignedBytes::make(int8_bytes);
+  auto int8 = AlignedBytes::make(need.int8_bytes);
   if (!scratch || !int8) {
     return fail(Code::kResourceLimit, "there is no memory for the scratch of a step");
   }
@@ -147,6 +119,22 @@ Status Executor::reserve_scratch() {
   scratch_ = std::move(*scratch);
   int8_ = std::move(*int8);
   return {};
+}
+
+void Executor::make_relative_biases() {
+  const std::size_t origin = std::max({limits_[Symbol::kTokens], limits_[Symbol::kContext], limits_[Symbol::kMemory]});
+  for (const graph::Signature& signature : plan_.signatures) {
+    for (const graph::Op& op : signature.ops) {
+      const auto* attention = std::get_if<graph::Attention>(&op.attributes);
+      if (attention == nullptr || attention->bias != graph::AttentionBias::kRelative) {
+        continue;
+      }
+      const graph::TensorId table = bias_of(plan_, op);
+      if (find_relative(table, attention->mask == graph::AttentionMask::kCausal) == nullptr) {
+        relative_.push_back(relative_bias(weights_.matrix(table), *attention, table, origin));
+      }
+    }
+  }
 }
 
 const RelativeBias* Executor::find_relative(graph::TensorId table, bool is_causal) const {

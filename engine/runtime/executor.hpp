@@ -12,16 +12,11 @@
 #include "engine/core/result.hpp"
 #include "engine/graph/plan.hpp"
 #include "engine/kernels/matrix.hpp"
+#include "engine/runtime/memory.hpp"
 #include "engine/runtime/step.hpp"
 #include "engine/runtime/weights.hpp"
 
 namespace shoal::runtime {
-
-struct MemoryUse {
-  std::uint64_t values = 0;
-  std::uint64_t state = 0;
-  std::uint64_t scratch = 0;
-};
 
 // T5's relative bias, by head and distance -origin to origin.
 struct RelativeBias {
@@ -62,6 +57,7 @@ class Executor {
   Status reserve_values();
   Status reserve_states();
   Status reserve_scratch();
+  void make_relative_biases();
   Status check_extents(const Step& step) const;
   [[nodiscard]] const RelativeBias* find_relative(graph::TensorId table, bool is_causal) const;
   [[nodiscard]] kernels::MutableMatrix value(graph::TensorId id) const;
