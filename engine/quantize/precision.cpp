@@ -73,13 +73,9 @@ std::uint32_t bits_by_role(const WeightShape& weight, const PrecisionRequest& re
   if (!weight.is_matrix || weight.role == Role::kNorm) {
     return std::max(request.bits, 16U);
   }
-  if (request.is_mixed && weight.role == Role::kAttention) {
-    return std::max(request.bits, 4U);
-  }
-  if (request.is_mixed && (weight.role == Role::kEmbedding || weight.role == Role::kHead)) {
-    return std::max(request.bits, 8U);
-  }
-  return request.bits;
+  const bool is_sensitive =
+      weight.role == Role::kAttention || weight.role == Role::kEmbedding || weight.role == Role::kHead;
+  return request.is_mixed && is_sensitive ? std::max(request.bits, 8U) : request.bits;
 }
 
 }  // namespace
@@ -96,7 +92,8 @@ Role role_of(std::string_view tensor_name) {
 }
 
 bool KeepRule::matches(const WeightShape& weight) const {
-  return pattern == role_name(weight.role) || glob(pattern, weight.name);
+  return pattern == role_name(weight.role) || glob(pattern, weight.name) ||
+         std::ranges::any_of(weight.sources, [&](const std::string& source) { return glob(pattern, source); });
 }
 
 Result<KeepRule> parse_keep(std::string_view text) {

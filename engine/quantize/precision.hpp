@@ -28,9 +28,11 @@ struct WeightShape {
   std::uint64_t n = 1;
   std::uint64_t k = 0;
   bool is_matrix = true;
+  std::vector<std::string> sources = {};  // the names of the tensors that it is made of, where they are others
 };
 
-// "PATTERN=BITS": `pattern` is a role name or a glob (* any characters, ? one) over the whole tensor name.
+// "PATTERN=BITS": `pattern` is a role name or a glob (* any characters, ? one) over the whole name of the
+// tensor or of one of its sources.
 struct KeepRule {
   std::string pattern;
   std::uint32_t bits = 16;
@@ -41,7 +43,7 @@ Result<KeepRule> parse_keep(std::string_view text);
 
 struct PrecisionRequest {
   std::uint32_t bits = 4;
-  // Attention at 4 bits or more, embedding and head at 8 or more, the rest as requested.
+  // Attention, embedding and head at 8 bits or more, the rest as requested.
   bool is_mixed = false;
   std::uint32_t block = 32;
   formats::Scheme scheme = formats::Scheme::kAsymmetric;

@@ -71,7 +71,7 @@ TEST(Precision, PlainRequestsGiveEveryMatrixTheBits) {
 TEST(Precision, MixedRaisesAttentionEmbeddingAndHead) {
   EXPECT_EQ(
       names({.bits = 2, .is_mixed = true, .block = 128, .scheme = formats::Scheme::kSymmetric}),
-      (std::vector<std::string>{"q8-sym-s8z8-g64", "q4-sym-s8z8-g64", "q2-sym-s8z8-g128", "f16", "q8-sym-s8z8-g64"}));
+      (std::vector<std::string>{"q8-sym-s8z8-g64", "q8-sym-s8z8-g64", "q2-sym-s8z8-g128", "f16", "q8-sym-s8z8-g64"}));
   EXPECT_EQ(names({.bits = 8, .is_mixed = true})[1], "q8-asym-s8z8-g32");
 }
 

@@ -93,5 +93,24 @@ TEST(Executor, ReportsTheMemoryItTook) {
   EXPECT_EQ(executor->memory().state, 0U);
 }
 
+TEST(Executor, MemoryIsToldFromThePlanAlone) {
+  Serial serial;
+  test::Threads threads(3);
+  const auto encoder = test::small_bert(serial);
+  const auto decoder = test::small_llama(serial);
+  for (Parallel* parallel : {static_cast<Parallel*>(&serial), static_cast<Parallel*>(&threads)}) {
+    for (const auto* small : {&encoder, &decoder}) {
+      graph::Extents some = limits();
+      some[Symbol::kSlots] = 3;
+      some[Symbol::kContext] = 50;
+      const auto executor = *Executor::make(small->model.plan, small->weights, some, *parallel);
+      const auto told = memory_of(small->model.plan, some, parallel->lanes());
+      EXPECT_EQ(told->values, executor->memory().values);
+      EXPECT_EQ(told->state, executor->memory().state);
+      EXPECT_EQ(told->scratch, executor->memory().scratch);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace shoal::runtime
