@@ -1,8 +1,9 @@
-// Builds dist/: the protocol's code from ../proto, the three bundles, onnxruntime-web's own files and build.json.
+// Builds dist/: the protocol's code from ../proto, the bundles, onnxruntime-web's own files, the plan engine's WASM as CMake built
+// it (target engine_wasm; in build/release, or in the folder SHOAL_ENGINE_WASM) and build.json.
 // The build hash names the sources, so that a page can say which agent it is without hashing its own bundle.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -10,6 +11,8 @@ import { build } from 'esbuild';
 const here = dirname(fileURLToPath(import.meta.url));
 const root = dirname(here);
 const dist = join(here, 'dist');
+const engineFolder = process.env.SHOAL_ENGINE_WASM ?? join(root, 'build/release');
+const engineFiles = ['simd128', 'relaxed_simd'].map((variant) => `engine_${variant}.wasm`);
 
 export function generateProtocol() {
   const out = join(here, 'src/generated');
@@ -46,6 +49,12 @@ function sourceHash() {
     join(here, 'build.mjs'),
   ];
   for (const file of files) hash.update(relative(root, file)).update('\0').update(readFileSync(file)).update('\0');
+  for (const file of engineFiles)
+    hash
+      .update(file)
+      .update('\0')
+      .update(readFileSync(join(engineFolder, file)))
+      .update('\0');
   return hash.digest('hex').slice(0, 16);
 }
 
@@ -86,10 +95,15 @@ function copyOrtFile(file) {
 }
 
 export async function buildAgent() {
+  const missing = engineFiles.filter((file) => !existsSync(join(engineFolder, file)));
+  if (missing.length > 0)
+    throw new Error(
+      `${missing.join(' and ')} not in ${engineFolder}: cmake --preset release && ninja -C build/release engine_wasm`,
+    );
   generateProtocol();
   const hash = sourceHash();
   rmSync(dist, { recursive: true, force: true });
-  mkdirSync(join(dist, 'ort'), { recursive: true });
+  for (const folder of ['ort', 'plan']) mkdirSync(join(dist, folder), { recursive: true });
   await build({
     absWorkingDir: here,
     entryPoints: {
@@ -114,6 +128,7 @@ export async function buildAgent() {
   for (const file of ['index.html', 'page.css', 'join.html', 'join.css'])
     copyFileSync(join(here, 'src/page', file), join(dist, file));
   for (const file of ortFiles) copyOrtFile(file);
+  for (const file of engineFiles) copyFileSync(join(engineFolder, file), join(dist, 'plan', file));
   writeFileSync(join(dist, 'build.json'), JSON.stringify({ build: hash }) + '\n');
   return hash;
 }

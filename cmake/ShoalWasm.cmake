@@ -43,9 +43,10 @@ function(shoal_wasm_program)
   set(output ${CMAKE_BINARY_DIR}/${ARG_NAME}_${ARG_VARIANT}.wasm)
   set(start ${SHOAL_WASM_LIBS}/crt1-command.o)
   if(ARG_REACTOR)
-    set(start ${SHOAL_WASM_LIBS}/crt1-reactor.o --entry=_initialize)
+    set(start ${SHOAL_WASM_LIBS}/crt1-reactor.o --entry=_initialize --import-memory)
   endif()
-  # A stack of 1 MiB: kernels keep a tile's totals there. Memory may grow to 4 GiB; the embedder bounds it.
+  # A stack of 1 MiB: kernels keep a tile's totals there. Memory may grow to 4 GiB; the embedder of a reactor brings the
+  # memory and with it a bound.
   add_custom_command(
     OUTPUT ${output} DEPENDS ${ARG_OBJECTS} VERBATIM
     COMMAND ${SHOAL_WASM_LD} ${start} ${ARG_OBJECTS} -L${SHOAL_WASM_LIBS} -lc++ -lc++abi -lc ${SHOAL_WASM_BUILTINS}

@@ -27,11 +27,12 @@ build() {
 
 is_built() { [[ $(ninja -C "$1" -n "${@:2}" 2>/dev/null) == *"no work to do"* ]]; }
 
-# agent: browser_agent/dist, made anew when a source of it has changed.
+# agent: browser_agent/dist, made anew when a source of it or the engine's WASM, which is part of it, has changed.
 agent() {
   local want stamp=$root/build/agent.stamp
+  build release engine_wasm || return
   want=$(cd "$root" && find browser_agent/src browser_agent/build.mjs browser_agent/package-lock.json proto shaders \
-    -type f -not -path '*/generated/*' -print0 | sort -z | xargs -0 sha256sum | sha256sum)
+    build/release/engine_*.wasm -type f -not -path '*/generated/*' -print0 | sort -z | xargs -0 sha256sum | sha256sum)
   [[ -f $root/browser_agent/dist/build.json && $(cat "$stamp" 2>/dev/null) == "$want" ]] && return
   step agent "bundling the agent" npm --prefix "$root/browser_agent" run --silent build || return
   echo "$want" >"$stamp"

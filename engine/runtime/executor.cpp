@@ -156,6 +156,18 @@ Status Executor::check_extents(const Step& step) const {
 }
 
 Status Executor::run(std::string_view name, const Step& step) {
+  if (auto begun = begin(name, step); !begun) {
+    return begun;
+  }
+  while (layers_left() > 0) {
+    if (auto done = run_layer(); !done) {
+      return done;
+    }
+  }
+  return {};
+}
+
+Status Executor::begin(std::string_view name, const Step& step) {
   signature_ = nullptr;
   const graph::Signature* signature = plan_.find(name);
   if (signature == nullptr) {
@@ -165,13 +177,18 @@ Status Executor::run(std::string_view name, const Step& step) {
     return fits;
   }
   extents_ = step.extents;
+  step_ = &step;
+  next_layer_ = 0;
   signature_ = signature;
-  for (const graph::Layer& layer : signature->layers) {
-    for (std::uint32_t index = layer.first_op; index < layer.first_op + layer.op_count; ++index) {
-      if (auto done = OpRunner(*this, step).run(signature->ops[index]); !done) {
-        signature_ = nullptr;
-        return fail(std::move(done.error()).with(layer.name));
-      }
+  return {};
+}
+
+Status Executor::run_layer() {
+  const graph::Layer& layer = signature_->layers[next_layer_++];
+  for (std::uint32_t index = layer.first_op; index < layer.first_op + layer.op_count; ++index) {
+    if (auto done = OpRunner(*this, *step_).run(signature_->ops[index]); !done) {
+      signature_ = nullptr;
+      return fail(std::move(done.error()).with(layer.name));
     }
   }
   return {};
@@ -190,7 +207,7 @@ kernels::MutableMatrix Executor::value(graph::TensorId id) const {
 }
 
 Result<kernels::Matrix> Executor::output(std::string_view name) const {
-  if (signature_ != nullptr) {
+  if (signature_ != nullptr && layers_left() == 0) {
     for (const graph::Output& output : signature_->outputs) {
       if (output.name == name) {
         const kernels::MutableMatrix matrix = value(output.tensor);

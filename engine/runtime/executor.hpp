@@ -43,7 +43,15 @@ class Executor {
   // hold nothing of use.
   Status run(std::string_view signature, const Step& step);
 
-  // An output of the last run: rows of it. kNotFound when the signature has no such output.
+  // run() in pieces, for a caller that may stop in between: begin(), then run_layer() until layers_left() is 0. Errors
+  // are those of run(). Requires: the step lives until then; run_layer() is called only while layers are left.
+  Status begin(std::string_view signature, const Step& step);
+  Status run_layer();
+  [[nodiscard]] std::size_t layers_left() const {
+    return signature_ == nullptr ? 0 : signature_->layers.size() - next_layer_;
+  }
+
+  // An output of the last run: rows of it. kNotFound when the signature has no such output or the run was left.
   [[nodiscard]] Result<kernels::Matrix> output(std::string_view name) const;
 
   [[nodiscard]] const MemoryUse& memory() const { return memory_; }
@@ -76,6 +84,8 @@ class Executor {
   std::vector<RelativeBias> relative_;
   const graph::Signature* signature_ = nullptr;  // of the last run, with its extents
   graph::Extents extents_;
+  const Step* step_ = nullptr;
+  std::size_t next_layer_ = 0;
 };
 
 }  // namespace shoal::runtime

@@ -1,6 +1,6 @@
-// What the WASM build of the engine offers its embedder so far: memory, the tier it was built for, and a linear layer
-// over a matrix in place, for a worker's check and measurement of the kernels. One instance belongs to one thread.
-// Pointers and sizes are u32; a status is 0 or a number of engine/core/code.hpp.
+// What the WASM build of the engine offers its embedder beside plans: memory, the tier it was built for, and a linear
+// layer over a matrix in place, for a worker's check and measurement of the kernels. One instance belongs to one
+// thread. Pointers and sizes are u32; a status is 0 or a number of engine/core/code.hpp.
 #include <cstdlib>
 
 #include "engine/kernels/linear.hpp"

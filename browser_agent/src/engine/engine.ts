@@ -1,10 +1,20 @@
 // One inference engine on one backend, inside an engine worker. Calls come one at a time. Failures are thrown as
 // AgentError and turned into values where the worker answers.
-import type { Load, Loaded, Run } from '../generated/shoal/agent/v1/agent_pb';
+import type { End, Load, Loaded, Run } from '../generated/shoal/agent/v1/agent_pb';
 import type { Packed } from '../protocol/runFrames';
 
 export interface RunResult extends Packed {
   readonly computeUs: number;
+  // Of a generation, whose outputs went ahead.
+  readonly finish?: Pick<End, 'finishReason' | 'prefillUs' | 'decodeUs'>;
+}
+
+// What the worker offers to a run.
+export interface RunControl {
+  // Lets the worker hear what has come meanwhile. Throws AgentError CANCELLED when this run is to end.
+  breathe(): Promise<void>;
+  // Sends a part of the answer ahead of its end.
+  output(part: Packed): void;
 }
 
 export interface Engine {
@@ -12,5 +22,5 @@ export interface Engine {
   preload(): Promise<void>;
   load(load: Load): Promise<Loaded>;
   unload(instance: string): Promise<void>;
-  run(run: Run, payload: Uint8Array): Promise<RunResult>;
+  run(run: Run, payload: Uint8Array, control: RunControl): Promise<RunResult>;
 }

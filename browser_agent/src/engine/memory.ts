@@ -60,6 +60,12 @@ export class MemoryMeter {
     this.#countGraphs();
   }
 
+  // A memory that nobody uses any more: the browser frees it when it likes.
+  forget(memory: WebAssembly.Memory): void {
+    const at = this.#memories.indexOf(memory);
+    if (at >= 0) this.#memories.splice(at, 1);
+  }
+
   // The WebNN graphs built since the last call. Their owner destroys them: onnxruntime leaves that to the garbage collector,
   // which knows nothing of the memory behind them.
   takeGraphs(): Destroyable[] {

@@ -43,6 +43,8 @@ export type ToEngine =
   | { readonly kind: 'configure'; readonly threads: number; readonly preload: boolean }
   | { readonly kind: 'debug'; readonly debugId: bigint; readonly request: DebugRequest }
   | { readonly kind: 'attach'; readonly attachment: Attachment | undefined }
+  // Of the run with this id, if it still computes.
+  | { readonly kind: 'cancel'; readonly workId: bigint }
   | (WorkMessage & { readonly queueUs: number });
 
 export type WorkMessage =
@@ -50,7 +52,7 @@ export type WorkMessage =
   | { readonly kind: 'unload'; readonly workId: bigint; readonly instance: string }
   | { readonly kind: 'run'; readonly workId: bigint; readonly frames: readonly Uint8Array<ArrayBuffer>[] };
 
-interface Finished {
+interface OfWork {
   readonly workId: bigint;
   readonly gotOn?: number | undefined;
 }
@@ -63,12 +65,14 @@ export type FromEngine =
   | { readonly kind: 'took'; readonly workId: bigint; readonly gotOn: number }
   // That connection broke.
   | { readonly kind: 'cut'; readonly number: number }
-  // All frames of the answer, ready to be sent, or sent already on the engine's own connection (`sentOn`).
-  | (Finished & {
+  // Frames of a part of the answer, ahead of its end.
+  | (OfWork & { readonly kind: 'output'; readonly frames: readonly Uint8Array<ArrayBuffer>[] })
+  // All frames of the answer (that are left), ready to be sent, or sent already on the engine's own connection (`sentOn`).
+  | (OfWork & {
       readonly kind: 'end';
       readonly frames: readonly Uint8Array<ArrayBuffer>[];
       readonly sentOn?: number | undefined;
     })
-  | (Finished & { readonly kind: 'error'; readonly error: PlainError })
+  | (OfWork & { readonly kind: 'error'; readonly error: PlainError })
   // The engine cannot go on (device lost, wasm aborted): the link fails its works with this error and starts a new worker.
   | { readonly kind: 'fatal'; readonly error: PlainError };

@@ -1,13 +1,15 @@
 // The engine worker: one backend, named by the worker's own name. It does one work at a time, in the order of arrival (the
 // link keeps the queue), and beats twice a second whenever it is not inside a computation.
+import { wasmFeatures } from '../backend/wasm/features';
 import { probeWasm } from '../backend/wasm/probe';
 import { probeWebGpu } from '../backend/webgpu/probe';
 import { probeWebNn } from '../backend/webnn/probe';
 import { AgentError, Code, describe } from '../protocol/outcome';
 import { decodeFrame } from '../protocol/frame';
-import { answerOf, type EndFields, type Packed, runOf } from '../protocol/runFrames';
+import { answerOf, type EndFields, type Packed, partOf, runOf } from '../protocol/runFrames';
 import { BlobStore } from '../store/blobStore';
-import type { Engine } from './engine';
+import type { Engine, RunControl } from './engine';
+import { Engines } from './engines';
 import { MemoryMeter } from './memory';
 import type { DebugRequest, Run } from '../generated/shoal/agent/v1/agent_pb';
 import type { Backend, EngineDebug, FromEngine, ToEngine, WorkMessage } from './messages';
@@ -15,6 +17,8 @@ import { ConsoleTap } from './onnx/consoleTap';
 import { isFatal } from './onnx/failure';
 import { OnnxEngine } from './onnx/onnxEngine';
 import { OwnSocket } from './ownSocket';
+import { compileVariant, variantOf } from './plan/module';
+import { PlanEngine } from './plan/planEngine';
 import { ShaderLog } from './shaderLog';
 import { type OperationFields, OperationTrace } from './trace';
 
@@ -61,10 +65,38 @@ interface Direct {
 let engine: Engine = open(1);
 
 function open(threads: number): Engine {
-  return new OnnxEngine(backend, threads, store, meter, tap, (why) =>
+  const onnx = new OnnxEngine(backend, threads, store, meter, tap, (why) =>
     fatal(Code.DEVICE_LOST, `the ${backend} device was lost`, why),
   );
+  const plan = new PlanEngine({
+    store,
+    compile: async () => compileVariant(variantOf(wasmFeatures())),
+    forget: (memory) => meter.forget(memory),
+  });
+  return new Engines(backend, onnx, backend === 'wasm' ? plan : undefined);
 }
+
+// The run that computes, and a way for it to let messages in: those that came before its own are heard first.
+let running: { readonly workId: bigint; readonly gotOn: number | undefined; isCancelled: boolean } | undefined;
+const { port1: wake, port2: wakeLater } = new MessageChannel();
+const control: RunControl = {
+  breathe: async () => {
+    await new Promise<void>((resolve) => {
+      wake.onmessage = () => resolve();
+      wakeLater.postMessage(null);
+    });
+    if (running?.isCancelled === true) throw new AgentError(Code.CANCELLED, 'cancelled by the server');
+  },
+  output: (part) => {
+    if (running === undefined) return;
+    const { workId, gotOn } = running;
+    const frames = partOf(workId, part);
+    post(
+      { kind: 'output', workId, frames, gotOn },
+      frames.map((frame) => frame.buffer),
+    );
+  },
+};
 
 const PROBES = { wasm: probeWasm, webgpu: probeWebGpu, webnn: probeWebNn } as const;
 
@@ -79,6 +111,8 @@ async function handle(message: ToEngine): Promise<void> {
       return;
     case 'attach':
       return own.attach(message.attachment);
+    case 'cancel':
+      return;
     case 'debug':
       return post({ kind: 'debugged', debugId: message.debugId, debug: debug(message.request) });
     default:
@@ -149,13 +183,16 @@ async function work(message: WorkMessage & { readonly queueUs: number }, direct?
         return answer(workId, { computeUs: 0n, queueUs });
       case 'run': {
         const { run, payload } = direct ?? runOf(message.frames);
-        const result = await engine.run(run, payload);
+        running = { workId, gotOn: direct?.gotOn, isCancelled: false };
+        const result = await engine.run(run, payload, control).finally(() => (running = undefined));
         note({
           instance: run.instance,
           computeUs: BigInt(result.computeUs),
           outputBytes: BigInt(result.payload.byteLength),
         });
-        return answer(workId, { computeUs: BigInt(result.computeUs), queueUs }, result, direct?.gotOn);
+        const fields = { computeUs: BigInt(result.computeUs), queueUs, ...result.finish };
+        // An end follows its outputs on their way.
+        return answer(workId, fields, result.finish === undefined ? result : undefined, direct?.gotOn);
       }
     }
   } catch (error) {
@@ -175,6 +212,8 @@ function beat(): void {
 
 let last: Promise<void> = Promise.resolve();
 scope.onmessage = (event: MessageEvent<ToEngine>) => {
+  // Not behind the run that it is for.
+  if (event.data.kind === 'cancel' && running?.workId === event.data.workId) running.isCancelled = true;
   last = last.then(() => handle(event.data));
 };
 setInterval(beat, BEAT_MS);

@@ -24,6 +24,8 @@ const RESTART_WINDOW_MS = 60_000;
 const EXPIRY_MS = 50;
 
 export interface Answers {
+  // A part of the answer, ahead of its end.
+  output(workId: bigint, frames: readonly Uint8Array<ArrayBuffer>[]): void;
   // The frames of outputs and end, as the engine made them.
   done(workId: bigint, frames: readonly Uint8Array<ArrayBuffer>[]): void;
   error(workId: bigint, error: PlainError): void;
@@ -33,6 +35,12 @@ export interface Answers {
   stopped(backend: Backend, error: PlainError): void;
   // Whether the socket has room: nothing new starts while answers pile up.
   readonly isFull: boolean;
+}
+
+// What the running work has answered ahead of its end.
+export interface Parts {
+  readonly workId: bigint;
+  readonly frames: Uint8Array<ArrayBuffer>[];
 }
 
 export class EngineHandle {
@@ -50,6 +58,7 @@ export class EngineHandle {
   #memory: MemoryUse = { wasmBytes: 0, gpuBytes: 0, cacheBytes: 0 };
   #onProbed: ((probe: Probe) => void) | undefined;
   #nextDebug = 1n;
+  #parts: Parts | undefined;
   #runs = 0;
   #takenAt = 0;
   #isAwake = false;
@@ -85,6 +94,11 @@ export class EngineHandle {
     return this.#queue.workIds.filter((workId) => workId > 0n);
   }
 
+  // On another connection the work is answered from the start.
+  get parts(): Parts | undefined {
+    return this.#parts;
+  }
+
   probe(): Promise<Probe> {
     return new Promise((resolve) => {
       this.#onProbed = resolve;
@@ -109,7 +123,11 @@ export class EngineHandle {
   // Gives the engine a connection of its own for short runs and answers, or takes it away.
   attach(attachment: Attachment | undefined): void {
     this.#attachment = attachment;
-    this.#queue.disown();
+    const disowned = this.#queue.disown();
+    if (disowned !== undefined) {
+      this.#parts = undefined;
+      this.#post({ kind: 'cancel', workId: disowned.workId });
+    }
     this.#tellAttachment();
     this.#advance();
   }
@@ -131,11 +149,13 @@ export class EngineHandle {
     this.#advance();
   }
 
-  // True when the work is here. Running works are answered when they end: onnxruntime cannot stop inside one.
+  // True when the work is here. Running works are answered when they end: the plan engine ends within a layer, onnxruntime
+  // cannot stop inside a run.
   cancel(workId: bigint): boolean {
     if (workId <= 0n) return false;
     const found = this.#queue.cancel(workId);
     if (found === 'dropped') this.answers.error(workId, withdrawn());
+    if (found === 'running') this.#post({ kind: 'cancel', workId });
     return found !== 'unknown';
   }
 
@@ -173,6 +193,8 @@ export class EngineHandle {
         this.#onDebugged.get(message.debugId)?.(message.debug);
         this.#onDebugged.delete(message.debugId);
         return;
+      case 'output':
+        return this.#pass(message);
       case 'end':
       case 'error':
         return this.#finish(message);
@@ -196,11 +218,19 @@ export class EngineHandle {
     this.#queue.adopt({ workId, item, queuedAt: this.#takenAt, deadline: Infinity });
   }
 
+  #pass({ workId, frames, gotOn }: Extract<FromEngine, { kind: 'output' }>): void {
+    if ((gotOn !== undefined && !this.#isCurrent(gotOn)) || !this.#queue.isWanted(workId)) return;
+    if (this.#parts?.workId !== workId) this.#parts = { workId, frames: [] };
+    this.#parts.frames.push(...frames);
+    this.answers.output(workId, frames);
+  }
+
   #finish(message: Extract<FromEngine, { kind: 'end' | 'error' }>): void {
     // Void: the server gives it out again.
     if (message.gotOn !== undefined && !this.#isCurrent(message.gotOn)) return;
     const finished = this.#queue.finish(message.workId);
     if (finished === undefined) return;
+    this.#parts = undefined;
     const { item, cancelled } = finished;
     if (item.kind === 'run') {
       const now = performance.now();
@@ -271,6 +301,7 @@ export class EngineHandle {
   #fail(error: PlainError): void {
     this.answers.stopped(this.backend, error);
     this.#onDebugged.clear();
+    this.#parts = undefined;
     this.#worker?.terminate();
     this.#worker = undefined;
     this.#memory = { ...this.#memory, wasmBytes: 0, gpuBytes: 0 };

@@ -119,7 +119,10 @@ class Link implements Answers {
       this.#assembler = new Assembler();
       this.#late.clear();
       this.#attachment++;
-      for (const engine of this.#engines.values()) engine.attach(undefined);
+      for (const engine of this.#engines.values()) {
+        engine.attach(undefined);
+        if (engine.parts !== undefined) this.output(engine.parts.workId, engine.parts.frames);
+      }
     }
     if (code !== BROKEN || this.#resumeUntil === undefined || now >= this.#resumeUntil)
       return tellPage({ kind: 'closed', code, reason });
@@ -166,8 +169,12 @@ class Link implements Answers {
   }
 
   done(workId: bigint, frames: readonly Uint8Array<ArrayBuffer>[]): void {
-    const bytes = frames.reduce((sum, frame) => sum + frame.byteLength, 0);
     if (this.#resumeUntil !== undefined) this.#late.add(workId);
+    this.output(workId, frames);
+  }
+
+  output(workId: bigint, frames: readonly Uint8Array<ArrayBuffer>[]): void {
+    const bytes = frames.reduce((sum, frame) => sum + frame.byteLength, 0);
     this.#outbox.answer(workId, frames, bytes);
   }
 

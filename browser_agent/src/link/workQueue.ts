@@ -47,8 +47,15 @@ export class WorkQueue<T> {
   }
 
   // It is nobody's any more: its end finds nothing.
-  disown(): void {
+  disown(): Waiting<T> | undefined {
+    const disowned = this.#adopted;
     this.#adopted = undefined;
+    return disowned;
+  }
+
+  // Whether somebody waits for what this work makes.
+  isWanted(workId: bigint): boolean {
+    return this.#runningAs(workId)?.cancelled === false;
   }
 
   cancel(workId: bigint): 'dropped' | 'running' | 'unknown' {

@@ -37,9 +37,16 @@ export function runOf(frames: readonly Uint8Array[]): { readonly run: Run; reado
   return { run: body.value, payload };
 }
 
-export type EndFields = Pick<End, 'computeUs' | 'queueUs'> & Partial<Pick<End, 'loaded'>>;
+export type EndFields = Pick<End, 'computeUs' | 'queueUs'> &
+  Partial<Pick<End, 'loaded' | 'finishReason' | 'prefillUs' | 'decodeUs'>>;
 
-// The answer of a finished work, without an output for a load or unload.
+// A part of an answer, ahead of its end.
+export function partOf(workId: bigint, { tensors, payload }: Packed): Uint8Array<ArrayBuffer>[] {
+  const value = create(OutputSchema, { tensors: [...tensors] });
+  return [...framesOf(create(EnvelopeSchema, { workId, body: { case: 'output', value } }), payload)];
+}
+
+// The answer of a finished work, without an output for a load or unload and where all outputs went ahead.
 export function answerOf(workId: bigint, fields: EndFields, output?: Packed): Uint8Array<ArrayBuffer>[] {
   const end = create(EndSchema, fields);
   const endFrame = (): Uint8Array<ArrayBuffer> =>

@@ -4,6 +4,7 @@
 import { AgentError, Code, describe } from '../protocol/outcome';
 
 const CACHE = 'shoal-blobs-v1';
+const PIECE_BYTES = 1024 * 1024;
 const FETCHED_AT = 'x-shoal-fetched-at';
 
 export interface BlobName {
@@ -17,6 +18,11 @@ export interface Blob {
   readonly fromCache: boolean;
 }
 
+// Memory that may move while it is filled: a WASM memory that grows, say. A view is valid until anybody else runs.
+export interface Place {
+  view(): Uint8Array<ArrayBuffer>;
+}
+
 export class BlobStore {
   #cacheBytes: Promise<number> | undefined;
   #lastKnownBytes = 0;
@@ -28,21 +34,31 @@ export class BlobStore {
   }
 
   async get(blob: BlobName): Promise<Blob> {
+    let bytes: Uint8Array<ArrayBuffer>;
+    try {
+      bytes = new Uint8Array(Number(blob.byteSize));
+    } catch (error) {
+      throw new AgentError(Code.RESOURCE_LIMIT, `no memory for ${blob.byteSize} bytes of weights`, describe(error));
+    }
+    const { fromCache } = await this.into(blob, { view: () => bytes });
+    return { bytes, fromCache };
+  }
+
+  // Streams the blob to its place, which has its size, and checks it there. After an error the place holds anything.
+  async into(blob: BlobName, place: Place): Promise<{ readonly fromCache: boolean }> {
     const url = new URL(blob.url, location.href);
     if (url.origin !== location.origin)
       throw new AgentError(Code.INVALID_ARGUMENT, `weights come from the page's own origin, not from ${url.origin}`);
     if (!/^[0-9a-f]{64}$/.test(blob.sha256))
       throw new AgentError(Code.INVALID_ARGUMENT, 'sha256 must be 64 lower-case hex digits');
-    const kept = await this.#kept(blob.sha256);
-    if (kept !== undefined) return { bytes: kept, fromCache: true };
-    const bytes = await this.#fetch(url, blob);
+    if (await this.#kept(blob, place)) return { fromCache: true };
+    await this.#fetch(url, blob, place);
     // Nobody waits for the store: it may take longer than the download.
-    void this.#keep(blob.sha256, bytes);
-    return { bytes, fromCache: false };
+    void this.#keep(blob.sha256, place);
+    return { fromCache: false };
   }
 
-  async #fetch(url: URL, blob: BlobName): Promise<Uint8Array<ArrayBuffer>> {
-    let bytes: Uint8Array<ArrayBuffer>;
+  async #fetch(url: URL, blob: BlobName, place: Place): Promise<void> {
     try {
       // The store below is the cache: the HTTP cache would keep a second copy.
       const response = await fetch(url, { cache: 'no-store' });
@@ -51,39 +67,35 @@ export class BlobStore {
           response.status === 404 ? Code.NOT_FOUND : Code.UNAVAILABLE,
           `GET ${url.pathname}: status ${response.status}`,
         );
-      bytes = await bodyOf(response, Number(blob.byteSize));
+      await fill(place, response, Number(blob.byteSize));
     } catch (error) {
       if (error instanceof AgentError) throw error;
-      if (error instanceof RangeError)
-        throw new AgentError(Code.RESOURCE_LIMIT, `no memory for ${blob.byteSize} bytes of weights`, describe(error));
       throw new AgentError(Code.UNAVAILABLE, `GET ${url.pathname} failed`, describe(error));
     }
-    const hash = await sha256(bytes);
+    const hash = await sha256(place.view());
     if (hash !== blob.sha256)
       throw new AgentError(Code.INTERNAL, `weights from ${url.pathname} have sha256 ${hash}, not ${blob.sha256}`);
-    return bytes;
   }
 
-  async #kept(hash: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  async #kept({ sha256: hash, byteSize }: BlobName, place: Place): Promise<boolean> {
     try {
       const cache = await caches.open(CACHE);
       const response = await cache.match(key(hash));
-      if (response === undefined) return undefined;
-      const bytes = new Uint8Array(await response.arrayBuffer());
-      if ((await sha256(bytes)) === hash) return bytes;
+      if (response === undefined) return false;
+      if (await holds(place, response, Number(byteSize), hash)) return true;
       await cache.delete(key(hash));
     } catch (error) {
       console.warn(`the store cannot be read: ${String(error)}`);
     }
-    return undefined;
+    return false;
   }
 
-  async #keep(hash: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  async #keep(hash: string, place: Place): Promise<void> {
     for (let attempt = 0; ; attempt++) {
       try {
         const cache = await caches.open(CACHE);
-        const headers = { 'content-length': String(bytes.byteLength), [FETCHED_AT]: String(Date.now()) };
-        await cache.put(key(hash), new Response(bytes, { headers }));
+        const headers = { 'content-length': String(place.view().byteLength), [FETCHED_AT]: String(Date.now()) };
+        await cache.put(key(hash), new Response(streamOf(place), { headers }));
         this.#cacheBytes = this.#measure();
         return;
       } catch (error) {
@@ -121,12 +133,11 @@ export class BlobStore {
 
 const key = (hash: string): string => new URL(`/agent/store/${hash}`, location.href).href;
 
-// Into one buffer of the promised size, so that the peak is the size of the weights and not twice that.
-async function bodyOf(response: Response, byteSize: number): Promise<Uint8Array<ArrayBuffer>> {
+// Into the place at once, so that the peak is the size of the weights and not twice that.
+async function fill(place: Place, response: Response, byteSize: number): Promise<void> {
   const wrong = (got: string): AgentError =>
     new AgentError(Code.INTERNAL, `weights of ${got} bytes, promised were ${byteSize}`);
   if (response.body === null) throw wrong('0');
-  const bytes = new Uint8Array(byteSize);
   let filled = 0;
   const reader = response.body.getReader();
   for (;;) {
@@ -136,11 +147,33 @@ async function bodyOf(response: Response, byteSize: number): Promise<Uint8Array<
       await reader.cancel();
       throw wrong(`more than ${byteSize}`);
     }
-    bytes.set(value, filled);
+    place.view().set(value, filled);
     filled += value.byteLength;
   }
   if (filled !== byteSize) throw wrong(String(filled));
-  return bytes;
+}
+
+async function holds(place: Place, response: Response, byteSize: number, hash: string): Promise<boolean> {
+  try {
+    await fill(place, response, byteSize);
+  } catch (error) {
+    if (error instanceof AgentError && error.code === Code.INTERNAL) return false;
+    throw error;
+  }
+  return (await sha256(place.view())) === hash;
+}
+
+// The bytes of a place in pieces, as they are asked for: no second copy of the whole.
+function streamOf(place: Place): ReadableStream<Uint8Array<ArrayBuffer>> {
+  let offset = 0;
+  return new ReadableStream({
+    pull(controller) {
+      const piece = place.view().slice(offset, offset + PIECE_BYTES);
+      if (piece.byteLength === 0) return controller.close();
+      offset += piece.byteLength;
+      controller.enqueue(piece);
+    },
+  });
 }
 
 export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {

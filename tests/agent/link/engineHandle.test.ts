@@ -6,7 +6,7 @@ import { EngineHandle } from '../../../browser_agent/src/link/engineHandle';
 import { encodeFrame } from '../../../browser_agent/src/protocol/frame';
 import { AgentError, Code, type PlainError } from '../../../browser_agent/src/protocol/outcome';
 
-type Posted = Extract<ToEngine, { readonly workId: bigint }>;
+type Posted = Exclude<Extract<ToEngine, { readonly workId: bigint }>, { readonly kind: 'cancel' }>;
 
 class FakeWorker {
   static all: FakeWorker[] = [];
@@ -30,13 +30,17 @@ class FakeWorker {
     this.onmessage({ data });
   }
   get works(): Posted[] {
-    return this.heard.filter((message): message is Posted => 'workId' in message);
+    return this.heard.filter((message): message is Posted => 'workId' in message && message.kind !== 'cancel');
+  }
+  get cancels(): bigint[] {
+    return this.heard.flatMap((message) => (message.kind === 'cancel' ? [message.workId] : []));
   }
 }
 
 let answered: [bigint, string][];
 const answers = {
   isFull: false,
+  output: (workId: bigint, frames: readonly Uint8Array[]) => void answered.push([workId, `output ${frames.length}`]),
   done: (workId: bigint) => void answered.push([workId, 'end']),
   error: (workId: bigint, error: PlainError) => void answered.push([workId, Code[error.code]]),
   stopped: () => undefined,
@@ -56,6 +60,12 @@ const attach = (number: number): void => {
 const attachments = (): unknown[] =>
   FakeWorker.last.heard.flatMap((message) => (message.kind === 'attach' ? [message.attachment?.number] : []));
 const fatal = (code: Code): FromEngine => ({ kind: 'fatal', error: new AgentError(code, 'gone').toPlain() });
+const part = (workId: bigint, gotOn?: number): FromEngine => ({
+  kind: 'output',
+  workId,
+  frames: [new Uint8Array(1)],
+  gotOn,
+});
 const end = (workId: bigint): FromEngine => ({ kind: 'end', workId, frames: [] });
 const load = (workId: bigint, instance: string, freeDimensions = {}): WorkMessage => ({
   kind: 'load',
@@ -289,4 +299,45 @@ test('a connection that broke is told to the link', () => {
   attach(1);
   FakeWorker.last.say({ kind: 'cut', number: 1 });
   expect(cuts).toEqual([1]);
+});
+
+test('parts of an answer go on at once and are kept until its end, for another connection', () => {
+  handle.submit(run(1n), 0);
+  FakeWorker.last.say(part(1n));
+  FakeWorker.last.say(part(1n));
+  FakeWorker.last.say(part(7n));
+  expect(answered).toEqual([
+    [1n, 'output 1'],
+    [1n, 'output 1'],
+  ]);
+  expect(handle.parts).toMatchObject({ workId: 1n, frames: [{ length: 1 }, { length: 1 }] });
+  FakeWorker.last.say(end(1n));
+  expect(handle.parts).toBeUndefined();
+  expect(answered.at(-1)).toEqual([1n, 'end']);
+});
+
+test('the engine is told of a cancel of what it computes, and its parts go nowhere', () => {
+  handle.submit(run(1n), 0);
+  handle.submit(run(2n), 0);
+  expect(handle.cancel(2n)).toBe(true);
+  expect(FakeWorker.last.cancels).toEqual([]);
+  expect(handle.cancel(1n)).toBe(true);
+  expect(FakeWorker.last.cancels).toEqual([1n]);
+  FakeWorker.last.say(part(1n));
+  FakeWorker.last.say({ kind: 'error', workId: 1n, error: new AgentError(Code.CANCELLED, 'away').toPlain() });
+  expect(answered).toEqual([
+    [2n, 'CANCELLED'],
+    [1n, 'CANCELLED'],
+  ]);
+});
+
+test("what came on a connection that broke is ended, its parts are nobody's", () => {
+  attach(1);
+  FakeWorker.last.say({ kind: 'took', workId: 1n, gotOn: 1 });
+  FakeWorker.last.say(part(1n, 1));
+  handle.attach(undefined);
+  expect(FakeWorker.last.cancels).toEqual([1n]);
+  expect(handle.parts).toBeUndefined();
+  FakeWorker.last.say(part(1n, 1));
+  expect(answered).toEqual([[1n, 'output 1']]);
 });

@@ -1,0 +1,142 @@
+// Shoal's own engine: plans with their weights, on WASM, one thread. Each plan has an instance and a memory of its own, into
+// which its weights are streamed once and where they are used in place.
+import { create } from '@bufbuild/protobuf';
+import { type Load, type Loaded, LoadedSchema, type Run } from '../../generated/shoal/agent/v1/agent_pb';
+import { AgentError, Code } from '../../protocol/outcome';
+import type { BlobName, Place } from '../../store/blobStore';
+import type { Engine, RunControl, RunResult } from '../engine';
+import { encode } from './encode';
+import { PlanSession, SYMBOLS } from './session';
+
+// What an engine needs of the store.
+export interface WeightStore {
+  get(blob: BlobName): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly fromCache: boolean }>;
+  into(blob: BlobName, place: Place): Promise<{ readonly fromCache: boolean }>;
+}
+
+export interface PlanEngineParts {
+  readonly store: WeightStore;
+  readonly compile: () => Promise<WebAssembly.Module>;
+  // A memory that is not used any more.
+  readonly forget: (memory: WebAssembly.Memory) => void;
+  // Bounds what one plan takes; without it 4 GiB.
+  readonly mostBytes?: number;
+}
+
+interface Instance {
+  readonly session: PlanSession;
+  readonly limits: Readonly<Record<string, number>>;
+}
+
+const MOST_EXTENT = 2 ** 24;
+
+export class PlanEngine implements Engine {
+  readonly #instances = new Map<string, Instance>();
+  #module: Promise<WebAssembly.Module> | undefined;
+
+  constructor(private readonly parts: PlanEngineParts) {}
+
+  async preload(): Promise<void> {
+    await this.#compiled();
+  }
+
+  async load(load: Load): Promise<Loaded> {
+    if (this.#instances.has(load.instance))
+      throw new AgentError(Code.INVALID_ARGUMENT, `instance '${load.instance}' is already loaded`);
+    const limits = limitsOf(load);
+    const started = performance.now();
+    const [plan, module] = await Promise.all([this.parts.store.get(load), this.#compiled()]);
+    const session = await PlanSession.start(module, this.parts.mostBytes);
+    try {
+      session.open(plan.bytes);
+      const fromCache = (await this.#stream(load, session)) && plan.fromCache;
+      const fetched = performance.now();
+      session.prepare(limits);
+      this.#instances.set(load.instance, { session, limits });
+      return create(LoadedSchema, {
+        nodes: { wasm: session.opCount },
+        fetchUs: micros(fetched - started),
+        buildUs: micros(performance.now() - fetched),
+        fromCache,
+        memoryBytes: BigInt(session.memory.buffer.byteLength),
+      });
+    } catch (error) {
+      this.#discard(session);
+      throw error;
+    }
+  }
+
+  async unload(instance: string): Promise<void> {
+    const { session } = this.#instance(instance);
+    this.#instances.delete(instance);
+    this.#discard(session);
+  }
+
+  async run(run: Run, payload: Uint8Array, control: RunControl): Promise<RunResult> {
+    const { session, limits } = this.#instance(run.instance);
+    const signature = session.signature('encode');
+    if (signature === undefined)
+      throw new AgentError(Code.INVALID_ARGUMENT, "the plan has no signature 'encode': it generates");
+    return encode(session, signature, { rows: limits['B']!, tokens: limits['T']! }, run, payload, control);
+  }
+
+  // Takes the memory of all shards, then fills it. True when all came from the browser's store.
+  async #stream(load: Load, session: PlanSession): Promise<boolean> {
+    const shards = session.shards;
+    if (shards.length !== load.external.length)
+      throw new AgentError(
+        Code.INVALID_ARGUMENT,
+        `the plan has ${shards.length} shards, the load names ${load.external.length}`,
+      );
+    shards.forEach(({ sha256, bytes }, index) => {
+      const file = load.external[index]!;
+      if (file.sha256 !== sha256 || file.byteSize !== BigInt(bytes))
+        throw new AgentError(
+          Code.INVALID_ARGUMENT,
+          `shard ${index} of the plan is ${sha256} of ${bytes} bytes, the load names ${file.sha256} of ${file.byteSize}`,
+        );
+    });
+    const places = shards.map((_, index) => session.placeOf(index));
+    let fromCache = true;
+    for (const [index, place] of places.entries())
+      fromCache = (await this.parts.store.into(load.external[index]!, place)).fromCache && fromCache;
+    return fromCache;
+  }
+
+  #discard(session: PlanSession): void {
+    session.close();
+    this.parts.forget(session.memory);
+  }
+
+  #compiled(): Promise<WebAssembly.Module> {
+    this.#module ??= this.parts.compile().catch((error: unknown) => {
+      this.#module = undefined;
+      throw error;
+    });
+    return this.#module;
+  }
+
+  #instance(name: string): Instance {
+    const instance = this.#instances.get(name);
+    if (instance === undefined) throw new AgentError(Code.NOT_FOUND, `instance '${name}' is not loaded`);
+    return instance;
+  }
+}
+
+// Every symbol, 0 where the load does not say: the executor refuses a step that needs it. R is at first what T is.
+function limitsOf(load: Load): Record<string, number> {
+  const limits: Record<string, number> = Object.fromEntries(SYMBOLS.map((symbol) => [symbol, 0]));
+  for (const [symbol, extent] of Object.entries(load.planLimits)) {
+    if (symbol === '' || !(symbol in limits))
+      throw new AgentError(
+        Code.INVALID_ARGUMENT,
+        `plan_limits has no '${symbol}', it has ${SYMBOLS.slice(1).join(' ')}`,
+      );
+    if (extent > BigInt(MOST_EXTENT))
+      throw new AgentError(Code.INVALID_ARGUMENT, `plan_limits: ${symbol} is ${extent}, at most ${MOST_EXTENT}`);
+    limits[symbol] = Number(extent);
+  }
+  return { ...limits, R: limits['R'] || limits['T']! };
+}
+
+const micros = (milliseconds: number): bigint => BigInt(Math.round(milliseconds * 1000));

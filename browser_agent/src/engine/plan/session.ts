@@ -1,0 +1,202 @@
+// One plan in a WASM instance: its shards' places, its executor, a step at a time. Failures are thrown as AgentError with the
+// engine's code. A trap leaves the instance in no defined state; its WebAssembly.RuntimeError goes through as it is.
+import { AgentError, Code } from '../../protocol/outcome';
+import type { Place } from '../../store/blobStore';
+import { type Exports, type Instance, instantiate } from './module';
+
+// Numbers of engine/graph/dims.hpp.
+export const SYMBOLS = ['', 'B', 'T', 'R', 'N', 'S', 'M'] as const;
+export type Symbol = (typeof SYMBOLS)[number];
+export type Limits = Readonly<Record<string, number>>;
+
+export interface StepRow {
+  readonly tokenCount: number;
+  readonly slot: number;
+  readonly past: number;
+  readonly memoryLength: number;
+  readonly wantsEveryOutput: boolean;
+}
+
+export interface Step {
+  readonly rows: readonly StepRow[];
+  readonly tokens: Int32Array;
+  readonly tokenTypes?: Int32Array | undefined;
+}
+
+export interface OutputInfo {
+  readonly name: string;
+  readonly rows: Symbol;
+  readonly columns: number;
+}
+
+export interface MemoryOfPlan {
+  readonly weights: number;
+  readonly values: number;
+  readonly state: number;
+  readonly scratch: number;
+}
+
+const WORD = 4;
+const ROW_WORDS = 5;
+
+export class PlanSession {
+  readonly #exports: Exports;
+  #session = 0;
+
+  private constructor(private readonly instance: Instance) {
+    this.#exports = instance.exports;
+  }
+
+  // `mostBytes` bounds everything that the plan will take.
+  static async start(module: WebAssembly.Module, mostBytes?: number): Promise<PlanSession> {
+    return new PlanSession(await instantiate(module, mostBytes));
+  }
+
+  // First of all. `plan` is the plan's file.
+  open(plan: Uint8Array): void {
+    this.#session = this.#checkedPointer(
+      this.#with(plan, (file) => this.#exports.shoal_plan_open(file, plan.byteLength)),
+    );
+  }
+
+  get memory(): WebAssembly.Memory {
+    return this.instance.memory;
+  }
+
+  get opCount(): number {
+    return this.#exports.shoal_plan_op_count(this.#session);
+  }
+
+  get shards(): { readonly sha256: string; readonly bytes: number }[] {
+    return Array.from({ length: this.#exports.shoal_plan_shard_count(this.#session) }, (_, index) => ({
+      sha256: this.#text(this.#exports.shoal_plan_shard_sha256(this.#session, index), 64),
+      bytes: this.#exports.shoal_plan_shard_bytes(this.#session, index),
+    }));
+  }
+
+  // Where the bytes of a shard belong. Its memory is taken here.
+  placeOf(index: number): Place {
+    const at = this.#checkedPointer(this.#exports.shoal_plan_shard_memory(this.#session, index));
+    const bytes = this.#exports.shoal_plan_shard_bytes(this.#session, index);
+    return {
+      view: () => {
+        if (this.#session === 0) throw new AgentError(Code.CANCELLED, 'the plan was closed');
+        return new Uint8Array(this.memory.buffer as ArrayBuffer, at, bytes);
+      },
+    };
+  }
+
+  // After the shards are there.
+  prepare(limits: Limits): void {
+    const words = Uint32Array.from(SYMBOLS, (symbol) => limits[symbol] ?? 0);
+    this.#check(this.#with(words, (at) => this.#exports.shoal_plan_prepare(this.#session, at)));
+  }
+
+  get memoryUse(): MemoryOfPlan {
+    const [weights, values, state, scratch] = this.#words(this.#exports.shoal_plan_memory(this.#session), 4);
+    return { weights: weights!, values: values!, state: state!, scratch: scratch! };
+  }
+
+  // Undefined when the plan has no such signature.
+  signature(name: string): number | undefined {
+    const text = new TextEncoder().encode(name);
+    const found = this.#with(text, (at) => this.#exports.shoal_plan_signature(this.#session, at, text.byteLength));
+    return found < 0 ? undefined : found;
+  }
+
+  outputs(signature: number): OutputInfo[] {
+    return Array.from({ length: this.#exports.shoal_plan_output_count(this.#session, signature) }, (_, index) => {
+      const [name, size, symbol, columns] = this.#words(
+        this.#exports.shoal_plan_output(this.#session, signature, index),
+        4,
+      );
+      return { name: this.#text(name!, size!), rows: SYMBOLS[symbol!]!, columns: columns! };
+    });
+  }
+
+  begin(signature: number, step: Step): void {
+    const { rows, tokens, tokenTypes } = step;
+    const words = new Int32Array(rows.length * ROW_WORDS + tokens.length + (tokenTypes?.length ?? 0));
+    rows.forEach((row, index) =>
+      words.set(
+        [row.tokenCount, row.slot, row.past, row.memoryLength, row.wantsEveryOutput ? 1 : 0],
+        index * ROW_WORDS,
+      ),
+    );
+    words.set(tokens, rows.length * ROW_WORDS);
+    if (tokenTypes !== undefined) words.set(tokenTypes, rows.length * ROW_WORDS + tokens.length);
+    const status = this.#with(words, (at) => {
+      const tokensAt = at + rows.length * ROW_WORDS * WORD;
+      const typesAt = tokenTypes === undefined ? 0 : tokensAt + tokens.byteLength;
+      return this.#exports.shoal_plan_begin(
+        this.#session,
+        signature,
+        at,
+        rows.length,
+        tokensAt,
+        tokens.length,
+        typesAt,
+      );
+    });
+    this.#check(status);
+  }
+
+  get layersLeft(): number {
+    return this.#exports.shoal_plan_layers_left(this.#session);
+  }
+
+  runLayer(): void {
+    this.#check(this.#exports.shoal_plan_run_layer(this.#session));
+  }
+
+  // The rows of an output of the run that has ended: views of this memory, to be copied before anything else is called.
+  rowsOf(signature: number, index: number): Float32Array[] {
+    const view = this.#exports.shoal_plan_output(this.#session, signature, index);
+    const [, , , columns, data, rows, stride] = this.#words(view, 7);
+    if (data === 0) throw new AgentError(Code.INTERNAL, 'an output of a run that has not ended');
+    return Array.from(
+      { length: rows! },
+      (_, row) => new Float32Array(this.memory.buffer, data! + row * stride! * WORD, columns),
+    );
+  }
+
+  // Nothing may be called afterwards.
+  close(): void {
+    this.#exports.shoal_plan_close(this.#session);
+    this.#session = 0;
+  }
+
+  // Copies `data` into this memory for the time of the call.
+  #with(data: Uint8Array | Uint32Array | Int32Array, call: (at: number) => number): number {
+    const at = this.#exports.shoal_alloc(Math.max(1, data.byteLength));
+    if (at === 0) throw new AgentError(Code.RESOURCE_LIMIT, `there is no memory for ${data.byteLength} bytes`);
+    new Uint8Array(this.memory.buffer, at, data.byteLength).set(
+      new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+    );
+    const result = call(at);
+    this.#exports.shoal_free(at);
+    return result;
+  }
+
+  #check(status: number): void {
+    if (status !== 0) throw this.#error();
+  }
+
+  #checkedPointer(pointer: number): number {
+    if (pointer === 0) throw this.#error();
+    return pointer;
+  }
+
+  #error(): AgentError {
+    const [code, message, size] = this.#words(this.#exports.shoal_error(), 3);
+    return new AgentError(code as Code, this.#text(message!, size!));
+  }
+
+  #words(at: number, count: number): Uint32Array {
+    return new Uint32Array(this.memory.buffer, at, count).slice();
+  }
+
+  #text(at: number, size: number): string {
+    return new TextDecoder().decode(new Uint8Array(this.memory.buffer, at, size));
+  }
+}

@@ -1,0 +1,126 @@
+// The plan engine in a real browser: encoders against PyTorch, weights from the network and from the store, cancels, memory.
+import type { Input } from '../../../browser_agent/harness/agent';
+import { type Bench, startBench, whyNoBrowser } from '../../../browser_agent/harness/bench';
+import {
+  casesOf,
+  type MadePlan,
+  makePlan,
+  modelFolder,
+  whyNoPlans,
+  worstOf,
+} from '../../../browser_agent/harness/plans';
+import { DataType } from '../../../browser_agent/src/generated/shoal/agent/v1/agent_pb';
+import { Code } from '../../../browser_agent/src/protocol/outcome';
+
+const why = whyNoBrowser() ?? whyNoPlans();
+const MODELS = ['bert', 'bert_mlm', 'bert_qa', 'distilbert', 'roberta', 'xlm-roberta', 'electra', 'albert'];
+
+describe.skipIf(why !== undefined)(`plans in a browser (${why ?? 'headless_shell'})`, () => {
+  let bench: Bench;
+  const made = new Map<string, MadePlan>();
+  const planOf = (model: string): MadePlan => {
+    if (!made.has(model)) made.set(model, makePlan(modelFolder(model), 32));
+    return made.get(model)!;
+  };
+  const loadOf = (instance: string, { plan, shards }: MadePlan, planLimits: Record<string, bigint>) => ({
+    instance,
+    backend: 'wasm',
+    engine: 'plan',
+    ...bench.server.addBlob(plan.bytes),
+    planLimits,
+    external: shards.map(({ sha256, bytes }) => ({ path: sha256, ...bench.server.addBlob(bytes) })),
+  });
+  const limits = { B: 8n, T: 512n };
+  beforeAll(async () => {
+    bench = await startBench('wasm,webgpu');
+  });
+  afterAll(() => bench.stop());
+
+  test.each(MODELS)('%s answers what PyTorch answers', async (model) => {
+    const { end, error } = await bench.agent.load(loadOf(model, planOf(model), limits));
+    expect(error?.message).toBeUndefined();
+    expect(end!.loaded).toMatchObject({ fromCache: false, heavyElsewhere: [] });
+    expect(end!.loaded!.nodes['wasm']).toBeGreaterThan(10);
+    for (const one of casesOf(model)) {
+      const run = await bench.agent.run({ instance: model }, one.inputs);
+      expect(run.error?.message).toBeUndefined();
+      for (const expected of one.expected) {
+        const output = run.outputs.find(({ tensor }) => tensor.name === expected.name)!;
+        const worst = worstOf(new Float32Array(output.bytes.buffer), expected, one.mask);
+        expect([one.name, expected.name, worst]).toEqual([one.name, expected.name, worst <= 1 ? worst : 'at most 1']);
+      }
+    }
+    expect((await bench.agent.unload(model)).error).toBeUndefined();
+  });
+
+  test('what was loaded before comes from the store; a damaged download is refused', async () => {
+    const load = loadOf('again', planOf('bert'), limits);
+    const before = bench.server.blobRequests.length;
+    // The store is filled behind the load that fetched it.
+    await expect
+      .poll(async () => {
+        const { end } = await bench.agent.load(load);
+        await bench.agent.unload('again');
+        return end!.loaded!.fromCache;
+      })
+      .toBe(true);
+    expect(bench.server.blobRequests.length - before).toBeLessThanOrEqual(1 + load.external.length);
+
+    const distil = makePlan(modelFolder('distilbert'), 16);
+    const damaged = loadOf('damaged', distil, limits);
+    const shard = damaged.external[0]!.sha256;
+    const bytes = distil.shards[0]!.bytes.slice();
+    bytes[100]! ^= 1;
+    bench.server.corruptBlob(shard, bytes);
+    const { error } = await bench.agent.load(damaged);
+    expect(error).toMatchObject({ code: Code.INTERNAL, message: expect.stringContaining(`not ${shard}`) as string });
+    bench.server.addBlob(distil.shards[0]!.bytes);
+    expect((await bench.agent.load(damaged)).error).toBeUndefined();
+    await bench.agent.unload('damaged');
+  });
+
+  test('other backends and engines refuse a plan by code', async () => {
+    const load = loadOf('elsewhere', planOf('bert'), limits);
+    expect((await bench.agent.load({ ...load, backend: 'webgpu' })).error).toMatchObject({
+      code: Code.BACKEND_UNAVAILABLE,
+      message: expect.stringContaining('webgpu') as string,
+    });
+    expect((await bench.agent.load({ ...load, engine: 'steam' })).error?.code).toBe(Code.INVALID_ARGUMENT);
+    expect((await bench.agent.load({ ...load, planLimits: { B: 1n, T: 2n ** 24n } })).error?.code).toBe(
+      Code.RESOURCE_LIMIT,
+    );
+  });
+
+  test('memory is told while a plan is there, and no longer', async () => {
+    const bytes = () => Number(bench.agent.heartbeats.at(-1)!.beat.wasmBytes);
+    const before = bytes();
+    await bench.agent.load(loadOf('large', planOf('bert'), { B: 8n, T: 65536n }));
+    await expect.poll(bytes, { timeout: 5000 }).toBeGreaterThan(before + 100e6);
+    await bench.agent.unload('large');
+    await expect.poll(bytes, { timeout: 5000 }).toBeLessThanOrEqual(before);
+  });
+
+  test('a cancel ends a long run within a layer, and the engine lives on', async () => {
+    await bench.agent.load(loadOf('long', planOf('bert'), { B: 512n, T: 65536n }));
+    const input = (rows: number): Input[] => [
+      {
+        name: 'input_ids',
+        datatype: DataType.INT32,
+        shape: [rows, 120],
+        bytes: new Uint8Array(Int32Array.from({ length: rows * 120 }, (_, at) => 5 + (at % 50)).buffer),
+      },
+    ];
+    const whole = await bench.agent.run({ instance: 'long', outputs: ['embedding'] }, input(512));
+    expect(whole.error?.message).toBeUndefined();
+    const wholeMs = Number(whole.end!.computeUs) / 1000;
+    const started = performance.now();
+    const { workId, answer } = bench.agent.startRun({ instance: 'long', outputs: ['embedding'] }, input(512));
+    // Once the engine computes, and not while the run waits.
+    await new Promise((resolve) => setTimeout(resolve, wholeMs / 4));
+    bench.agent.cancel(workId);
+    expect((await answer).error?.code).toBe(Code.CANCELLED);
+    expect(performance.now() - started).toBeLessThan(wholeMs * 0.8);
+    expect((await bench.agent.run({ instance: 'long' }, input(1))).error).toBeUndefined();
+    await bench.agent.unload('long');
+  });
+});
