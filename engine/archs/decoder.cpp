@@ -87,6 +87,15 @@ std::vector<float> rope_frequencies(Assembly& a, std::uint32_t dim, float theta)
   const std::string kind = a.config.text("rope_scaling.rope_type", a.config.text("rope_scaling.type", "default"));
   if (kind == "llama3") {
     scale_as_llama3(a, out);
+  } else if (kind == "divisors") {
+    const std::vector<float> divisors = a.config.numbers("rope_scaling.divisors");
+    if (divisors.size() != out.size() || std::ranges::find(divisors, 0.0F) != divisors.end()) {
+      a.config.refuse("rope_scaling.divisors", "a number other than 0 for each frequency");
+      return out;
+    }
+    for (std::size_t index = 0; index < out.size(); ++index) {
+      out[index] /= divisors[index];
+    }
   } else if (kind == "linear") {
     const float factor = a.config.number("rope_scaling.factor");
     for (float& frequency : out) {

@@ -52,7 +52,9 @@ Result<Checkpoint> Checkpoint::open(Files& files) {
     if (!parsed) {
       return fail(std::move(parsed.error()).with(kWhole));
     }
-    checkpoint.tensors_ = std::move(parsed->tensors);
+    for (auto& [name, view] : parsed->tensors) {
+      checkpoint.tensors_.emplace(name, StoredTensor{.view = std::move(view)});
+    }
     return checkpoint;
   }
   if (whole.error().code != Code::kNotFound) {
@@ -82,13 +84,13 @@ Result<Checkpoint> Checkpoint::open(Files& files) {
       if (found == parsed->tensors.end()) {
         return bad_index("tensor '" + tensor + "' is not in " + name);
       }
-      checkpoint.tensors_.emplace(tensor, std::move(found->second));
+      checkpoint.tensors_.emplace(tensor, StoredTensor{.view = std::move(found->second)});
     }
   }
   return checkpoint;
 }
 
-const TensorView* Checkpoint::find(std::string_view name) const {
+const StoredTensor* Checkpoint::find(std::string_view name) const {
   const auto found = tensors_.find(name);
   return found == tensors_.end() ? nullptr : &found->second;
 }

@@ -144,6 +144,25 @@ std::vector<std::int32_t> Config::ids(std::string_view key) {
   return out;
 }
 
+std::vector<float> Config::numbers(std::string_view key) {
+  const Json* value = find(key);
+  std::vector<float> out;
+  if (value == nullptr) {
+    return out;
+  }
+  const bool are_numbers = value->is_array() && std::all_of(value->begin(), value->end(), [](const Json& one) {
+                             return one.is_number() && std::isfinite(one.get<double>());
+                           });
+  if (!are_numbers) {
+    refuse(key, "a list of finite numbers");
+    return out;
+  }
+  for (const Json& one : *value) {
+    out.push_back(one.get<float>());
+  }
+  return out;
+}
+
 std::vector<std::string> Config::words(std::string_view key) {
   const Json* value = find(key);
   std::vector<std::string> out;

@@ -35,6 +35,8 @@ class Config {
   std::string text(std::string_view key, std::string_view otherwise);
   // One id or a list of ids, such as eos_token_id; empty when the key is not there.
   std::vector<std::int32_t> ids(std::string_view key);
+  // A list of finite numbers; empty when the key is not there.
+  std::vector<float> numbers(std::string_view key);
   // A list of words; empty when the key is not there.
   std::vector<std::string> words(std::string_view key);
 

@@ -4,6 +4,8 @@
 #include <limits>
 #include <span>
 
+#include "engine/import/gguf/gguf_blocks.hpp"
+
 namespace shoal::import {
 namespace {
 
@@ -21,11 +23,24 @@ std::uint32_t dim(const TensorView& tensor, std::size_t index) {
 std::uint32_t rows_of(const TensorView& tensor, bool transposed) { return dim(tensor, transposed ? 1 : 0); }
 std::uint32_t columns_of(const TensorView& tensor, bool transposed) { return dim(tensor, transposed ? 0 : 1); }
 
-void read_row(const TensorView& tensor, bool transposed, std::uint32_t row, std::span<float> out) {
-  if (transposed) {
-    read_floats(tensor, row, dim(tensor, 1), out);
+// Where row `row` is stored.
+std::uint64_t stored_row(const StoredTensor& tensor, std::uint32_t row) {
+  return tensor.head_size == 0 ? row : interleaved_row(row, tensor.head_size);
+}
+
+Bytes block_row(const StoredTensor& tensor, std::uint64_t row) {
+  const std::size_t bytes = tensor.view.data.size() / static_cast<std::size_t>(tensor.view.shape[0]);
+  return tensor.view.data.subspan(static_cast<std::size_t>(row) * bytes, bytes);
+}
+
+void read_row(const StoredTensor& tensor, bool transposed, std::uint32_t row, std::span<float> out) {
+  if (tensor.blocks != nullptr) {
+    // check() has seen the type and the size of a row.
+    static_cast<void>(dequantize_gguf_row(*tensor.blocks, block_row(tensor, stored_row(tensor, row)), out));
+  } else if (transposed) {
+    read_floats(tensor.view, row, dim(tensor.view, 1), out);
   } else {
-    read_floats(tensor, std::size_t{row} * out.size(), 1, out);
+    read_floats(tensor.view, static_cast<std::size_t>(stored_row(tensor, row)) * out.size(), 1, out);
   }
 }
 
@@ -33,24 +48,36 @@ std::unexpected<Error> bad(const std::string& tensor, const std::string& what) {
   return fail(Code::kInvalidArgument, "tensor '" + tensor + "' " + what, tensor);
 }
 
-Result<const TensorView*> matrix(const Checkpoint& checkpoint, const std::string& name) {
-  const TensorView* tensor = checkpoint.find(name);
+Result<const TensorView*> matrix(const Checkpoint& checkpoint, const std::string& name, bool transposed) {
+  const StoredTensor* tensor = checkpoint.find(name);
   if (tensor == nullptr) {
     return fail(Code::kNotFound, "there is no tensor '" + name + "'", name);
   }
-  if (!is_float(tensor->type)) {
-    return bad(name, "has the type " + std::string(element_name(tensor->type)) + ", expected F32, F16 or BF16");
+  const TensorView& view = tensor->view;
+  if (tensor->blocks == nullptr && !is_float(view.type)) {
+    return bad(name, "has the type " + std::string(element_name(view.type)) + ", expected F32, F16 or BF16");
   }
-  if (!is_matrix(*tensor)) {
+  if (!is_matrix(view) || (tensor->blocks != nullptr && view.shape.size() != 2)) {
     return bad(name, "is no vector or matrix");
   }
-  return tensor;
+  if (tensor->blocks != nullptr && !can_dequantize(*tensor->blocks)) {
+    return fail(Code::kPrecisionNotSupported,
+                "tensor '" + name + "' has the type " + std::string(tensor->blocks->name) + ", which is not supported",
+                name);
+  }
+  if (transposed && (tensor->blocks != nullptr || tensor->head_size != 0)) {
+    return bad(name, "cannot be transposed as it is stored");
+  }
+  if (tensor->head_size != 0 && view.shape[0] % tensor->head_size != 0) {
+    return bad(name, "has rows that are no whole heads of " + std::to_string(tensor->head_size));
+  }
+  return &view;
 }
 
 }  // namespace
 
 Result<Recipe> whole_tensor(const Checkpoint& checkpoint, const std::string& name, bool transposed) {
-  const auto tensor = matrix(checkpoint, name);
+  const auto tensor = matrix(checkpoint, name, transposed);
   if (!tensor) {
     return fail(tensor.error());
   }
@@ -79,7 +106,7 @@ Status check(const Recipe& recipe, const Checkpoint& checkpoint) {
   }
   std::uint64_t rows = 0;
   for (const RecipePart& part : recipe.parts) {
-    const auto tensor = matrix(checkpoint, part.tensor);
+    const auto tensor = matrix(checkpoint, part.tensor, part.transposed);
     if (!tensor) {
       return fail(tensor.error());
     }
@@ -105,7 +132,7 @@ void read_rows(const Recipe& recipe, const Checkpoint& checkpoint, std::uint32_t
   std::uint32_t part_begin = 0;
   for (const RecipePart& part : recipe.parts) {
     const std::uint32_t part_end = part_begin + part.row_count;
-    const TensorView& tensor = *checkpoint.find(part.tensor);
+    const StoredTensor& tensor = *checkpoint.find(part.tensor);
     for (std::uint32_t row = std::max(first, part_begin); row < std::min(first + count, part_end); ++row) {
       read_row(tensor, part.transposed, part.first_row + row - part_begin,
                {out + std::size_t{row - first} * columns, columns});
@@ -117,6 +144,32 @@ void read_rows(const Recipe& recipe, const Checkpoint& checkpoint, std::uint32_t
       out[index] = out[index] * recipe.factor + recipe.offset;
     }
   }
+}
+
+std::optional<formats::BlockFormat> kept_format(const Recipe& recipe, const Checkpoint& checkpoint) {
+  if (recipe.parts.empty() || recipe.factor != 1 || recipe.offset != 0) {
+    return std::nullopt;
+  }
+  const StoredTensor* first = checkpoint.find(recipe.parts.front().tensor);
+  const bool is_one_type = std::ranges::all_of(recipe.parts, [&](const RecipePart& part) {
+    const StoredTensor* tensor = checkpoint.find(part.tensor);
+    return tensor != nullptr && !part.transposed && tensor->blocks == first->blocks;
+  });
+  return is_one_type && first->blocks != nullptr ? lossless_format(*first->blocks) : std::nullopt;
+}
+
+Status keep_row(const Recipe& recipe, const Checkpoint& checkpoint, std::uint32_t row,
+                const formats::MatrixWriter& matrix) {
+  std::uint32_t part_begin = 0;
+  for (const RecipePart& part : recipe.parts) {
+    if (row < part_begin + part.row_count) {
+      const StoredTensor& tensor = *checkpoint.find(part.tensor);
+      const std::uint64_t from = stored_row(tensor, part.first_row + row - part_begin);
+      return repack_gguf_row(*tensor.blocks, block_row(tensor, from), matrix, row);
+    }
+    part_begin += part.row_count;
+  }
+  return fail(Code::kInvalidArgument, "row " + std::to_string(row) + " of a weight of " + std::to_string(recipe.rows));
 }
 
 }  // namespace shoal::import

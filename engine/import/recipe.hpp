@@ -5,10 +5,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/core/result.hpp"
+#include "engine/formats/pack.hpp"
 #include "engine/import/checkpoint.hpp"
 
 namespace shoal::import {
@@ -41,5 +43,14 @@ Status check(const Recipe& recipe, const Checkpoint& checkpoint);
 // Rows [first, first + count) as floats, row-major, count * columns of them. Requires: check() accepted it.
 void read_rows(const Recipe& recipe, const Checkpoint& checkpoint, std::uint32_t first, std::uint32_t count,
                float* out);
+
+// The format that holds the codes and scales of a quantised source unchanged; nothing where the source has floats, a
+// type that no format holds, several types, or where the recipe changes values.
+std::optional<formats::BlockFormat> kept_format(const Recipe& recipe, const Checkpoint& checkpoint);
+
+// Row `row` with its codes and scales as they are. kInvalidArgument for a scale that is not finite. Requires: check()
+// accepted the recipe, and `matrix` has its kept_format().
+Status keep_row(const Recipe& recipe, const Checkpoint& checkpoint, std::uint32_t row,
+                const formats::MatrixWriter& matrix);
 
 }  // namespace shoal::import

@@ -24,13 +24,16 @@ Status make_weight(const graph::Tensor& tensor, const import::Recipe& recipe, co
     std::vector<float> row;
     quantize::StorageError error;
   };
+  const bool is_kept = import::kept_format(recipe, checkpoint) == tensor.format;
   std::vector<Lane> lanes(parallel.lanes(), Lane{std::vector<float>(recipe.columns), {}});
   std::atomic<bool> has_failed = false;
   for_ranges(parallel, recipe.rows, formats::kTileRows, [&](std::size_t begin, std::size_t end, std::uint32_t index) {
     Lane& lane = lanes[index];
     for (std::size_t row = begin; row < end; ++row) {
-      import::read_rows(recipe, checkpoint, static_cast<std::uint32_t>(row), 1, lane.row.data());
-      if (!quantize::quantize_row(*writer, row, lane.row, options)) {
+      const auto number = static_cast<std::uint32_t>(row);
+      import::read_rows(recipe, checkpoint, number, 1, lane.row.data());
+      if (!(is_kept ? import::keep_row(recipe, checkpoint, number, *writer)
+                    : quantize::quantize_row(*writer, row, lane.row, options))) {
         has_failed = true;
       } else if (error != nullptr) {
         lane.error.add(quantize::storage_error(*matrix, row, lane.row));

@@ -13,8 +13,9 @@
 namespace shoal::runtime {
 
 // Follows the recipe row by row into `out`, which has graph::stored_bytes(tensor) bytes, zero, on a multiple of 64.
-// `error`, where it is wanted, is what storing has changed. kPrecisionNotSupported for values that the format does not
-// hold. Requires: check() has accepted the recipe, and its size is the tensor's.
+// A quantised source that has the format of the tensor keeps its codes and scales. `error`, where it is wanted, is what
+// storing has changed. kPrecisionNotSupported for values that the format does not hold. Requires: check() has accepted
+// the recipe, and its size is the tensor's.
 Status make_weight(const graph::Tensor& tensor, const import::Recipe& recipe, const import::Checkpoint& checkpoint,
                    const quantize::Options& options, Parallel& parallel, std::span<std::byte> out,
                    quantize::StorageError* error = nullptr);

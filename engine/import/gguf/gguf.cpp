@@ -183,9 +183,9 @@ Result<GgufTensor> read_tensor(Cursor& cursor, const std::string& name) {
 }  // namespace
 
 const GgufType* gguf_type(std::uint32_t code) {
-  const auto* const found =
+  const auto found =
       std::ranges::find_if(kTypes, [&](const GgufType& type) { return static_cast<std::uint32_t>(type.code) == code; });
-  return found == kTypes.end() ? nullptr : found;
+  return found == kTypes.end() ? nullptr : &*found;
 }
 
 std::uint64_t GgufTensor::row_count() const {

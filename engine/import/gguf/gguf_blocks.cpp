@@ -177,6 +177,8 @@ Status repack_blocks(const GgufType& type, Bytes row, const formats::MatrixWrite
 
 }  // namespace
 
+bool can_dequantize(const GgufType& type) { return reader_of(type.code) != nullptr; }
+
 Status dequantize_gguf_row(const GgufType& type, Bytes row, std::span<float> values) {
   const ReadBlock read = reader_of(type.code);
   if (read == nullptr) {

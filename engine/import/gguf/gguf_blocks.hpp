@@ -10,6 +10,9 @@
 
 namespace shoal::import {
 
+// Whether dequantize_gguf_row() knows the type.
+bool can_dequantize(const GgufType& type);
+
 // A row as floats: F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q4_K, Q5_K, Q6_K. Others are
 // kPrecisionNotSupported. kInvalidArgument when `row` is not the bytes of values.size() elements.
 Status dequantize_gguf_row(const GgufType& type, Bytes row, std::span<float> values);
@@ -28,6 +31,11 @@ Status repack_gguf_row(const GgufType& type, Bytes row, const formats::MatrixWri
 constexpr std::uint64_t half_split_row(std::uint64_t row, std::uint64_t head_size) {
   const std::uint64_t in_head = row % head_size;
   return row - in_head + in_head % 2 * (head_size / 2) + in_head / 2;
+}
+// The way back: where such a matrix has the row that is row `row` of the Hugging Face order.
+constexpr std::uint64_t interleaved_row(std::uint64_t row, std::uint64_t head_size) {
+  const std::uint64_t in_head = row % head_size;
+  return row - in_head + in_head % (head_size / 2) * 2 + in_head / (head_size / 2);
 }
 
 }  // namespace shoal::import

@@ -37,6 +37,11 @@ struct GgufType {
   std::uint32_t block_bytes;
 };
 
+// Bits of one code, without its scale: 4 of Q4_K. Of single elements all of their bits.
+constexpr std::uint32_t code_bits(const GgufType& type) {
+  return type.name.front() == 'Q' ? static_cast<std::uint32_t>(type.name[1] - '0') : 8 * type.block_bytes;
+}
+
 // Null for a number that this reader does not know.
 const GgufType* gguf_type(std::uint32_t code);
 

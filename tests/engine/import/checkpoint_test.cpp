@@ -28,7 +28,7 @@ TEST(Checkpoint, ReadsTheShardsOfAnIndex) {
   const auto checkpoint = Checkpoint::open(files);
   ASSERT_TRUE(checkpoint) << checkpoint.error().message;
   EXPECT_EQ(checkpoint->size(), 2U);
-  EXPECT_EQ(*to_floats(*checkpoint->find("b")), (std::vector<float>{3}));
+  EXPECT_EQ(*to_floats(checkpoint->find("b")->view), (std::vector<float>{3}));
 }
 
 TEST(Checkpoint, NamesWhatIsWrongWithAnIndex) {

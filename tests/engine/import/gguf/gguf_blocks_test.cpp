@@ -103,6 +103,7 @@ TEST(GgufBlocks, RotaryRowsAreSplitIntoHalves) {
   std::vector<std::uint64_t> rows;
   for (std::uint64_t row = 0; row < 12; ++row) {
     rows.push_back(half_split_row(row, 6));
+    EXPECT_EQ(interleaved_row(rows.back(), 6), row);
   }
   EXPECT_EQ(rows, (std::vector<std::uint64_t>{0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11}));
 }

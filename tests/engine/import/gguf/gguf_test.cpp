@@ -2,43 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/engine/support/gguf_writer.hpp"
+
 namespace shoal::import {
 namespace {
 
-// Writes files the way the grammar says.
-struct Writer {
-  std::string bytes;
-
-  template <class T>
-  Writer& put(T value) {
-    bytes.append(reinterpret_cast<const char*>(&value), sizeof(T));
-    return *this;
-  }
-  Writer& text(std::string_view value) {
-    put(std::uint64_t{value.size()});
-    bytes += value;
-    return *this;
-  }
-  Writer& key(std::string_view name, std::uint32_t type) { return text(name).put(type); }
-  Writer& tensor(std::string_view name, const std::vector<std::uint64_t>& dims, std::uint32_t type,
-                 std::uint64_t offset) {
-    text(name).put(static_cast<std::uint32_t>(dims.size()));
-    for (const std::uint64_t dim : dims) {
-      put(dim);
-    }
-    return put(type).put(offset);
-  }
-  Writer& data(std::size_t count) {
-    bytes.resize((bytes.size() + 31) / 32 * 32 + count);
-    return *this;
-  }
-  [[nodiscard]] Result<Gguf> parse() const { return parse_gguf(as_bytes(bytes), bytes.size()); }
-};
+using Writer = test::GgufWriter;
 
 Writer header(std::uint64_t tensors, std::uint64_t values, std::uint32_t version = 3) {
-  Writer writer;
-  writer.bytes = "GGUF";
-  return writer.put(version).put(tensors).put(values);
+  return Writer::header(tensors, values, version);
 }
 
 Writer small_file() {
