@@ -19,6 +19,15 @@ std::unexpected<Error> failure(int status, std::string_view doing, const ErrorTe
   return fail(code, fmt::format("{}: {}", doing, error.data()));
 }
 
+Result<std::string> text_from(int status, std::string_view doing, ShoalText& text, const ErrorText& error) {
+  if (status != SHOAL_TOKENIZER_OK) {
+    return failure(status, doing, error);
+  }
+  std::string out(reinterpret_cast<const char*>(text.bytes), text.size);
+  shoal_text_free(&text);
+  return out;
+}
+
 std::optional<std::uint32_t> id_from(std::int64_t id) {
   return id < 0 ? std::nullopt : std::optional(static_cast<std::uint32_t>(id));
 }
@@ -73,12 +82,39 @@ Result<Tokens> Tokenizer::encode_parts(std::string_view text, const std::string_
   return tokens;
 }
 
+Result<std::string> Tokenizer::decode(std::span<const std::uint32_t> ids, bool skip_special_tokens) const {
+  ErrorText error{};
+  ShoalText text{};
+  const int status = shoal_tokenizer_decode(handle_, ids.data(), ids.size(), skip_special_tokens ? 1 : 0, &text,
+                                            error.data(), error.size());
+  return text_from(status, "cannot make text of tokens", text, error);
+}
+
 std::uint32_t Tokenizer::vocab_size() const { return shoal_tokenizer_vocab_size(handle_); }
 
 std::optional<std::uint32_t> Tokenizer::pad_id() const { return id_from(shoal_tokenizer_pad_id(handle_)); }
 
 std::optional<std::uint32_t> Tokenizer::token_id(std::string_view token) const {
   return id_from(shoal_tokenizer_token_id(handle_, bytes_of(token), token.size()));
+}
+
+TextStream::TextStream(std::shared_ptr<const Tokenizer> tokenizer)
+    : tokenizer_(std::move(tokenizer)), handle_(shoal_text_stream_new(tokenizer_->handle_, 1)) {}
+
+TextStream::~TextStream() { shoal_text_stream_free(handle_); }
+
+Result<std::string> TextStream::add(std::uint32_t id) {
+  ErrorText error{};
+  ShoalText text{};
+  const int status = shoal_text_stream_add(handle_, id, &text, error.data(), error.size());
+  return text_from(status, "cannot make text of a token", text, error);
+}
+
+Result<std::string> TextStream::finish() {
+  ErrorText error{};
+  ShoalText text{};
+  const int status = shoal_text_stream_finish(handle_, &text, error.data(), error.size());
+  return text_from(status, "cannot make text of a token", text, error);
 }
 
 }  // namespace shoal::text

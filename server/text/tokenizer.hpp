@@ -1,10 +1,12 @@
-// A Hugging Face tokenizer.json: text to token ids. Immutable and thread-safe after loading. Truncation and padding of
-// the file are ignored: limits are the model's, and they are errors, not silent cuts.
+// A Hugging Face tokenizer.json: text to token ids, and back. Immutable and thread-safe after loading. Truncation and
+// padding of the file are ignored: limits are the model's, and they are errors, not silent cuts.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -12,6 +14,7 @@
 #include "engine/core/result.hpp"
 
 struct ShoalTokenizer;
+struct ShoalTextStream;
 
 namespace shoal::text {
 
@@ -38,6 +41,9 @@ class Tokenizer {
   [[nodiscard]] Result<Tokens> encode_pair(std::string_view text, std::string_view pair,
                                            bool add_special_tokens = true) const;
 
+  // Ids that the tokenizer does not know have no text, and neither have special tokens unless they are asked for.
+  [[nodiscard]] Result<std::string> decode(std::span<const std::uint32_t> ids, bool skip_special_tokens = true) const;
+
   // Ids are below this.
   [[nodiscard]] std::uint32_t vocab_size() const;
   // The padding token that the file names.
@@ -45,10 +51,31 @@ class Tokenizer {
   [[nodiscard]] std::optional<std::uint32_t> token_id(std::string_view token) const;
 
  private:
+  friend class TextStream;
+
   explicit Tokenizer(ShoalTokenizer* handle) : handle_(handle) {}
   Result<Tokens> encode_parts(std::string_view text, const std::string_view* pair, bool add_special_tokens) const;
 
   ShoalTokenizer* handle_;
+};
+
+// The text of an answer that grows token by token, without special tokens. All pieces together are the text that
+// decode() makes of all ids, and none of them ends inside a character. Of one answer, on one thread at a time.
+class TextStream {
+ public:
+  explicit TextStream(std::shared_ptr<const Tokenizer> tokenizer);
+  TextStream(const TextStream&) = delete;
+  TextStream& operator=(const TextStream&) = delete;
+  ~TextStream();
+
+  // What the token adds; empty while a character is not complete.
+  Result<std::string> add(std::uint32_t id);
+  // The rest at the end of the answer: bytes that became no character are U+FFFD.
+  Result<std::string> finish();
+
+ private:
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  ShoalTextStream* handle_;
 };
 
 }  // namespace shoal::text

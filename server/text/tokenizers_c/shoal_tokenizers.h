@@ -11,6 +11,8 @@ extern "C" {
 #endif
 
 typedef struct ShoalTokenizer ShoalTokenizer;
+typedef struct ShoalTextStream ShoalTextStream;
+typedef struct ShoalTemplate ShoalTemplate;
 
 enum {
   SHOAL_TOKENIZER_OK = 0,
@@ -25,6 +27,13 @@ typedef struct ShoalEncoding {
   size_t size;
 } ShoalEncoding;
 
+// UTF-8 of `size` bytes, not terminated; belongs to the caller until shoal_text_free. Null when it is empty.
+typedef struct ShoalText {
+  uint8_t* bytes;
+  size_t size;
+} ShoalText;
+void shoal_text_free(ShoalText* text);
+
 // Reads a tokenizer.json of `size` bytes; its own truncation and padding are switched off.
 int shoal_tokenizer_load(const uint8_t* json, size_t size, ShoalTokenizer** out, char* error, size_t error_size);
 void shoal_tokenizer_free(ShoalTokenizer* tokenizer);
@@ -35,12 +44,38 @@ int shoal_tokenizer_encode(const ShoalTokenizer* tokenizer, const uint8_t* text,
                            size_t error_size);
 void shoal_encoding_free(ShoalEncoding* encoding);
 
+// The text of ids. Unknown ids have none; special tokens have none when `skip_special` is set.
+int shoal_tokenizer_decode(const ShoalTokenizer* tokenizer, const uint32_t* ids, size_t size, int skip_special,
+                           ShoalText* out, char* error, size_t error_size);
+
+// A text that grows by tokens. The tokenizer outlives it; one thread at a time.
+ShoalTextStream* shoal_text_stream_new(const ShoalTokenizer* tokenizer, int skip_special);
+void shoal_text_stream_free(ShoalTextStream* stream);
+// What the token adds to the text, as far as later tokens cannot change it: never a part of a character.
+int shoal_text_stream_add(ShoalTextStream* stream, uint32_t id, ShoalText* out, char* error, size_t error_size);
+// What add() held back: bytes that became no character are U+FFFD. The next token begins a new text.
+int shoal_text_stream_finish(ShoalTextStream* stream, ShoalText* out, char* error, size_t error_size);
+
 // Number of ids, added tokens included: ids are below it.
 uint32_t shoal_tokenizer_vocab_size(const ShoalTokenizer* tokenizer);
 // The id of the padding token that the file names ("padding", else "[PAD]", "<pad>"), or -1.
 int64_t shoal_tokenizer_pad_id(const ShoalTokenizer* tokenizer);
 // The id of exactly this token, or -1.
 int64_t shoal_tokenizer_token_id(const ShoalTokenizer* tokenizer, const uint8_t* token, size_t token_size);
+
+// A Jinja template of a chat, with what Hugging Face's templates use besides Jinja: raise_exception, strftime_now, tojson
+// as Python writes it, methods of Python's str, list and dict, break and continue, generation blocks.
+int shoal_template_load(const uint8_t* source, size_t size, ShoalTemplate** out, char* error, size_t error_size);
+void shoal_template_free(ShoalTemplate* chat_template);
+
+// Writes the time in a strftime format into `out` (room for `size` bytes); answers how many, 0 when they do not fit.
+typedef size_t (*ShoalFormatTime)(const void* context, const char* format, char* out, size_t size);
+
+// Renders with the variables of a JSON object. INVALID: the template raises, takes too many steps or writes more than
+// `most_bytes`. `format_time` is called with `time_context` on this thread.
+int shoal_template_render(const ShoalTemplate* chat_template, const uint8_t* json, size_t json_size, size_t most_bytes,
+                          ShoalFormatTime format_time, const void* time_context, ShoalText* out, char* error,
+                          size_t error_size);
 
 #ifdef __cplusplus
 }

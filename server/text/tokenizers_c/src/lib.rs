@@ -1,10 +1,15 @@
-//! Hugging Face tokenizers behind the C ABI of shoal_tokenizers.h. Every entry point catches panics.
+//! Hugging Face tokenizers and chat templates behind the C ABI of shoal_tokenizers.h. Every entry point catches panics.
+
+mod chat;
+mod chat_abi;
+mod text_stream;
 
 use std::os::raw::{c_char, c_int};
 use std::panic::{catch_unwind, set_hook, AssertUnwindSafe};
 use std::ptr;
 use std::slice;
 use std::sync::Once;
+use text_stream::TextStream;
 use tokenizers::Tokenizer;
 
 const OK: c_int = 0;
@@ -22,6 +27,17 @@ pub struct ShoalEncoding {
     ids: *mut u32,
     type_ids: *mut u32,
     size: usize,
+}
+
+#[repr(C)]
+pub struct ShoalText {
+    bytes: *mut u8,
+    size: usize,
+}
+
+pub struct ShoalTextStream {
+    tokenizer: *const ShoalTokenizer,
+    stream: TextStream,
 }
 
 /// # Safety
@@ -204,6 +220,114 @@ pub unsafe extern "C" fn shoal_encoding_free(encoding: *mut ShoalEncoding) {
             size: 0,
         };
     }
+}
+
+fn text_of(text: &str) -> ShoalText {
+    if text.is_empty() {
+        return ShoalText {
+            bytes: ptr::null_mut(),
+            size: 0,
+        };
+    }
+    ShoalText {
+        bytes: Box::into_raw(text.as_bytes().to_vec().into_boxed_slice()).cast::<u8>(),
+        size: text.len(),
+    }
+}
+
+/// # Safety
+/// `text` was filled by a function of this crate.
+#[no_mangle]
+pub unsafe extern "C" fn shoal_text_free(text: *mut ShoalText) {
+    if !text.is_null() && !(*text).bytes.is_null() {
+        drop(Box::from_raw(ptr::slice_from_raw_parts_mut(
+            (*text).bytes,
+            (*text).size,
+        )));
+        *text = text_of("");
+    }
+}
+
+/// # Safety
+/// See shoal_tokenizers.h: pointers are valid for the sizes given, `out` is writable.
+#[no_mangle]
+pub unsafe extern "C" fn shoal_tokenizer_decode(
+    tokenizer: *const ShoalTokenizer,
+    ids: *const u32,
+    size: usize,
+    skip_special: c_int,
+    out: *mut ShoalText,
+    error: *mut c_char,
+    error_size: usize,
+) -> c_int {
+    guarded(error, error_size, INTERNAL, || {
+        let ids = if size == 0 {
+            &[]
+        } else {
+            slice::from_raw_parts(ids, size)
+        };
+        let text = (*tokenizer)
+            .tokenizer
+            .decode(ids, skip_special != 0)
+            .map_err(|failure| failure.to_string())?;
+        *out = text_of(&text);
+        Ok(())
+    })
+}
+
+/// # Safety
+/// `tokenizer` came from shoal_tokenizer_load and outlives the stream.
+#[no_mangle]
+pub unsafe extern "C" fn shoal_text_stream_new(
+    tokenizer: *const ShoalTokenizer,
+    skip_special: c_int,
+) -> *mut ShoalTextStream {
+    Box::into_raw(Box::new(ShoalTextStream {
+        tokenizer,
+        stream: TextStream::new(skip_special != 0),
+    }))
+}
+
+/// # Safety
+/// `stream` came from shoal_text_stream_new and is not used afterwards, or is null.
+#[no_mangle]
+pub unsafe extern "C" fn shoal_text_stream_free(stream: *mut ShoalTextStream) {
+    if !stream.is_null() {
+        drop(Box::from_raw(stream));
+    }
+}
+
+/// # Safety
+/// `stream` came from shoal_text_stream_new; `out` is writable.
+#[no_mangle]
+pub unsafe extern "C" fn shoal_text_stream_add(
+    stream: *mut ShoalTextStream,
+    id: u32,
+    out: *mut ShoalText,
+    error: *mut c_char,
+    error_size: usize,
+) -> c_int {
+    guarded(error, error_size, INTERNAL, || {
+        let tokenizer = &(*(*stream).tokenizer).tokenizer;
+        *out = text_of(&(*stream).stream.add(tokenizer, id)?);
+        Ok(())
+    })
+}
+
+/// # Safety
+/// `stream` came from shoal_text_stream_new; `out` is writable.
+#[no_mangle]
+pub unsafe extern "C" fn shoal_text_stream_finish(
+    stream: *mut ShoalTextStream,
+    out: *mut ShoalText,
+    error: *mut c_char,
+    error_size: usize,
+) -> c_int {
+    guarded(error, error_size, INTERNAL, || {
+        let tokenizer = &(*(*stream).tokenizer).tokenizer;
+        *out = text_of(&(*stream).stream.finish(tokenizer)?);
+        Ok(())
+    })
 }
 
 /// # Safety
