@@ -38,7 +38,8 @@ export interface Input {
 }
 
 interface Pending {
-  tensors: readonly Tensor[];
+  readonly tensors: Tensor[];
+  readonly onOutput: (() => void) | undefined;
   readonly chunks: Uint8Array[];
   readonly resolve: (answer: Answer) => void;
 }
@@ -85,12 +86,17 @@ export class Agent {
     return this.startRun(run, inputs).answer;
   }
 
-  startRun(run: RunInit, inputs: readonly Input[]): { readonly workId: bigint; readonly answer: Promise<Answer> } {
+  // `onOutput` hears of each Output as it comes.
+  startRun(
+    run: RunInit,
+    inputs: readonly Input[],
+    onOutput?: () => void,
+  ): { readonly workId: bigint; readonly answer: Promise<Answer> } {
     const tensors = inputs.map(({ name, datatype, shape, bytes }) =>
       create(TensorSchema, { name, datatype, shape: shape.map(BigInt), byteSize: BigInt(bytes.byteLength) }),
     );
     const payload = Buffer.concat(inputs.map((input) => input.bytes));
-    return this.#work({ case: 'run', value: create(RunSchema, { ...run, inputs: tensors }) }, payload);
+    return this.#work({ case: 'run', value: create(RunSchema, { ...run, inputs: tensors }) }, payload, onOutput);
   }
 
   cancel(workId: bigint): void {
@@ -110,9 +116,12 @@ export class Agent {
   #work(
     body: Envelope['body'],
     payload: Uint8Array = new Uint8Array(0),
+    onOutput?: () => void,
   ): { readonly workId: bigint; readonly answer: Promise<Answer> } {
     const workId = this.#nextWork++;
-    const answer = new Promise<Answer>((resolve) => this.#pending.set(workId, { tensors: [], chunks: [], resolve }));
+    const answer = new Promise<Answer>((resolve) =>
+      this.#pending.set(workId, { tensors: [], chunks: [], onOutput, resolve }),
+    );
     for (const frame of framesOf(create(EnvelopeSchema, { workId, body }), payload)) this.socket.send(frame);
     return { workId, answer };
   }
@@ -129,8 +138,9 @@ export class Agent {
     if (pending === undefined)
       return void this.problems.push(`${String(body.case)} of work ${workId}, which is not open`);
     if (body.case === 'output') {
-      pending.tensors = body.value.tensors;
+      pending.tensors.push(...body.value.tensors);
       pending.chunks.push(raw);
+      pending.onOutput?.();
       if (body.value.end !== undefined) this.#finish(workId, pending, { end: body.value.end });
     } else if (body.case === 'chunk') {
       pending.chunks.push(raw);

@@ -23,12 +23,12 @@ export interface Bench {
   stop(): Promise<void>;
 }
 
-export async function startBench(backends: string): Promise<Bench> {
+export async function startBench(backends: string, threads = 2): Promise<Bench> {
   const server = await AgentServer.start();
   const browser = await startBrowser(server.pageUrl(backends));
   const agent = await server.agent();
   await agent.hello;
-  agent.welcome();
+  agent.welcome(threads);
   let instances = 0;
   const bench: Bench = {
     server,
@@ -44,7 +44,7 @@ export async function startBench(backends: string): Promise<Bench> {
     reconnected: async () => {
       bench.agent = await server.agent();
       await bench.agent.hello;
-      bench.agent.welcome();
+      bench.agent.welcome(threads);
       return bench.agent;
     },
     stop: async () => {

@@ -76,11 +76,22 @@ export interface ExpectedOutput {
   readonly atol: number;
 }
 
+export interface GenerationCase {
+  readonly name: string;
+  readonly prompt: Input;
+  // What PyTorch generated greedily.
+  readonly ids: readonly number[];
+}
+
 export interface CaseFile {
   readonly tolerance: {
     readonly fp32_strict: { readonly rtol: number; readonly atol: Readonly<Record<string, number>> };
   };
-  readonly cases: readonly { readonly name: string; readonly file: string }[];
+  readonly cases: readonly {
+    readonly name: string;
+    readonly file: string;
+    readonly generate?: { readonly ids: readonly (readonly number[])[] };
+  }[];
 }
 
 // What our outputs are called in the references.
@@ -144,4 +155,27 @@ export function worstOf(actual: Float32Array, expected: ExpectedOutput, mask: Bi
     if (!(off <= worst)) worst = off; // a NaN is worse than anything
   });
   return worst;
+}
+
+export const promptOf = (tokens: readonly number[]): Input => ({
+  name: 'tokens',
+  datatype: DataType.INT32,
+  shape: [tokens.length],
+  bytes: new Uint8Array(Int32Array.from(tokens).buffer),
+});
+
+// Each row of each case that was generated from, without its padding.
+export function generationsOf(model: string): GenerationCase[] {
+  return caseFileOf(model).cases.flatMap(({ name, file, generate }) => {
+    if (generate === undefined) return [];
+    const arrays = readSafetensors(join(modelFolder(model), 'reference', file));
+    const ids = arrays['input.input_ids']!;
+    const mask = maskOf(arrays, ids);
+    const width = ids.shape[1]!;
+    return generate.ids.map((expected, row) => {
+      const kept = Array.from({ length: width }, (_, column) => row * width + column).filter((at) => mask[at] !== 0n);
+      const prompt = promptOf(kept.map((at) => Number(ids.data[at])));
+      return { name: `${name} row ${row}`, prompt, ids: expected };
+    });
+  });
 }

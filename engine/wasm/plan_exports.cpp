@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "engine/wasm/last_error.hpp"
 #include "engine/wasm/plan_session.hpp"
 
 namespace shoal::wasm {
@@ -42,7 +43,6 @@ struct OutputView {
   std::uint32_t stride;
 };
 
-Error last_error;
 ErrorView error_view;
 MemoryView memory_view;
 OutputView output_view;
@@ -51,18 +51,10 @@ std::uint32_t size_of(std::uint64_t size) { return static_cast<std::uint32_t>(si
 
 TextView text_of(std::string_view text) { return {text.data(), size_of(text.size())}; }
 
-std::uint32_t status_of(Status status) {
-  if (status) {
-    return 0;
-  }
-  last_error = std::move(status.error());
-  return static_cast<std::uint32_t>(last_error.code);
-}
-
 template <class T>
 std::remove_reference_t<T>* pointer_or_null(Result<T>& result) {
   if (!result) {
-    last_error = std::move(result.error());
+    keep_error(std::move(result.error()));
     return nullptr;
   }
   return &*result;

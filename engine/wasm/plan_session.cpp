@@ -8,6 +8,7 @@
 namespace shoal::wasm {
 namespace {
 
+constexpr std::string_view kLogits = "logits";
 // An allocation of a container that fails ends the instance. So the large ones, which can be refused, leave this much.
 constexpr std::size_t kHeadroom = std::size_t{1} << 20;
 // Of a plan in memory, beside its file's bytes: names, operands and shapes as containers of their own.
@@ -83,11 +84,15 @@ Status PlanSession::prepare(const graph::Extents& limits) {
   if (!executor) {
     return fail(std::move(executor.error()));
   }
-  // A step holds nine numbers of a token; vectors double when they grow.
-  if (auto room = leave_room(kHeadroom + std::size_t{100} * limits[graph::Symbol::kTokens]); !room) {
+  // A step holds nine numbers of a token, a generation its prompt and some numbers of each entry of the vocabulary;
+  // vectors double when they grow.
+  const std::size_t numbers = std::size_t{25} * limits[graph::Symbol::kTokens] + std::size_t{4} * vocabulary() +
+                              std::size_t{8} * (limits[graph::Symbol::kContext] + limits[graph::Symbol::kMemory]);
+  if (auto room = leave_room(kHeadroom + 2 * numbers * sizeof(std::int32_t)); !room) {
     return room;
   }
   executor_ = std::move(*executor);
+  limits_ = limits;
   return {};
 }
 
@@ -123,6 +128,66 @@ Status PlanSession::run_layer() {
     return fail(Code::kInvalidArgument, "no layer is left to run");
   }
   return executor_->run_layer();
+}
+
+std::uint32_t PlanSession::vocabulary() const {
+  const graph::Signature* decode = plan_.find("decode");
+  if (decode != nullptr) {
+    for (const graph::Output& output : decode->outputs) {
+      if (output.name == kLogits) {
+        return plan_.tensors[output.tensor].shape[1].size;
+      }
+    }
+  }
+  return 0;
+}
+
+Status PlanSession::generate(std::vector<std::int32_t> prompt, runtime::GenerationOptions options) {
+  generation_.reset();
+  if (executor_ == nullptr || vocabulary() == 0) {
+    return fail(Code::kInvalidArgument, "the plan does not generate");
+  }
+  options.chunk = limits_[graph::Symbol::kTokens];
+  if (plan_.find("encode") == nullptr) {
+    options.decoder_start = -1;
+  }
+  auto made = runtime::Generation::make(std::move(prompt), std::move(options),
+                                        {.vocabulary = vocabulary(),
+                                         .context = limits_[graph::Symbol::kContext],
+                                         .memory = limits_[graph::Symbol::kMemory]});
+  if (!made) {
+    return fail(std::move(made.error()));
+  }
+  generation_ = std::move(*made);
+  return {};
+}
+
+Status PlanSession::begin_step() {
+  if (!generation_ || generation_->finished()) {
+    return fail(Code::kInvalidArgument, "no answer is being made");
+  }
+  const runtime::Generation::Work work = generation_->next();
+  auto step = runtime::make_step({&work.row, 1});
+  if (!step) {
+    return fail(std::move(step.error()));
+  }
+  step_ = std::move(*step);
+  is_encoding_ = work.signature == "encode";
+  return executor_->begin(work.signature, step_);
+}
+
+Result<std::optional<std::int32_t>> PlanSession::end_step() {
+  if (!generation_ || generation_->finished() || layers_left() > 0) {
+    return fail(Code::kInvalidArgument, "no step has been run");
+  }
+  if (is_encoding_) {
+    return generation_->advance({});
+  }
+  const auto logits = executor_->output(kLogits);
+  if (!logits) {
+    return fail(logits.error());
+  }
+  return generation_->advance({logits->row(0), logits->columns});
 }
 
 std::uint64_t PlanSession::weight_bytes() const {

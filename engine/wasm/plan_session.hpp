@@ -15,6 +15,7 @@
 #include "engine/core/result.hpp"
 #include "engine/graph/plan.hpp"
 #include "engine/runtime/executor.hpp"
+#include "engine/runtime/generation.hpp"
 #include "engine/runtime/weights.hpp"
 
 namespace shoal::wasm {
@@ -55,11 +56,23 @@ class PlanSession {
   Status run_layer();
   [[nodiscard]] std::size_t layers_left() const { return executor_ == nullptr ? 0 : executor_->layers_left(); }
 
+  // Begins an answer to a prompt, in place of any other. Then, while generation()->finished() is not set: begin_step(),
+  // run_layer() while layers are left, end_step(), which answers the token that was made, if one was. A prompt is read
+  // in chunks of as many tokens as a step may have; `options.decoder_start` is heeded where there is an encoder.
+  // Errors are those of runtime::Generation and runtime::Executor::run().
+  Status generate(std::vector<std::int32_t> prompt, runtime::GenerationOptions options);
+  Status begin_step();
+  Result<std::optional<std::int32_t>> end_step();
+  // Null before generate().
+  [[nodiscard]] const runtime::Generation* generation() const { return generation_ ? &*generation_ : nullptr; }
+
   // Null before prepare().
   [[nodiscard]] runtime::Executor* executor() const { return executor_.get(); }
   [[nodiscard]] std::uint64_t weight_bytes() const;
 
  private:
+  // Columns of the decoder's logits; 0 where there is no decoder.
+  [[nodiscard]] std::uint32_t vocabulary() const;
   explicit PlanSession(graph::Plan plan) : plan_(std::move(plan)), shards_(plan_.shards.size()) {}
 
   graph::Plan plan_;
@@ -67,7 +80,10 @@ class PlanSession {
   std::optional<runtime::Weights> weights_;
   Serial serial_;
   std::unique_ptr<runtime::Executor> executor_;
+  graph::Extents limits_;
   runtime::Step step_;
+  std::optional<runtime::Generation> generation_;
+  bool is_encoding_ = false;
 };
 
 }  // namespace shoal::wasm

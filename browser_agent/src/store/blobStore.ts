@@ -95,7 +95,7 @@ export class BlobStore {
       try {
         const cache = await caches.open(CACHE);
         const headers = { 'content-length': String(place.view().byteLength), [FETCHED_AT]: String(Date.now()) };
-        await cache.put(key(hash), new Response(streamOf(place), { headers }));
+        await cache.put(key(hash), new Response(bodyOf(place), { headers }));
         this.#cacheBytes = this.#measure();
         return;
       } catch (error) {
@@ -164,7 +164,9 @@ async function holds(place: Place, response: Response, byteSize: number, hash: s
 }
 
 // The bytes of a place in pieces, as they are asked for: no second copy of the whole.
-function streamOf(place: Place): ReadableStream<Uint8Array<ArrayBuffer>> {
+function bodyOf(place: Place): BodyInit {
+  const whole = place.view();
+  if (whole.byteLength <= PIECE_BYTES) return whole;
   let offset = 0;
   return new ReadableStream({
     pull(controller) {

@@ -166,7 +166,11 @@ describe.skipIf(why !== undefined)(`link (${why ?? 'headless_shell'})`, () => {
 
   test('after a lost connection the page starts afresh and the weights are still in the store', async () => {
     const model = identityModel(ElementType.FLOAT, ['kept']);
+    const kept = (): bigint => bench.agent.heartbeats.at(-1)!.beat.cacheBytes;
+    const before = kept();
     await bench.load('wasm', model);
+    // The store is filled behind the load.
+    await expect.poll(kept, { timeout: 10_000 }).toBeGreaterThan(before);
     const { sha256 } = bench.server.addBlob(model);
     const asked = (): number => bench.server.blobRequests.filter((hash) => hash === sha256).length;
     expect(asked()).toBe(1);

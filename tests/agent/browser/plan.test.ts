@@ -3,9 +3,11 @@ import type { Input } from '../../../browser_agent/harness/agent';
 import { type Bench, startBench, whyNoBrowser } from '../../../browser_agent/harness/bench';
 import {
   casesOf,
+  generationsOf,
   type MadePlan,
   makePlan,
   modelFolder,
+  promptOf,
   whyNoPlans,
   worstOf,
 } from '../../../browser_agent/harness/plans';
@@ -122,5 +124,58 @@ describe.skipIf(why !== undefined)(`plans in a browser (${why ?? 'headless_shell
     expect(performance.now() - started).toBeLessThan(wholeMs * 0.8);
     expect((await bench.agent.run({ instance: 'long' }, input(1))).error).toBeUndefined();
     await bench.agent.unload('long');
+  });
+
+  const DECODERS = ['llama', 'llama3', 'qwen2', 'qwen3', 'gemma3_text', 'opt', 'gpt2', 'bloom', 'falcon'];
+  const ENCODER_DECODERS = ['t5', 't5_gated', 'bart'];
+  const decoding = { B: 1n, T: 128n, R: 1n, N: 1n, S: 2048n, M: 128n };
+  const idsOf = (outputs: readonly { readonly bytes: Uint8Array }[]) =>
+    outputs.map(({ bytes }) => new Int32Array(bytes.buffer)[0]!);
+
+  test.each([...DECODERS, ...ENCODER_DECODERS])('%s says what PyTorch says, token by token', async (model) => {
+    const load = loadOf(model, planOf(model), { ...decoding, S: 96n });
+    expect((await bench.agent.load(load)).error?.message).toBeUndefined();
+    for (const { name, prompt, ids } of generationsOf(model)) {
+      let parts = 0;
+      const generate = { maxTokens: 24, decoderStart: planOf(model).decoderStart };
+      const { answer } = bench.agent.startRun(
+        { instance: model, generate: generate as never },
+        [prompt],
+        () => parts++,
+      );
+      const { outputs, end, error } = await answer;
+      expect(error?.message).toBeUndefined();
+      expect([name, idsOf(outputs)]).toEqual([name, ids]);
+      expect(parts).toBe(24);
+      expect(end).toMatchObject({ finishReason: 'length' });
+      expect(Number(end!.prefillUs)).toBeGreaterThan(0);
+      expect(Number(end!.decodeUs)).toBeGreaterThan(0);
+    }
+    await bench.agent.unload(model);
+  });
+
+  test('tokens come as they are made, and a cancel ends the answer within a step', async () => {
+    await bench.agent.load(loadOf('chat', planOf('llama'), decoding));
+    const arrived: number[] = [];
+    let gotTen: () => void = () => undefined;
+    const ten = new Promise<void>((resolve) => (gotTen = resolve));
+    const { workId, answer } = bench.agent.startRun(
+      { instance: 'chat', generate: { maxTokens: 2000 } as never },
+      [promptOf([1, 5, 9])],
+      () => {
+        arrived.push(performance.now());
+        if (arrived.length === 10) gotTen();
+      },
+    );
+    await ten;
+    bench.agent.cancel(workId);
+    const { error } = await answer;
+    expect(error?.code).toBe(Code.CANCELLED);
+    expect(arrived.length).toBeLessThan(1000);
+    const { outputs, end } = await bench.agent.run({ instance: 'chat', generate: { maxTokens: 3 } as never }, [
+      promptOf([1, 5, 9]),
+    ]);
+    expect([outputs.length, end?.finishReason]).toEqual([3, 'length']);
+    await bench.agent.unload('chat');
   });
 });

@@ -1,7 +1,5 @@
 // The plan engine with the WASM that the browser gets, in Node: every encoder against PyTorch, in both builds.
 import { readFileSync } from 'node:fs';
-import { setFlagsFromString } from 'node:v8';
-import { create } from '../../../browser_agent/node_modules/@bufbuild/protobuf';
 import type { Input } from '../../../browser_agent/harness/agent';
 import {
   casesOf,
@@ -12,55 +10,14 @@ import {
   whyNoPlans,
   worstOf,
 } from '../../../browser_agent/harness/plans';
+import { loadOf, runOn, storeOf, unhurried } from '../../../browser_agent/harness/planRuns';
 import type { RunControl, RunResult } from '../../../browser_agent/src/engine/engine';
 import { PlanEngine, type PlanEngineParts } from '../../../browser_agent/src/engine/plan/planEngine';
-import {
-  LoadSchema,
-  Pooling_Kind as Kind,
-  RunSchema,
-  TensorSchema,
-} from '../../../browser_agent/src/generated/shoal/agent/v1/agent_pb';
+import { Pooling_Kind as Kind } from '../../../browser_agent/src/generated/shoal/agent/v1/agent_pb';
 import { AgentError, Code } from '../../../browser_agent/src/protocol/outcome';
-
-// Node 20 has relaxed SIMD behind a flag; later ones have it without.
-setFlagsFromString('--experimental-wasm-relaxed-simd');
 
 const why = whyNoPlans();
 const MODELS = ['bert', 'bert_mlm', 'bert_qa', 'distilbert', 'roberta', 'xlm-roberta', 'electra', 'albert'];
-const LIMITS = { B: 8n, T: 512n };
-const unhurried: RunControl = { breathe: () => Promise.resolve(), output: () => undefined };
-
-// A store that has the files of one plan.
-function storeOf(made: MadePlan): PlanEngineParts['store'] {
-  const bytesOf = (sha256: string) => [made.plan, ...made.shards].find((file) => file.sha256 === sha256)!.bytes;
-  return {
-    get: ({ sha256 }) => Promise.resolve({ bytes: bytesOf(sha256), fromCache: false }),
-    into: ({ sha256 }, place) => {
-      place.view().set(bytesOf(sha256));
-      return Promise.resolve({ fromCache: false });
-    },
-  };
-}
-
-const loadOf = ({ plan, shards }: MadePlan, planLimits: Record<string, bigint> = LIMITS) =>
-  create(LoadSchema, {
-    instance: 'one',
-    backend: 'wasm',
-    engine: 'plan',
-    sha256: plan.sha256,
-    byteSize: BigInt(plan.bytes.byteLength),
-    planLimits,
-    external: shards.map(({ sha256, bytes }) => ({ path: sha256, sha256, byteSize: BigInt(bytes.byteLength) })),
-  });
-
-function runOn(engine: PlanEngine, inputs: readonly Input[], more = {}, control = unhurried): Promise<RunResult> {
-  const tensors = inputs.map(({ name, datatype, shape, bytes }) =>
-    create(TensorSchema, { name, datatype, shape: shape.map(BigInt), byteSize: BigInt(bytes.byteLength) }),
-  );
-  const run = create(RunSchema, { instance: 'one', ...more, inputs: tensors });
-  return engine.run(run, Buffer.concat(inputs.map(({ bytes }) => bytes)), control);
-}
-
 function floatsOf(result: RunResult, name: string): Float32Array {
   let offset = 0;
   for (const tensor of result.tensors) {

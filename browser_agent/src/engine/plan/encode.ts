@@ -14,10 +14,9 @@ import type { RunControl, RunResult } from '../engine';
 import { pool } from '../pooling';
 import { type Batch, batchOf, type BatchLimits, type BatchStep } from './batch';
 import { gridOf, intInputs } from './inputs';
+import { runLayers } from './layers';
 import type { OutputInfo, PlanSession } from './session';
 
-// How long a run may compute before it lets the worker hear: a cancel waits for that and a layer.
-const BREATH_MS = 20;
 const INPUTS = ['input_ids', 'attention_mask', 'token_type_ids'];
 
 interface Wanted extends OutputInfo {
@@ -51,25 +50,14 @@ export async function encode(
   let computeMs = 0;
   for (const step of batch.steps) {
     const started = performance.now();
-    await runStep(session, signature, step, control);
+    session.begin(signature, step);
+    await runLayers(session, control);
     computeMs += performance.now() - started;
     for (const output of wanted) copyOut(session.rowsOf(signature, output.index), step, output);
   }
   const computeUs = Math.round(computeMs * 1000);
   if (pooling !== undefined) return { ...pooled(pooling, wanted[0]!, mask?.data ?? ids.data.fill(1)), computeUs };
   return { ...packed(wanted), computeUs };
-}
-
-async function runStep(session: PlanSession, signature: number, step: BatchStep, control: RunControl): Promise<void> {
-  session.begin(signature, step);
-  let breathed = performance.now();
-  while (session.layersLeft > 0) {
-    if (performance.now() - breathed > BREATH_MS) {
-      await control.breathe();
-      breathed = performance.now();
-    }
-    session.runLayer();
-  }
 }
 
 function wantedOf(outputs: readonly OutputInfo[], name: string, { batch, tokens }: Batch): Wanted {

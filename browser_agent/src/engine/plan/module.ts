@@ -1,4 +1,4 @@
-// The engine's WASM builds and what they export (engine/wasm/plan_exports.cpp). A module is compiled once in a worker; each
+// The engine's WASM builds and what they export (engine/wasm/plan_exports.cpp, generation_exports.cpp). A module is compiled once in a worker; each
 // plan gets an instance with a memory of its own, so that unloading it gives all of that back.
 import type { WasmFeatures } from '../../backend/wasm/features';
 import { AgentError, Code, describe } from '../../protocol/outcome';
@@ -50,6 +50,11 @@ export interface Exports {
     tokenCount: number,
     tokenTypes: number,
   ): number;
+  shoal_generate(session: number, tokens: number, count: number, options: number): number;
+  shoal_generate_finished(session: number): number;
+  shoal_generate_is_reading(session: number): number;
+  shoal_generate_begin_step(session: number): number;
+  shoal_generate_end_step(session: number): number;
   shoal_plan_layers_left(session: number): number;
   shoal_plan_run_layer(session: number): number;
 }

@@ -6,6 +6,7 @@ import { AgentError, Code } from '../../protocol/outcome';
 import type { BlobName, Place } from '../../store/blobStore';
 import type { Engine, RunControl, RunResult } from '../engine';
 import { encode } from './encode';
+import { generate } from './generate';
 import { PlanSession, SYMBOLS } from './session';
 
 // What an engine needs of the store.
@@ -74,9 +75,10 @@ export class PlanEngine implements Engine {
 
   async run(run: Run, payload: Uint8Array, control: RunControl): Promise<RunResult> {
     const { session, limits } = this.#instance(run.instance);
-    const signature = session.signature('encode');
+    if (run.generate !== undefined) return generate(session, run.generate, run, payload, control);
+    const signature = session.signature('decode') === undefined ? session.signature('encode') : undefined;
     if (signature === undefined)
-      throw new AgentError(Code.INVALID_ARGUMENT, "the plan has no signature 'encode': it generates");
+      throw new AgentError(Code.INVALID_ARGUMENT, 'the plan is no encoder: its runs ask for generation');
     return encode(session, signature, { rows: limits['B']!, tokens: limits['T']! }, run, payload, control);
   }
 

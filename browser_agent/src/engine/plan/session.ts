@@ -36,6 +36,24 @@ export interface MemoryOfPlan {
   readonly scratch: number;
 }
 
+export interface GenerateOptions {
+  readonly maxTokens: number;
+  readonly stopIds: readonly number[];
+  readonly decoderStart: number;
+  readonly temperature: number;
+  readonly topK: number;
+  readonly topP: number;
+  readonly minP: number;
+  readonly repetitionPenalty: number;
+  readonly presencePenalty: number;
+  readonly frequencyPenalty: number;
+  readonly seed: bigint;
+  readonly logitBias: readonly (readonly [number, number])[];
+}
+
+const NO_TOKEN = -1;
+const FINISHED = [undefined, 'stop', 'length', 'cancelled'] as const;
+const GENERATE_WORDS = 16;
 const WORD = 4;
 const ROW_WORDS = 5;
 
@@ -139,6 +157,59 @@ export class PlanSession {
       );
     });
     this.#check(status);
+  }
+
+  // Begins an answer, in place of any other. While `finished` is undefined: beginStep(), runLayer() while layers are left,
+  // endStep().
+  generate(prompt: Int32Array, options: GenerateOptions): void {
+    const { stopIds, logitBias, seed } = options;
+    const words = new Int32Array(GENERATE_WORDS + prompt.length + stopIds.length + 2 * logitBias.length);
+    const floats = new Float32Array(words.buffer);
+    const promptAt = GENERATE_WORDS;
+    const stopsAt = promptAt + prompt.length;
+    const idsAt = stopsAt + stopIds.length;
+    const biasesAt = idsAt + logitBias.length;
+    words.set(prompt, promptAt);
+    words.set(stopIds, stopsAt);
+    logitBias.forEach(([id, bias], index) => {
+      words[idsAt + index] = id;
+      floats[biasesAt + index] = bias;
+    });
+    words.set([options.maxTokens, options.decoderStart], 0);
+    floats[2] = options.temperature;
+    words[3] = options.topK;
+    floats.set(
+      [options.topP, options.minP, options.repetitionPenalty, options.presencePenalty, options.frequencyPenalty],
+      4,
+    );
+    words.set([Number(BigInt.asIntN(32, seed)), Number(BigInt.asIntN(32, seed >> 32n))], 9);
+    const status = this.#with(words, (at) => {
+      const view = new Uint32Array(this.memory.buffer, at, GENERATE_WORDS);
+      const pointer = (index: number): number => at + index * WORD;
+      view.set([pointer(stopsAt), stopIds.length, pointer(idsAt), pointer(biasesAt), logitBias.length], 11);
+      return this.#exports.shoal_generate(this.#session, pointer(promptAt), prompt.length, at);
+    });
+    this.#check(status);
+  }
+
+  get finished(): (typeof FINISHED)[number] {
+    return FINISHED[this.#exports.shoal_generate_finished(this.#session)];
+  }
+
+  // Whether the next step reads the prompt.
+  get isReading(): boolean {
+    return this.#exports.shoal_generate_is_reading(this.#session) !== 0;
+  }
+
+  beginStep(): void {
+    this.#check(this.#exports.shoal_generate_begin_step(this.#session));
+  }
+
+  // The token that the step made, if it made one.
+  endStep(): number | undefined {
+    const token = this.#exports.shoal_generate_end_step(this.#session);
+    if (token < NO_TOKEN) throw this.#error();
+    return token === NO_TOKEN ? undefined : token;
   }
 
   get layersLeft(): number {

@@ -1,0 +1,152 @@
+// Generation by the plan engine in Node: greedy tokens of PyTorch, sampling by seed, limits, cancels.
+import { readFileSync } from 'node:fs';
+import {
+  engineWasm,
+  generationsOf,
+  type MadePlan,
+  makePlan,
+  modelFolder,
+  promptOf,
+  whyNoPlans,
+} from '../../../browser_agent/harness/plans';
+import { loadOf, runOn, storeOf, unhurried } from '../../../browser_agent/harness/planRuns';
+import type { RunControl, RunResult } from '../../../browser_agent/src/engine/engine';
+import { PlanEngine } from '../../../browser_agent/src/engine/plan/planEngine';
+import { AgentError, Code } from '../../../browser_agent/src/protocol/outcome';
+
+const why = whyNoPlans();
+const DECODERS = ['llama', 'llama3', 'qwen2', 'qwen3', 'gemma3_text', 'opt', 'gpt2', 'bloom', 'falcon'];
+const ENCODER_DECODERS = ['t5', 't5_gated', 'bart'];
+// A prompt of these models takes several chunks of T.
+const LIMITS = { B: 1n, T: 16n, R: 1n, N: 1n, S: 96n };
+
+interface Answered {
+  readonly ids: readonly number[];
+  readonly result: RunResult;
+}
+
+describe.skipIf(why !== undefined).each(['simd128', 'relaxed_simd'] as const)(
+  `generation on %s (${why ?? 'Node'})`,
+  (variant) => {
+    let module: WebAssembly.Module;
+    const made = new Map<string, MadePlan>();
+    const planOf = (model: string): MadePlan => {
+      if (!made.has(model)) made.set(model, makePlan(modelFolder(model), 32));
+      return made.get(model)!;
+    };
+    const loaded = async (model: string, limits: Record<string, bigint> = LIMITS): Promise<PlanEngine> => {
+      const engine = new PlanEngine({
+        store: storeOf(planOf(model)),
+        compile: () => Promise.resolve(module),
+        forget: () => undefined,
+      });
+      await engine.load(loadOf(planOf(model), limits));
+      return engine;
+    };
+    const answer = async (
+      engine: PlanEngine,
+      prompt: ReturnType<typeof promptOf>,
+      generate: object,
+      control: Partial<RunControl> = {},
+    ): Promise<Answered> => {
+      const ids: number[] = [];
+      const output: RunControl['output'] = ({ tensors, payload }) => {
+        expect(tensors.map(({ name, shape }) => [name, ...shape])).toEqual([['tokens', 1n]]);
+        ids.push(new Int32Array(payload.buffer)[0]!);
+      };
+      const result = await runOn(engine, [prompt], { generate }, { ...unhurried, output, ...control });
+      return { ids, result };
+    };
+    const codeOf = (promise: Promise<unknown>): Promise<string> =>
+      promise.then(
+        () => 'done',
+        (error: unknown) => (error instanceof AgentError ? Code[error.code] : String(error)),
+      );
+    beforeAll(async () => {
+      module = await WebAssembly.compile(readFileSync(engineWasm(variant)));
+    });
+
+    test.each([...DECODERS, ...ENCODER_DECODERS])('%s says what PyTorch says', async (model) => {
+      const limits = ENCODER_DECODERS.includes(model) ? { ...LIMITS, T: 128n, M: 128n } : LIMITS;
+      const engine = await loaded(model, limits);
+      const cases = generationsOf(model);
+      expect(cases.length).toBeGreaterThan(2);
+      for (const { name, prompt, ids } of cases) {
+        const { decoderStart } = planOf(model);
+        const { ids: actual, result } = await answer(engine, prompt, { maxTokens: 24, decoderStart });
+        expect([name, actual]).toEqual([name, ids]);
+        expect(ids).toHaveLength(24);
+        expect(result.tensors).toEqual([]);
+        expect(result.finish).toMatchObject({ finishReason: 'length' });
+        expect(Number(result.finish!.prefillUs + result.finish!.decodeUs)).toBeLessThanOrEqual(result.computeUs + 1);
+      }
+    });
+
+    test('an answer ends before a stop id, and where its context is full', async () => {
+      const engine = await loaded('llama');
+      const { prompt, ids } = generationsOf('llama')[0]!;
+      const stop = ids.find((id, at) => at > 1 && ids.indexOf(id) === at)!;
+      const stopped = await answer(engine, prompt, { maxTokens: 24, stopIds: [stop] });
+      expect(stopped.ids).toEqual(ids.slice(0, ids.indexOf(stop)));
+      expect(stopped.result.finish?.finishReason).toBe('stop');
+
+      const short = await loaded('llama', { ...LIMITS, S: BigInt(prompt.shape[0]! + 3) });
+      const full = await answer(short, prompt, { maxTokens: 24 });
+      expect(full.result.finish?.finishReason).toBe('length');
+      expect(full.ids).toEqual(ids.slice(0, full.ids.length));
+      expect(full.ids.length).toBeGreaterThanOrEqual(3);
+      expect(full.ids.length).toBeLessThan(6);
+      const narrow = await loaded('llama', { ...LIMITS, S: BigInt(prompt.shape[0]! - 1) });
+      expect(await codeOf(answer(narrow, prompt, { maxTokens: 24 }))).toBe('CONTEXT_LENGTH_EXCEEDED');
+    });
+
+    test('a seed repeats an answer, another one does not; a bias forbids a token', async () => {
+      const engine = await loaded('llama');
+      const { prompt, ids } = generationsOf('llama')[0]!;
+      const sampled = async (seed: bigint) =>
+        (await answer(engine, prompt, { maxTokens: 16, sampling: { temperature: 1.5, topK: 40, topP: 0.95, seed } }))
+          .ids;
+      const first = await sampled(7n);
+      expect(await sampled(7n)).toEqual(first);
+      expect(await sampled(2n ** 40n + 7n)).not.toEqual(first);
+      const logitBias = { [ids[0]!]: -100 };
+      const without = await answer(engine, prompt, { maxTokens: 16, sampling: { logitBias } });
+      expect(without.ids).not.toContain(ids[0]);
+    });
+
+    test('a cancel ends it between two tokens, and the next answer is whole', async () => {
+      const engine = await loaded('llama');
+      const { prompt, ids } = generationsOf('llama')[0]!;
+      const before: number[] = [];
+      const cancelled = answer(
+        engine,
+        prompt,
+        { maxTokens: 24 },
+        {
+          output: ({ payload }) => void before.push(new Int32Array(payload.buffer)[0]!),
+          breathe: () =>
+            before.length < 5 ? Promise.resolve() : Promise.reject(new AgentError(Code.CANCELLED, 'away')),
+        },
+      );
+      expect(await codeOf(cancelled)).toBe('CANCELLED');
+      expect(before).toEqual(ids.slice(0, 5));
+      expect((await answer(engine, prompt, { maxTokens: 24 })).ids).toEqual(ids);
+    });
+
+    test('what is wrong is typed', async () => {
+      const engine = await loaded('llama');
+      const { vocabulary } = planOf('llama');
+      const refused = (prompt: ReturnType<typeof promptOf>, generate: object) =>
+        codeOf(answer(engine, prompt, generate));
+      expect(await refused(promptOf([]), { maxTokens: 4 })).toBe('INVALID_ARGUMENT');
+      expect(await refused(promptOf([vocabulary]), { maxTokens: 4 })).toBe('INVALID_ARGUMENT');
+      expect(await refused(promptOf([1]), { maxTokens: 4, sampling: { temperature: -1 } })).toBe('INVALID_ARGUMENT');
+      expect(await refused(promptOf([1]), { maxTokens: 4, sampling: { topP: 2 } })).toBe('INVALID_ARGUMENT');
+      expect(await codeOf(runOn(engine, [promptOf([1])]))).toBe('INVALID_ARGUMENT');
+      expect(await codeOf(runOn(engine, [], { generate: { maxTokens: 1 } as never }))).toBe('INVALID_ARGUMENT');
+      expect(await refused(promptOf([1]), { maxTokens: 2 })).toBe('done');
+      const encoder = await loaded('bert', { B: 1n, T: 64n });
+      expect(await codeOf(answer(encoder, promptOf([1]), { maxTokens: 1 }))).toBe('INVALID_ARGUMENT');
+    });
+  },
+);
