@@ -8,7 +8,8 @@
 namespace shoal::kernels {
 namespace {
 
-float dot(const float* a, const float* b, std::size_t count) {
+// Lanes whose sum4() is the scalar product.
+Four product(const float* a, const float* b, std::size_t count) {
   constexpr std::size_t kSums = 4;
   Four sums[kSums] = {};
   std::size_t index = 0;
@@ -20,39 +21,78 @@ float dot(const float* a, const float* b, std::size_t count) {
   for (; index + kFour <= count; index += kFour) {
     sums[0] += load4(a + index) * load4(b + index);
   }
-  sums[1] += load_some(a + index, count - index) * load_some(b + index, count - index);
-  return sum4((sums[0] + sums[1]) + (sums[2] + sums[3]));
+  if (index < count) {
+    sums[1] += load_some(a + index, count - index) * load_some(b + index, count - index);
+  }
+  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
-// Numbers become e^(number - highest).
-void exponentiate(float* numbers, std::size_t count, float highest) {
+// The scalar products with four rows of k from `key` on: sum4() of four products, side by side.
+Four four_products(const float* q, const Matrix& k, std::size_t key) {
+  const Four a = product(q, k.row(key), k.columns);
+  const Four b = product(q, k.row(key + 1), k.columns);
+  const Four c = product(q, k.row(key + 2), k.columns);
+  const Four d = product(q, k.row(key + 3), k.columns);
+  const Four ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+  const Four ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+  const Four cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+  const Four cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+  const Four first = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
+  const Four second = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
+  const Four third = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
+  const Four fourth = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
+  return (first + second) + (third + fourth);
+}
+
+// Numbers become e^(number - highest). Their sum, one after the other.
+float exponentiate(float* numbers, std::size_t count, float highest) {
+  float sum = 0;
   std::size_t index = 0;
   for (; index + kFour <= count; index += kFour) {
-    store4(numbers + index, exp4(load4(numbers + index) - highest));
+    const Four powers = exp4(load4(numbers + index) - highest);
+    store4(numbers + index, powers);
+    sum = (((sum + powers[0]) + powers[1]) + powers[2]) + powers[3];
   }
-  const std::size_t rest = count - index;
-  store_some(numbers + index, exp4(load_some(numbers + index, rest) - highest), rest);
+  if (const std::size_t rest = count - index; rest > 0) {
+    store_some(numbers + index, exp4(load_some(numbers + index, rest) - highest), rest);
+  }
+  for (; index < count; ++index) {
+    sum += numbers[index];
+  }
+  return sum;
 }
 
-// out [columns] = the rows begin to end of v, each times its number, added one after the other.
-void add_values(const Matrix& v, const float* numbers, std::size_t begin, std::size_t end, float* out) {
-  // Rows of one pass over the sums: fewer passes, and still the order of the rows.
-  constexpr std::size_t kRows = 4;
-  std::fill_n(out, v.columns, 0.0F);
-  std::size_t row = begin;
-  for (; row + kRows <= end; row += kRows) {
-    for (std::size_t column = 0; column < v.columns; ++column) {
-      float sum = out[column];
-      for (std::size_t which = 0; which < kRows; ++which) {
-        sum += numbers[row + which] * v.row(row + which)[column];
-      }
-      out[column] = sum;
+// out [kSums * 4] = columns of the rows begin to end of v, each times its number, added one after the other.
+template <std::size_t kSums>
+void add_columns(const Matrix& v, std::size_t column, const float* numbers, std::size_t begin, std::size_t end,
+                 float* out) {
+  Four sums[kSums] = {};
+  for (std::size_t row = begin; row < end; ++row) {
+    const float* from = v.row(row) + column;
+    for (std::size_t which = 0; which < kSums; ++which) {
+      sums[which] += load4(from + which * kFour) * numbers[row];
     }
   }
-  for (; row < end; ++row) {
-    for (std::size_t column = 0; column < v.columns; ++column) {
-      out[column] += numbers[row] * v.row(row)[column];
+  for (std::size_t which = 0; which < kSums; ++which) {
+    store4(out + which * kFour, sums[which]);
+  }
+}
+
+void add_values(const Matrix& v, const float* numbers, std::size_t begin, std::size_t end, float* out) {
+  constexpr std::size_t kSums = 8;
+  std::size_t column = 0;
+  for (; column + kSums * kFour <= v.columns; column += kSums * kFour) {
+    add_columns<kSums>(v, column, numbers, begin, end, out + column);
+  }
+  for (; column + kFour <= v.columns; column += kFour) {
+    add_columns<1>(v, column, numbers, begin, end, out + column);
+  }
+  for (; column < v.columns; ++column) {
+    float sum = 0;
+    for (std::size_t row = begin; row < end; ++row) {
+      sum += numbers[row] * v.row(row)[column];
     }
+    out[column] = sum;
   }
 }
 
@@ -70,16 +110,21 @@ void attend(const AttentionCall& call, std::size_t token) {
   const std::size_t begin = call.window != 0 && end > call.window ? end - call.window : 0;
   float* scores = call.scratch;
   float highest = -INFINITY;
-  for (std::size_t key = begin; key < end; ++key) {
-    const float score = dot(call.q.row(token), call.k.row(key), call.q.columns) * call.scale;
-    scores[key] = score + bias_of(call.bias, key, position);
+  const auto keep = [&](std::size_t key, float product) {
+    scores[key] = product * call.scale + bias_of(call.bias, key, position);
     highest = std::max(highest, scores[key]);
+  };
+  std::size_t key = begin;
+  for (; key + kFour <= end; key += kFour) {
+    const Four products = four_products(call.q.row(token), call.k, key);
+    for (std::size_t which = 0; which < kFour; ++which) {
+      keep(key + which, products[which]);
+    }
   }
-  exponentiate(scores + begin, end - begin, highest);
-  float sum = 0;
-  for (std::size_t key = begin; key < end; ++key) {
-    sum += scores[key];
+  for (; key < end; ++key) {
+    keep(key, sum4(product(call.q.row(token), call.k.row(key), call.q.columns)));
   }
+  const float sum = exponentiate(scores + begin, end - begin, highest);
   add_values(call.v, scores, begin, end, call.y.row(token));
   const float share = 1 / sum;
   for (std::size_t column = 0; column < call.y.columns; ++column) {
