@@ -42,11 +42,11 @@ interface Told {
   readonly decoderStart: number;
 }
 
-// Of a Hugging Face folder, its matrices stored at so many bits.
-export function makePlan(folder: string, bits: number): MadePlan {
+// Of a Hugging Face folder or a GGUF file, its matrices stored at so many bits but for what the rules keep.
+export function makePlan(source: string, bits: number, ...keep: readonly string[]): MadePlan {
   const out = mkdtempSync(join(tmpdir(), 'shoal-plan-'));
   try {
-    const told = JSON.parse(execFileSync(maker, [folder, out, String(bits)], { encoding: 'utf8' })) as Told;
+    const told = JSON.parse(execFileSync(maker, [source, out, String(bits), ...keep], { encoding: 'utf8' })) as Told;
     const read = ({ sha256 }: { readonly sha256: string }, suffix: string): PlanFile => {
       const bytes = Uint8Array.from(readFileSync(join(out, sha256 + suffix)));
       if (createHash('sha256').update(bytes).digest('hex') !== sha256) throw new Error(`${sha256} is not its name`);

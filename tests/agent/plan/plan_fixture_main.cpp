@@ -1,5 +1,6 @@
-// plan_fixture FOLDER OUT BITS: the plan and the shards of a Hugging Face folder as files of OUT, named as a package
-// names them. Prints as JSON what an agent is told of them. For tests of the agent, which bring their own server.
+// plan_fixture SOURCE OUT BITS [PATTERN=BITS...]: the plan and the shards of a Hugging Face folder or a GGUF file as
+// files of OUT, named as a package names them. Prints as JSON what an agent is told of them. For tests of the agent,
+// which bring their own server.
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -10,6 +11,8 @@
 #include "engine/archs/build.hpp"
 #include "engine/graph/places.hpp"
 #include "engine/graph/plan_file.hpp"
+#include "engine/import/source.hpp"
+#include "engine/package/precision_of.hpp"
 #include "engine/runtime/make_weight.hpp"
 #include "server/core/ids.hpp"
 #include "tests/engine/support/fixture.hpp"
@@ -37,18 +40,6 @@ std::string write(const std::filesystem::path& folder, Bytes contents, const cha
   return name;
 }
 
-void use_bits(graph::Plan& plan, std::uint32_t bits) {
-  for (graph::Tensor& tensor : plan.tensors) {
-    if (tensor.kind != graph::TensorKind::kWeight || tensor.shape.size() != 2) {
-      continue;
-    }
-    tensor.format.codes = need(formats::codes_of_bits(bits));
-    if (formats::is_quantized(tensor.format.codes)) {
-      tensor.format.block = need(formats::effective_block(32, tensor.shape[1].size));
-    }
-  }
-}
-
 // Gives each weight its place, in two shards or three.
 void place(graph::Plan& plan) {
   std::uint64_t total = 0;
@@ -71,17 +62,20 @@ void place(graph::Plan& plan) {
   });
 }
 
-int make(const std::string& source, const std::string& out, std::uint32_t bits) {
-  Folder folder(source);
-  auto config = need(import::Config::parse(as_text(need(folder.read("config.json")))));
-  std::optional<import::Config> generation;
-  if (const auto file = folder.read("generation_config.json")) {
-    generation = need(import::Config::parse(as_text(*file)));
+int make(const std::string& path, const std::string& out, const quantize::PrecisionRequest& request) {
+  Folder folder(std::filesystem::is_directory(path) ? path : std::filesystem::path(path).parent_path().string());
+  import::Source source =
+      need(std::filesystem::is_directory(path)
+               ? import::open_folder(folder)
+               : import::open_gguf(need(folder.read(std::filesystem::path(path).filename().string()))));
+  const import::Checkpoint& checkpoint = source.checkpoint;
+  auto model =
+      need(archs::build_model(source.config, source.generation ? &*source.generation : nullptr, checkpoint, {}));
+  if (const auto chosen = package::choose_formats(model, request); !chosen) {
+    std::cerr << chosen.error().message << '\n';
+    return 1;
   }
-  const auto checkpoint = need(import::Checkpoint::open(folder));
-  auto model = need(archs::build_model(config, generation ? &*generation : nullptr, checkpoint, {}));
   graph::Plan& plan = model.plan;
-  use_bits(plan, bits);
   place(plan);
   Serial serial;
   nlohmann::json shards = nlohmann::json::array();
@@ -117,9 +111,13 @@ int make(const std::string& source, const std::string& out, std::uint32_t bits) 
 
 int main(int argc, char** argv) {
   const std::span<char*> arguments(argv, static_cast<std::size_t>(argc));
-  if (argc != 4) {
-    std::cerr << "plan_fixture FOLDER OUT BITS\n";
+  if (argc < 4) {
+    std::cerr << "plan_fixture SOURCE OUT BITS [PATTERN=BITS...]\n";
     return 2;
   }
-  return shoal::test::make(arguments[1], arguments[2], static_cast<std::uint32_t>(std::atoi(arguments[3])));
+  shoal::quantize::PrecisionRequest request{.bits = static_cast<std::uint32_t>(std::atoi(arguments[3]))};
+  for (char* rule : arguments.subspan(4)) {
+    request.keep.push_back(shoal::test::need(shoal::quantize::parse_keep(rule)));
+  }
+  return shoal::test::make(arguments[1], arguments[2], request);
 }
