@@ -67,11 +67,20 @@ export class Agent {
     });
   }
 
-  welcome(threads = 2): void {
+  // With a token the agent may resume this connection after it has broken.
+  welcome(threads = 2, resumeToken = ''): void {
+    const resume = { resumeToken, resumeMs: 5000 };
     this.send({
       case: 'welcome',
-      value: create(WelcomeSchema, { workerId: 'worker-1', heartbeatMs: 1000, wasmThreads: threads }),
+      value: create(WelcomeSchema, { workerId: 'worker-1', heartbeatMs: 1000, wasmThreads: threads, ...resume }),
     });
+  }
+
+  // The answer of a work that the hello of a resumed connection holds.
+  held(workId: bigint): Promise<Answer> {
+    return new Promise((resolve) =>
+      this.#pending.set(workId, { tensors: [], chunks: [], onOutput: undefined, resolve }),
+    );
   }
 
   load(load: LoadInit): Promise<Answer> {

@@ -121,7 +121,7 @@ class Link implements Answers {
       this.#attachment++;
       for (const engine of this.#engines.values()) {
         engine.attach(undefined);
-        if (engine.parts !== undefined) this.output(engine.parts.workId, engine.parts.frames);
+        if (engine.parts !== undefined) this.output(engine.parts.workId, [...engine.parts.frames]);
       }
     }
     if (code !== BROKEN || this.#resumeUntil === undefined || now >= this.#resumeUntil)

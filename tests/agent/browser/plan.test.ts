@@ -178,4 +178,27 @@ describe.skipIf(why !== undefined)(`plans in a browser (${why ?? 'headless_shell
     expect([outputs.length, end?.finishReason]).toEqual([3, 'length']);
     await bench.agent.unload('chat');
   });
+
+  test('an answer that a broken connection has cut is told from its start on the next one', async () => {
+    bench.agent.welcome(2, 'again'); // the engines start afresh
+    await bench.agent.load(loadOf('resumed', planOf('llama'), decoding));
+    const run = { instance: 'resumed', generate: { maxTokens: 1500 } as never };
+    const whole = idsOf((await bench.agent.run(run, [promptOf([1, 5, 9])])).outputs);
+    expect(whole).toHaveLength(1500);
+    let parts = 0;
+    const { workId, answer } = bench.agent.startRun(run, [promptOf([1, 5, 9])], () => {
+      if (++parts === 10) bench.agent.socket.terminate();
+    });
+    expect((await answer).error?.message).toMatch('the connection closed');
+    bench.agent = await bench.server.agent();
+    expect(await bench.agent.hello).toMatchObject({ resumeToken: 'again', holding: [workId] });
+    const held = bench.agent.held(workId);
+    bench.agent.welcome();
+    const { outputs, end, error } = await held;
+    expect(error?.message).toBeUndefined();
+    expect(end?.finishReason).toBe('length');
+    expect(idsOf(outputs)).toEqual(whole);
+    expect(bench.agent.problems).toEqual([]);
+    await bench.agent.unload('resumed');
+  });
 });
