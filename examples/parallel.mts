@@ -23,7 +23,12 @@ const tokens = { input_ids: [101, 7592, 2088, 102], attention_mask: [1, 1, 1, 1]
 
 type Priority = 'high' | 'medium' | 'low' | number;
 
-function request(name: string, backend: string, priority: Priority) {
+interface How {
+  shoal_backend?: string;
+  shoal_family?: 'text' | 'vision' | 'audio' | 'multimodal';
+}
+
+function request(name: string, priority: Priority, how: How) {
   const inputs = Object.entries(tokens).map(([tensor, data]) => ({
     name: tensor,
     datatype: 'INT64',
@@ -31,15 +36,16 @@ function request(name: string, backend: string, priority: Priority) {
     data,
   }));
   // Joined with requests of others to at most so many rows.
-  const parameters = { shoal_backend: backend, priority, shoal_max_batch_size: 8 };
+  const parameters = { priority, shoal_max_batch_size: 8, ...how };
   return { model_name: name, parameters, inputs };
 }
 
 const server = process.argv[2] ?? 'http://127.0.0.1:8000';
 const requests = [
-  request(model, 'wasm', 'high'),
-  request(model, 'webgpu', 'medium'),
-  request('a model that is not there', 'wasm', 'low'),
+  request(model, 'high', { shoal_backend: 'wasm' }),
+  request(model, 'medium', { shoal_backend: 'webgpu' }),
+  request(model, 'medium', { shoal_family: 'text' }), // whatever such models are expected to run fast on
+  request('a model that is not there', 'low', {}),
 ];
 const answer = await fetch(`${server}/v2/parallel`, { method: 'POST', body: JSON.stringify({ requests }) });
 const { responses } = (await answer.json()) as { responses: (Answer | Failure)[] };

@@ -11,18 +11,23 @@ MODEL = "all-minilm-l6-v2"
 TOKENS = {"input_ids": [101, 7592, 2088, 102], "attention_mask": [1, 1, 1, 1], "token_type_ids": [0, 0, 0, 0]}
 
 
-def request(model: str, backend: str, priority: str) -> dict:
+def request(model: str, priority: str, how: dict) -> dict:
     return {
         "model_name": model,
         # high, medium, low, or a number; joined with requests of others to at most so many rows.
-        "parameters": {"shoal_backend": backend, "priority": priority, "shoal_max_batch_size": 8},
+        "parameters": {"priority": priority, "shoal_max_batch_size": 8} | how,
         "inputs": [{"name": name, "datatype": "INT64", "shape": [1, len(data)], "data": data} for name, data in TOKENS.items()],
     }
 
 
 def main() -> None:
     server = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:8000"
-    items = [request(MODEL, "wasm", "high"), request(MODEL, "webgpu", "medium"), request("a model that is not there", "wasm", "low")]
+    items = [
+        request(MODEL, "high", {"shoal_backend": "wasm"}),
+        request(MODEL, "medium", {"shoal_backend": "webgpu"}),
+        request(MODEL, "medium", {"shoal_family": "text"}),  # whatever such models are expected to run fast on
+        request("a model that is not there", "low", {}),
+    ]
     body = {"requests": items, "timeout": 60_000_000}
     sent = urllib.request.Request(f"{server}/v2/parallel", json.dumps(body).encode(), {"Content-Type": "application/json"})
     with urllib.request.urlopen(sent, timeout=60) as answer:

@@ -28,6 +28,10 @@ bool is_guess(const models::ModelVersion& model, const Demand& demand) {
   return !model.has_own_order && !model.echo && !demand.backend && demand.preference.empty();
 }
 
+std::optional<Family> family_for(const InferenceRequest& request) {
+  return request.demand.family ? request.demand.family : request.model->family;
+}
+
 }  // namespace
 
 Dispatcher::Dispatcher(boost::asio::any_io_executor main, DispatcherOptions options, metrics::Families& metrics,
@@ -99,7 +103,7 @@ std::uint64_t Dispatcher::submit(InferenceRequest request, Completion done) {
       !fits) {
     return refuse(std::move(fits.error()));
   }
-  auto ways = ways_of(*request.model, request.inputs, request.demand, order_of(*request.model));
+  auto ways = ways_of(*request.model, request.inputs, request.demand, order_of(*request.model, family_for(request)));
   if (!ways) {
     return refuse(std::move(ways.error()));
   }
@@ -114,7 +118,7 @@ std::uint64_t Dispatcher::submit(InferenceRequest request, Completion done) {
   schedule::Job job = job_of(ticket, request, *ways);
   job.worker = request.demand.worker;
   job.is_guess = is_guess(*request.model, request.demand);
-  job.family = job.is_guess ? request.model->family : std::nullopt;
+  job.family = job.is_guess ? family_for(request) : std::nullopt;
   job.min_tier = least_tier(*request.model, request.demand.trust);
   job.bytes = total_bytes(request.inputs);
   if (std::optional<Error> error = suspicion(request, *open, job)) {

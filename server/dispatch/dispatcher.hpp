@@ -147,8 +147,8 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   // Answers; `open` is gone then.
   void end_check(OpenRequest& open, InferenceResponse ours);
   [[nodiscard]] const schedule::LoadReport* report_of(const OpenRequest& open) const;  // nullptr: not known
-  // The order of a model's backends in this pool as it is.
-  [[nodiscard]] Order order_of(const models::ModelVersion& model) const;
+  // The order of a model's backends in this pool as it is, as guessed for the family.
+  [[nodiscard]] Order order_of(const models::ModelVersion& model, std::optional<Family> family) const;
   [[nodiscard]] WarmUpRules warm_up_rules() const;
   void learn_traits(const pool::WorkerState& state);
   void warm_up(const std::string& slot);
@@ -175,7 +175,7 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   std::map<std::string, std::uint64_t> lives_;      // workers that each slot has had
   std::map<std::string, WarmUpQueue> warming_;      // by slot
   std::map<std::string, schedule::Traits> traits_;  // by slot, of its last browser
-  // By what they depend on beside traits_: a model's family and what it is offered on.
+  // By what they depend on beside traits_: a family and what the model is offered on.
   mutable std::map<std::pair<std::optional<Family>, std::vector<Backend>>, Order> orders_;
   DemandMeter demand_;
   std::set<std::pair<std::string, std::string>> unwanted_;  // slots and what they load, to be unloaded once it is there

@@ -40,17 +40,17 @@ bool Dispatcher::prepare(const models::ModelVersion& model) {
   return is_coming;
 }
 
-Order Dispatcher::order_of(const models::ModelVersion& model) const {
+Order Dispatcher::order_of(const models::ModelVersion& model, std::optional<Family> family) const {
   if (model.has_own_order || model.echo) {
     return {};
   }
-  const auto [order, is_new] = orders_.try_emplace({model.family, model.backends});
+  const auto [order, is_new] = orders_.try_emplace({family, model.backends});
   if (is_new) {
     std::vector<const schedule::Traits*> fleet;
     for (const auto& [slot, traits] : traits_) {
       fleet.push_back(&traits);
     }
-    order->second = schedule::preferences(model.family, fleet, model.backends);
+    order->second = schedule::preferences(family, fleet, model.backends);
   }
   return order->second;
 }
@@ -58,7 +58,7 @@ Order Dispatcher::order_of(const models::ModelVersion& model) const {
 WarmUpRules Dispatcher::warm_up_rules() const {
   return {.policy = options_.warm_up,
           .max_instances = options_.limits.max_instances,
-          .order = [this](const models::ModelVersion& model) { return order_of(model); },
+          .order = [this](const models::ModelVersion& model) { return order_of(model, model.family); },
           .demand = [this, now = Clock::now()](
                         const models::ModelVersion& model) { return demand_.of({model.name, model.version}, now); }};
 }

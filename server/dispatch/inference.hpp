@@ -12,6 +12,7 @@
 #include "engine/core/result.hpp"
 #include "server/core/backend.hpp"
 #include "server/core/clock.hpp"
+#include "server/core/family.hpp"
 #include "server/core/pooling.hpp"
 #include "server/core/sequence_step.hpp"
 #include "server/core/tensor.hpp"
@@ -34,6 +35,8 @@ struct Demand {
   // shoal_backend with several, the best first: no demand but a wish; fallback_from of the response names those that
   // were passed over. Empty: the model's own order.
   std::vector<Backend> preference = {};
+  // shoal_family: by which family the order of backends is guessed, where nobody says one; empty: by the model's.
+  std::optional<Family> family = {};
 };
 
 struct Timing {

@@ -1,5 +1,7 @@
 #include "server/schedule/choice.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -54,6 +56,17 @@ bool is_load_worth_it(const Choice& coming, const Choice& loadable, std::size_t 
   }
   const double turns = std::ceil(waiting / together / static_cast<double>(std::max<std::size_t>(graphs, 1)));
   return in_seconds(*load) + run < kLoadMargin * (remaining(coming.offer, moment.now) + run * turns);
+}
+
+// Of a demanded worker: those that have the graph are as many as may have it, and it is none of them.
+Offer full_without(const std::string& worker, const Candidate& candidate) {
+  Offer offer;
+  offer.rank = Offer::Rank::kFailed;
+  offer.error = {Code::kUnavailable,
+                 fmt::format("instance_group allows the model {} workers, and as many have it: '{}' is none of them",
+                             candidate.max_workers, worker),
+                 "shoal_worker"};
+  return offer;
 }
 
 }  // namespace
@@ -128,6 +141,10 @@ std::optional<Choice> settle(Field field, std::optional<Choice> later, const Job
     graphs += field.graphs.at(tier);
   }
   if (candidate.max_workers > 0 && graphs >= candidate.max_workers) {
+    const bool is_refused = field.loadable || (field.other && field.other->offer.needs_room);
+    if (job.worker && is_refused) {
+      field.other = Choice{.offer = full_without(*job.worker, candidate), .slot = *job.worker};
+    }
     field.loadable.reset();
   }
   if (!coming) {
@@ -149,11 +166,15 @@ std::optional<Choice> choose(const Slots& slots, const Job& job, const Candidate
   std::map<std::string, Offer> ready;
   Field field;
   for (const auto& [name, slot] : slots) {
-    if ((job.worker && *job.worker != name) || slot.tier < job.min_tier) {
+    const bool is_asked = !job.worker || *job.worker == name;
+    if (slot.tier < job.min_tier || (!is_asked && candidate.max_workers == 0)) {
       continue;
     }
     Offer offer = offer_of(slot, candidate, job.is_alone, limits);
     count_graph(field.graphs, offer, 1);
+    if (!is_asked) {
+      continue;
+    }
     if (offer.rank == Offer::Rank::kReady) {
       ready.emplace(name, std::move(offer));
       continue;

@@ -78,7 +78,7 @@ Status read_shoal(JsonReader& reader, Parameters& parameters) {
   }
   reader.enter_object();
   while (auto key = reader.next_key()) {
-    if (*key == "backend" || *key == "worker" || *key == "variant" || *key == "trust") {
+    if (*key == "backend" || *key == "worker" || *key == "variant" || *key == "trust" || *key == "family") {
       if (reader.peek() != JsonReader::Kind::kString) {
         return wrong("shoal." + *key, "a string");
       }
@@ -95,11 +95,12 @@ Status read_shoal(JsonReader& reader, Parameters& parameters) {
                                                 : "shoal_" + *key,
                          *number);
     } else {
-      return fail(Code::kInvalidArgument,
-                  fmt::format("'shoal.{}' is not known; there are backend, worker, trust, variant, bits, priority, "
-                              "timeout_us, max_batch_size",
-                              *key),
-                  "shoal");
+      return fail(
+          Code::kInvalidArgument,
+          fmt::format("'shoal.{}' is not known; there are backend, worker, family, trust, variant, bits, priority, "
+                      "timeout_us, max_batch_size",
+                      *key),
+          "shoal");
     }
   }
   return reader.status();

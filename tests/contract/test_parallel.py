@@ -121,8 +121,9 @@ def test_the_examples(shared_server, language, tmp_path):
         command = ["node", str(tmp_path / "parallel.mjs")]
     done = subprocess.run([*command, f"http://{shared_server.http}"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
-    first, second, third = done.stdout.splitlines()
-    assert "wasm" in first and ("webgpu" in second or "mixed" in second) and third.startswith("NOT_FOUND"), done.stdout
+    first, second, guessed, missing = done.stdout.splitlines()
+    assert "wasm" in first and ("webgpu" in second or "mixed" in second) and missing.startswith("NOT_FOUND"), done.stdout
+    assert "384" in guessed, done.stdout
 
 
 def test_a_grpc_call_of_none_is_refused(shared_server):

@@ -46,6 +46,14 @@ def test_a_largest_batch(server, most, runs):
     assert executions(server) - before == runs
 
 
+def test_a_family(server):
+    asked = [item("one", shoal_family=family) for family in ("text", "vision", "audio", "multimodal", "smell", 1)]
+    responses = server.post("/v2/parallel", {"requests": asked}).json()["responses"]
+    assert all(response["outputs"][0]["data"] == [1.0] for response in responses[:4]), responses
+    for refused in responses[4:]:
+        assert refused["status"] == 400 and "'shoal_family' must be 'text', 'vision', 'audio' or 'multimodal'" in refused["error"]
+
+
 def test_priorities_have_words_and_models_a_default(server):
     # One runs at a time. What waits is served by its priority, whatever its place in the list.
     words = ["low", "medium", "high"]

@@ -97,6 +97,17 @@ def test_as_many_workers_as_the_instance_groups_say(server, client):
     assert sum(map(bool, instances(server, "single").values())) == 1
 
 
+def test_naming_a_worker_makes_it_no_more_workers_than_the_model_may_have(server, client):
+    infer(client, "single")
+    having = {slot for slot, graphs in instances(server, "single").items() if graphs}
+    (has,), (has_not,) = having, {"headless_shell/0", "headless_shell/1"} - having
+    assert infer(client, "single", shoal_worker=has)["shoal_worker"] == has
+    with pytest.raises(InferenceServerException, match="instance_group allows the model 1 workers") as refused:
+        infer(client, "single", shoal_worker=has_not)
+    assert refused.value.status() == "StatusCode.UNAVAILABLE"
+    assert {slot for slot, graphs in instances(server, "single").items() if graphs} == {has}
+
+
 @pytest.mark.parametrize("config, named", [
     ({"instance_group": [{"count": 1, "gpus": [0]}]}, r"instance_group\.gpus"),
     ({"instance_group": [{"kind": "KIND_MODEL"}]}, r"instance_group\[0\].kind"),

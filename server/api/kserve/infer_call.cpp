@@ -33,6 +33,11 @@ Status apply_demand(const std::string& name, const wire::Parameter& value, dispa
     }
     demand.backend = backends->size() == 1 ? std::optional(backends->front()) : std::nullopt;
     demand.preference = backends->size() == 1 ? std::vector<Backend>() : *std::move(backends);
+  } else if (name == "shoal_family") {
+    demand.family = text == nullptr ? std::nullopt : family_from(*text);
+    if (!demand.family) {
+      return wrong(name, "'text', 'vision', 'audio' or 'multimodal'");
+    }
   } else if (name == "shoal_bits") {
     const auto bits = natural(value);
     if (!bits || *bits == 0 || *bits > 64) {
@@ -58,7 +63,7 @@ Status apply_demand(const std::string& name, const wire::Parameter& value, dispa
   } else {
     return fail(Code::kInvalidArgument,
                 fmt::format("parameter '{:.100}' is not known; there are shoal_backend, shoal_bits, "
-                            "shoal_max_batch_size, shoal_trust, shoal_variant and shoal_worker",
+                            "shoal_family, shoal_max_batch_size, shoal_trust, shoal_variant and shoal_worker",
                             name),
                 name);
   }

@@ -32,9 +32,9 @@ Status add_output(const wire::RequestedOutput& output, InferCall& call);
 Result<dispatch::InferenceRequest> make_request(models::ModelPtr model, InferCall call, std::string request_id,
                                                 TimePoint received);
 
-// Only the parameters: shoal_backend, shoal_worker, shoal_bits, shoal_max_batch_size, shoal_trust, shoal_variant,
-// priority (a number or a word), timeout (microseconds). Names that are reserved for what this server does not do are
-// refused; names that are not known are the client's own.
+// Only the parameters: shoal_backend, shoal_worker, shoal_bits, shoal_family, shoal_max_batch_size, shoal_trust,
+// shoal_variant, priority (a number or a word), timeout (microseconds). Names that are reserved for what this server
+// does not do are refused; names that are not known are the client's own.
 Status apply_parameters(const wire::Parameters& parameters, dispatch::InferenceRequest& request);
 
 // triton_enable_empty_final_response: an empty response says that a decoupled model's run has ended without one.

@@ -117,24 +117,44 @@ TEST_F(DispatcherResidencyTest, APreferenceIsMetAsFarAsItGoesAndToldSo) {
   EXPECT_EQ(answer->fallback_from, "webnn,webgpu");
 }
 
+class WithAdapter final : public ScriptedWorker {
+ public:
+  WithAdapter(const std::string& slot, bool has_hardware) : ScriptedWorker(slot, {Backend::kWasm, Backend::kWebgpu}) {
+    state_.traits = {.browser = schedule::BrowserEngine::kChromium,
+                     .has_hardware = has_hardware,
+                     .gflops = {{Backend::kWasm, 25}, {Backend::kWebgpu, has_hardware ? 900 : 0.03}}};
+  }
+};
+
 TEST_F(DispatcherResidencyTest, AGuessFollowsTheProbeAndASoftwareAdapterIsNoReason) {
-  class Device final : public ScriptedWorker {
-   public:
-    Device(const std::string& slot, bool has_hardware) : ScriptedWorker(slot, {Backend::kWasm, Backend::kWebgpu}) {
-      state_.traits = {.browser = schedule::BrowserEngine::kChromium,
-                       .has_hardware = has_hardware,
-                       .gflops = {{Backend::kWasm, 25}, {Backend::kWebgpu, has_hardware ? 900 : 0.03}}};
-    }
-  };
   model->backends = {Backend::kWasm, Backend::kWebgpu};
   model->family = Family::kVision;
   serve({model});
-  Device software("hs/0", false);
+  WithAdapter software("hs/0", false);
   dispatcher.worker_ready(software);
   EXPECT_EQ(software.loads.at(0).first.backend, Backend::kWasm);
-  Device hardware("hs/1", true);
+  WithAdapter hardware("hs/1", true);
   dispatcher.worker_ready(hardware);
   EXPECT_EQ(hardware.loads.at(0).first.backend, Backend::kWebgpu);
+}
+
+TEST_F(DispatcherResidencyTest, ARequestCanSayByWhichFamilyItsBackendIsGuessed) {
+  model->backends = {Backend::kWasm, Backend::kWebgpu};
+  serve({model});
+  WithAdapter hardware("hs/0", true);
+  dispatcher.worker_ready(hardware);
+  ASSERT_EQ(hardware.loads.at(0).first.backend, Backend::kWasm) << "nobody knows the model's family";
+  end_load(hardware, 0);
+  Demand demand;
+  demand.family = Family::kAudio;
+  dispatcher.submit(request(demand), [](const Result<InferenceResponse>&) {});
+  settle();
+  ASSERT_EQ(hardware.loads.size(), 2U);
+  EXPECT_EQ(hardware.loads[1].first.backend, Backend::kWebgpu);
+  demand.backend = Backend::kWasm;
+  dispatcher.submit(request(demand), [](const Result<InferenceResponse>&) {});
+  settle();
+  EXPECT_EQ(hardware.runs.size(), 2U) << "wasm served the first one meanwhile, and it was demanded by the second";
 }
 
 }  // namespace

@@ -160,6 +160,31 @@ TEST(LoadCost, NoMoreWorkersThanTheModelMayHave) {
   EXPECT_EQ(scheduler.step(kStart).at(0).slot, "a/1") << "it serves no more";
 }
 
+TEST(Residency, ADemandedWorkerIsNotOneMoreThanTheModelMayHave) {
+  Scheduler scheduler{SchedulerLimits{}};
+  for (const char* slot : {"a/0", "a/1"}) {
+    scheduler.slot_configured(slot, {Backend::kWasm});
+    scheduler.slot_up(slot, {Backend::kWasm}, {});
+  }
+  Candidate single = kGraph;
+  single.max_workers = 1;
+  Job on_one = job_of(1, single);
+  on_one.worker = "a/1";
+  ASSERT_TRUE(scheduler.enqueue(on_one, kStart));
+  EXPECT_EQ(scheduler.step(kStart).at(0).slot, "a/1") << "nobody has it yet";
+  Job on_other = job_of(2, single);
+  on_other.worker = "a/0";
+  const Status refused = scheduler.enqueue(on_other, kStart);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kUnavailable);
+  EXPECT_EQ(refused.error().param, "shoal_worker");
+  scheduler.instance_ready("a/1", single, {}, kStart);
+  EXPECT_EQ(scheduler.step(kStart).at(0).kind, Action::Kind::kRun);
+  EXPECT_FALSE(scheduler.enqueue(on_other, kStart));
+  scheduler.slot_down("a/1");
+  EXPECT_TRUE(scheduler.enqueue(on_other, kStart)) << "nobody has it now";
+}
+
 // One worker, room for one graph, two models that are always asked for: each load is 100 ms, each run 10 ms.
 TEST(Thrash, IsBoundedAndNobodyStarves) {
   for (const std::uint32_t in_flight : {1U, 2U}) {
