@@ -126,6 +126,18 @@ def test_versions_that_are_none(server, stub, version, says):
     assert server.post(f"/v2/models/two/versions/{version}/infer", {"inputs": pair()}).status == 404
 
 
+@pytest.mark.parametrize("method", ["ModelInfer", "ServerLive", "ModelStreamInfer"])
+def test_a_message_of_no_type(server, method):
+    path = f"/inference.GRPCInferenceService/{method}"
+    with grpc.insecure_channel(server.grpc) as channel, pytest.raises(grpc.RpcError) as refused:
+        if method == "ModelStreamInfer":
+            list(channel.stream_stream(path)(iter([b"\xff\xff\xff"]), timeout=20))
+        else:
+            channel.unary_unary(path)(b"\xff\xff\xff", timeout=20)
+    assert refused.value.code() == INVALID
+    assert "not of the method's type" in refused.value.details()
+
+
 def test_contents_of_protobuf(stub):
     both = message(pair())
     both.inputs[0].contents.fp32_contents.extend([1, 2, 3, 4])

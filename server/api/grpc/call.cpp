@@ -1,6 +1,103 @@
 #include "server/api/grpc/call.hpp"
 
+#include <grpcpp/impl/rpc_service_method.h>
+
 namespace shoal::api::grpc {
+namespace {
+
+const ::grpc::Status kGarbled{::grpc::StatusCode::INVALID_ARGUMENT, "the message is not of the method's type"};
+
+class GenericCall final : public Call {
+ public:
+  explicit GenericCall(CallSource& source) : Call(source, context_) {
+    context_.AsyncNotifyWhenDone(&ended_);
+    source.generic.RequestCall(&context_, &stream_, source.queue.get(), source.queue.get(), &come_);
+  }
+
+ private:
+  void come(bool ok) override;
+  void request_read(bool ok);
+  void read(::grpc::ByteBuffer& bytes, void* event) override { stream_.Read(&bytes, event); }
+  void write(const ::grpc::ByteBuffer& bytes, void* event) override { stream_.Write(bytes, event); }
+  void end(const ::grpc::Status& status, void* event) override { stream_.Finish(status, event); }
+  void end_with(const ::grpc::ByteBuffer& bytes, void* event) override {
+    stream_.WriteAndFinish(bytes, {}, ::grpc::Status::OK, event);
+  }
+
+  ::grpc::GenericServerContext context_;
+  ::grpc::GenericServerAsyncReaderWriter stream_{&context_};
+  Event request_read_{this, static_cast<void (Call::*)(bool)>(&GenericCall::request_read)};
+};
+
+class RegisteredCall final : public Call {
+ public:
+  RegisteredCall(CallSource& source, int registered) : Call(source, context_), registered_(registered) {
+    context_.AsyncNotifyWhenDone(&ended_);
+    method_ = source.methods.find(source.registered.names().at(static_cast<std::size_t>(registered)));
+    source.registered.request(registered, context_, incoming_, writer_, *source.queue, &come_);
+  }
+
+ private:
+  void come(bool ok) override;
+  // Its one request came with it, and its one response goes with its end.
+  void read(::grpc::ByteBuffer& /*bytes*/, void* /*event*/) override {}
+  void write(const ::grpc::ByteBuffer& /*bytes*/, void* /*event*/) override {}
+  void end(const ::grpc::Status& status, void* event) override { writer_.FinishWithError(status, event); }
+  void end_with(const ::grpc::ByteBuffer& bytes, void* event) override {
+    writer_.Finish(bytes, ::grpc::Status::OK, event);
+  }
+
+  int registered_;
+  ::grpc::ServerContext context_;
+  ::grpc::ServerAsyncResponseWriter<::grpc::ByteBuffer> writer_{&context_};
+};
+
+void GenericCall::come(bool ok) {
+  if (!ok) {
+    delete this;  // the server shuts down: nobody came, and nothing else will
+    return;
+  }
+  wait_for_any(source_);
+  method_ = source_.methods.find(context_.method());
+  if (method_ == nullptr) {
+    stream_.Finish({::grpc::StatusCode::UNIMPLEMENTED, "there is no such method"}, &finished_);
+  } else if (method_->make_messages) {
+    ++left_;
+    stream_.Read(&incoming_, &request_read_);
+  } else {
+    begin();
+  }
+}
+
+void GenericCall::request_read(bool ok) {
+  if (!ok) {
+    stream_.Finish({::grpc::StatusCode::INVALID_ARGUMENT, "the call has no message"}, &finished_);
+  } else if (take_request()) {
+    begin();
+  }
+  leave();
+}
+
+void RegisteredCall::come(bool ok) {
+  if (!ok) {
+    delete this;
+    return;
+  }
+  wait_for(source_, registered_);
+  if (take_request()) {
+    begin();
+  }
+}
+
+}  // namespace
+
+RegisteredMethods::RegisteredMethods(std::vector<const char*> names) : names_(std::move(names)) {
+  for (int method = 0; method < static_cast<int>(names_.size()); ++method) {
+    AddMethod(new ::grpc::internal::RpcServiceMethod(names_[static_cast<std::size_t>(method)],
+                                                     ::grpc::internal::RpcMethod::NORMAL_RPC, nullptr));
+    MarkMethodRaw(method);
+  }
+}
 
 const std::multimap<::grpc::string_ref, ::grpc::string_ref>& CallContext::client_metadata() const {
   return call_.context_.client_metadata();
@@ -14,10 +111,17 @@ void CallContext::AddTrailingMetadata(const std::string& name, const std::string
 
 UnaryReactor* CallContext::DefaultReactor() { return &call_.plain_; }
 
-Call::Call(CallSource& source) : source_(source) {
-  context_.AsyncNotifyWhenDone(&ended_);
-  source_.service.RequestCall(&context_, &stream_, source_.queue.get(), source_.queue.get(), &come_);
+Call::Call(CallSource& source, ::grpc::ServerContext& context) : source_(source), context_(context) { ++source_.calls; }
+
+Call::~Call() {
+  if (--source_.calls == 0) {
+    source_.calls.notify_all();
+  }
 }
+
+void Call::wait_for_any(CallSource& source) { new GenericCall(source); }
+
+void Call::wait_for(CallSource& source, int registered) { new RegisteredCall(source, registered); }
 
 void Call::run(::grpc::ServerCompletionQueue& queue) {
   void* tag = nullptr;
@@ -28,34 +132,14 @@ void Call::run(::grpc::ServerCompletionQueue& queue) {
   }
 }
 
-void Call::come(bool ok) {
-  if (!ok) {
-    delete this;  // the server shuts down: nobody came, and nothing else will
-    return;
-  }
-  wait(source_);
-  method_ = source_.methods.find(context_.method());
-  if (method_ == nullptr) {
-    stream_.Finish({::grpc::StatusCode::UNIMPLEMENTED, "there is no such method"}, &finished_);
-  } else if (method_->make_messages) {
-    messages_ = method_->make_messages();
-    ++left_;
-    stream_.Read(&incoming_, &request_read_);
-  } else {
-    begin();
-  }
-}
-
-void Call::request_read(bool ok) {
-  if (!ok) {
-    stream_.Finish({::grpc::StatusCode::INVALID_ARGUMENT, "the call has no message"}, &finished_);
-  } else if (!messages_->take_request(incoming_)) {
-    stream_.Finish({::grpc::StatusCode::INVALID_ARGUMENT, "the message is not of the method's type"}, &finished_);
-  } else {
-    begin();
-  }
+bool Call::take_request() {
+  messages_ = method_->make_messages();
+  const bool is_taken = messages_->take_request(incoming_);
   incoming_.Clear();
-  leave();
+  if (!is_taken) {
+    end(kGarbled, &finished_);
+  }
+  return is_taken;
 }
 
 void Call::begin() {
@@ -65,8 +149,11 @@ void Call::begin() {
   }
 }
 
-void Call::read(bool ok) {
+void Call::message_read(bool ok) {
   const bool is_taken = ok && reactor_->fill_from(incoming_);
+  if (ok && !is_taken) {
+    is_garbled_ = true;
+  }
   incoming_.Clear();
   reactor_->OnReadDone(is_taken);
   leave();
@@ -98,15 +185,17 @@ void Call::leave() {
 
 void start_read(Call& call) {
   ++call.left_;
-  call.stream_.Read(&call.incoming_, &call.read_);
+  call.read(call.incoming_, &call.read_);
 }
 
 void start_write(Call& call, const ::grpc::ByteBuffer& bytes) {
   ++call.left_;
-  call.stream_.Write(bytes, &call.written_);
+  call.write(bytes, &call.written_);
 }
 
-void finish(Call& call, const ::grpc::Status& status) { call.stream_.Finish(status, &call.finished_); }
+void finish(Call& call, const ::grpc::Status& status) {
+  call.end(call.is_garbled_ && status.ok() ? kGarbled : status, &call.finished_);
+}
 
 void answer(Call& call, const ::grpc::Status& status) {
   ::grpc::ByteBuffer bytes;
@@ -115,8 +204,10 @@ void answer(Call& call, const ::grpc::Status& status) {
   } else if (!call.messages_->give_response(bytes)) {
     finish(call, {::grpc::StatusCode::INTERNAL, "the response cannot be encoded"});
   } else {
-    call.stream_.WriteAndFinish(bytes, {}, status, &call.finished_);
+    answer(call, bytes);
   }
 }
+
+void answer(Call& call, const ::grpc::ByteBuffer& response) { call.end_with(response, &call.finished_); }
 
 }  // namespace shoal::api::grpc

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "server/api/grpc/admission.hpp"
+#include "server/api/grpc/answer_bytes.hpp"
 #include "server/api/grpc/classified.hpp"
 #include "server/api/grpc/status.hpp"
 #include "server/core/ids.hpp"
@@ -18,22 +19,19 @@ TimePoint deadline_of(const CallContext& context, TimePoint now) {
   return left > std::chrono::hours(24 * 365) ? kNoDeadline : now + std::chrono::duration_cast<Duration>(left);
 }
 
-UnaryReactor* UnaryInfer::start(Calls& calls, CallContext& context, inference::ModelInferRequest& request,
-                                inference::ModelInferResponse& response) {
-  const auto call = std::make_shared<UnaryInfer>(calls, context, request, response);
+UnaryReactor* UnaryInfer::start(Calls& calls, CallContext& context, inference::ModelInferRequest& request) {
+  const auto call = std::make_shared<UnaryInfer>(calls, context, request);
   call->self_ = call;
   auto taken = take_call(request);
   net::enter(calls.services.main, [call, taken = std::move(taken)]() mutable { call->begin(std::move(taken)); });
   return call.get();
 }
 
-UnaryInfer::UnaryInfer(Calls& calls, CallContext& context, inference::ModelInferRequest& request,
-                       inference::ModelInferResponse& response)
+UnaryInfer::UnaryInfer(Calls& calls, CallContext& context, inference::ModelInferRequest& request)
     : UnaryReactor(context),
       calls_(calls),
       context_(context),
       request_(request),
-      response_(response),
       request_id_(uuid_v7()),
       received_(Clock::now()) {}
 
@@ -72,10 +70,15 @@ Status UnaryInfer::submit(Result<kserve::InferCall> call) {
   request->deadline = std::min(request->deadline, deadline_of(context_, received_));
   auto done = [self = shared_from_this(), model = *model](Result<dispatch::InferenceResponse> result) {
     self->ticket_ = 0;
-    if (result) {
-      fill_answer(*model, self->request_.id(), std::move(*result), self->response_);
+    if (!result) {
+      self->end(fail(std::move(result.error())));
+    } else if (const auto bytes = answer_bytes(*model, self->request_.id(), *std::move(result))) {
+      self->calls_.remove(self.get());
+      add_request_id(self->context_, self->request_id_);
+      self->FinishWith(*bytes);
+    } else {
+      self->end(fail(Code::kInternal, "the response is larger than a message can be"));
     }
-    self->end(result ? Status{} : fail(std::move(result.error())));
   };
   ticket_ =
       services.inference.submit(std::move(*request), classified(services, *model, std::move(classes), std::move(done)));

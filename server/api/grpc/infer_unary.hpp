@@ -13,11 +13,9 @@ namespace shoal::api::grpc {
 
 class UnaryInfer final : public UnaryReactor, public LongCall, public std::enable_shared_from_this<UnaryInfer> {
  public:
-  static UnaryReactor* start(Calls& calls, CallContext& context, inference::ModelInferRequest& request,
-                             inference::ModelInferResponse& response);
+  static UnaryReactor* start(Calls& calls, CallContext& context, inference::ModelInferRequest& request);
 
-  UnaryInfer(Calls& calls, CallContext& context, inference::ModelInferRequest& request,
-             inference::ModelInferResponse& response);
+  UnaryInfer(Calls& calls, CallContext& context, inference::ModelInferRequest& request);
 
   void finish_when_idle() override {}
   void cut() override;
@@ -32,7 +30,6 @@ class UnaryInfer final : public UnaryReactor, public LongCall, public std::enabl
   Calls& calls_;
   CallContext& context_;
   const inference::ModelInferRequest& request_;
-  inference::ModelInferResponse& response_;
   std::shared_ptr<UnaryInfer> self_;
   // Main lane from here on.
   std::string request_id_;

@@ -64,6 +64,8 @@ void start_write(Call& call, const ::grpc::ByteBuffer& bytes);
 void finish(Call& call, const ::grpc::Status& status);
 // With the response that the call keeps, where the status is OK.
 void answer(Call& call, const ::grpc::Status& status);
+// With these bytes of a response.
+void answer(Call& call, const ::grpc::ByteBuffer& response);
 
 template <class Message>
 bool serialize(const Message& message, ::grpc::ByteBuffer& bytes) {
@@ -76,6 +78,8 @@ class UnaryReactor : public Reactor {
  public:
   using Reactor::Reactor;
   void Finish(const ::grpc::Status& status) { answer(call(), status); }
+  // Well, with a response that is written already.
+  void FinishWith(const ::grpc::ByteBuffer& response) { answer(call(), response); }
 };
 
 // One request, many responses. One write at a time, none when it is finished.

@@ -155,9 +155,9 @@ UnaryReactor* InferenceService::ModelMetadata(Context* context, const inference:
 }
 
 UnaryReactor* InferenceService::ModelInfer(Context* context, const inference::ModelInferRequest* request,
-                                           inference::ModelInferResponse* response) {
+                                           inference::ModelInferResponse*) {
   // The message belongs to this call and is not const itself; its tensors are moved out instead of copied.
-  return UnaryInfer::start(calls_, *context, const_cast<inference::ModelInferRequest&>(*request), *response);
+  return UnaryInfer::start(calls_, *context, const_cast<inference::ModelInferRequest&>(*request));
 }
 
 BidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse>* InferenceService::ModelStreamInfer(

@@ -25,8 +25,12 @@ std::string shortened(const std::string& message) {
   return {static_cast<::grpc::StatusCode>(error_row(error.code).grpc), shortened(error.message)};
 }
 
-::grpc::Status finish_status(CallContext& context, const std::string& request_id, const Status& status) {
+void add_request_id(CallContext& context, const std::string& request_id) {
   context.AddTrailingMetadata("x-request-id", request_id);
+}
+
+::grpc::Status finish_status(CallContext& context, const std::string& request_id, const Status& status) {
+  add_request_id(context, request_id);
   if (status) {
     return ::grpc::Status::OK;
   }

@@ -12,6 +12,9 @@ namespace shoal::api::grpc {
 
 ::grpc::Status to_grpc(const Error& error);
 
+// The trailer x-request-id. Requires: the call has not finished.
+void add_request_id(CallContext& context, const std::string& request_id);
+
 // The status of a call that ends with `status`, after its trailers have been set. Requires: the call has not finished.
 ::grpc::Status finish_status(CallContext& context, const std::string& request_id, const Status& status);
 

@@ -194,16 +194,14 @@ bool wants_empty_final(const wire::Parameters& parameters) {
   return flag != nullptr && *flag;
 }
 
-wire::Parameters answer_parameters(const dispatch::InferenceResponse& response) {
-  wire::Parameters parameters;
-  const auto text = [&](const char* name, const std::string& value) {
+void each_answer_parameter(const dispatch::InferenceResponse& response,
+                           const std::function<void(std::string_view name, const AnswerParameter& value)>& take) {
+  const auto text = [&](std::string_view name, std::string_view value) {
     if (!value.empty()) {
-      parameters.emplace(name, value);
+      take(name, value);
     }
   };
-  const auto number = [&](const char* name, std::uint64_t value) {
-    parameters.emplace(name, static_cast<std::int64_t>(value));
-  };
+  const auto number = [&](std::string_view name, std::uint64_t value) { take(name, static_cast<std::int64_t>(value)); };
   text("shoal_backend", response.backend);
   text("shoal_worker", response.worker);
   text("shoal_adapter", response.adapter);
@@ -223,6 +221,14 @@ wire::Parameters answer_parameters(const dispatch::InferenceResponse& response) 
   }
   number("shoal_queue_us", response.timing.queue_us);
   number("shoal_compute_us", response.timing.compute_us);
+}
+
+wire::Parameters answer_parameters(const dispatch::InferenceResponse& response) {
+  wire::Parameters parameters;
+  each_answer_parameter(response, [&](std::string_view name, const AnswerParameter& value) {
+    const auto* text = std::get_if<std::string_view>(&value);
+    parameters.emplace(name, text != nullptr ? wire::Parameter(std::string(*text)) : std::get<std::int64_t>(value));
+  });
   return parameters;
 }
 

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "engine/core/result.hpp"
@@ -41,6 +43,9 @@ Status apply_parameters(const wire::Parameters& parameters, dispatch::InferenceR
 bool wants_empty_final(const wire::Parameters& parameters);
 
 // shoal_backend, shoal_worker, shoal_adapter, shoal_variant, shoal_bits, shoal_queue_us, shoal_compute_us, ...
+using AnswerParameter = std::variant<std::string_view, std::int64_t>;  // a view of the response
+void each_answer_parameter(const dispatch::InferenceResponse& response,
+                           const std::function<void(std::string_view name, const AnswerParameter& value)>& take);
 wire::Parameters answer_parameters(const dispatch::InferenceResponse& response);
 
 // The one input of a body without JSON: shape [1] for BYTES, else the model's with its one variable dimension taken
