@@ -27,8 +27,10 @@ Way make_way(const models::ModelVersion& model, Backend backend, schedule::Dimen
   for (const auto& [name, size] : built) {
     dims += fmt::format("{}{}={}", dims.empty() ? "[" : ",", name, size);
   }
-  std::string instance =
-      fmt::format("{}{}{}{}", instance_prefix(model), backend_name(backend), dims, dims.empty() ? "" : "]");
+  std::string instance = instance_prefix(model);
+  instance += backend_name(backend);
+  instance += dims;
+  instance += dims.empty() ? "" : "]";
   Way way{.candidate = {backend, instance, 0}, .load = {}, .built = std::move(built)};
   way.warm_samples = model.warm_samples;
   way.load.instance = std::move(instance);
@@ -141,7 +143,13 @@ schedule::Dimensions dimensions_of(std::span<const models::TensorSignature> sign
 // The digests: a reloaded model with other weights is another instance, and one that was warmed up by other samples
 // too.
 std::string instance_prefix(const models::ModelVersion& model) {
-  std::string prefix = fmt::format("{}:{}#{:.12}", model.name, model.version, model.graph.sha256);
+  std::string prefix;
+  prefix.reserve(96);
+  prefix += model.name;
+  prefix += ':';
+  prefix += std::to_string(model.version);
+  prefix += '#';
+  prefix += std::string_view(model.graph.sha256).substr(0, 12);
   if (!model.external.empty()) {
     std::string digests;
     for (const models::ExternalBlob& external : model.external) {

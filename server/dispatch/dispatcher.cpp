@@ -66,7 +66,7 @@ void Dispatcher::set_models(models::SnapshotPtr models) {
   models_ = std::move(models);
   for (const auto& [name, versions] : models_->models) {
     for (const auto& [version, model] : versions) {
-      tally_.declare({name, version});
+      tally_.of({name, version});
     }
   }
   scheduler_.keep(keepers_of(*models_));
@@ -82,7 +82,7 @@ void Dispatcher::slot_configured(const std::string& slot, const std::vector<Back
 std::uint64_t Dispatcher::submit(InferenceRequest request, Completion done) {
   const std::uint64_t ticket = next_ticket_++;
   const auto refuse = [&](Error error) {
-    tally_.failed({request.model->name, request.model->version}, error.code,
+    Tally::failed(tally_.of({request.model->name, request.model->version}), error.code,
                   microseconds_between(request.received, Clock::now()));
     boost::asio::post(main_,
                       [done = std::move(done), error = std::move(error)]() mutable { done(fail(std::move(error))); });
@@ -133,7 +133,8 @@ std::uint64_t Dispatcher::submit(InferenceRequest request, Completion done) {
   open->inputs = std::make_shared<const std::vector<Tensor>>(std::move(request.inputs));
   open->request = std::move(request);
   open->done = std::move(done);
-  tally_.accepted(open->key());
+  open->counts = &tally_.of(open->key());
+  Tally::accepted(*open->counts);
   open_.emplace(ticket, std::move(open));
   step();
   return ticket;
@@ -286,12 +287,12 @@ void Dispatcher::answer(std::uint64_t ticket, Result<InferenceResponse> result) 
   const std::unique_ptr<OpenRequest> open = std::move(found->second);
   open_.erase(found);
   if (open->worker == nullptr) {
-    tally_.left_queue(open->key());
+    Tally::left_queue(*open->counts);
   } else {
     leave_run(*open);
   }
   if (result) {
-    tally_.succeeded(open->key(), open->batch_size, result->timing);
+    Tally::succeeded(*open->counts, open->batch_size, result->timing);
     const std::string_view worker = result->worker;
     metrics_.request_answered({.model = open->request.model->name,
                                .version = open->request.model->version,
@@ -300,7 +301,7 @@ void Dispatcher::answer(std::uint64_t ticket, Result<InferenceResponse> result) 
                                .browser = worker.substr(0, worker.find('/'))},
                               {result->timing.total_us, result->timing.queue_us, result->timing.compute_us});
   } else {
-    tally_.failed(open->key(), result.error().code, microseconds_between(open->request.received, Clock::now()));
+    Tally::failed(*open->counts, result.error().code, microseconds_between(open->request.received, Clock::now()));
   }
   // Not from inside submit(), cancel() or step(): the receiver may call back into this.
   boost::asio::post(main_,

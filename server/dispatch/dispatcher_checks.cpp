@@ -30,7 +30,7 @@ bool Dispatcher::begin_check(OpenRequest& open, InferenceResponse& response) {
   open.in_doubt = std::move(response);
   open.worker = nullptr;
   open.run = 0;
-  tally_.requeued(open.key());
+  Tally::requeued(*open.counts);
   return true;
 }
 

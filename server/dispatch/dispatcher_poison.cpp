@@ -80,7 +80,7 @@ void Dispatcher::lost_with(OpenRequest& open, const Error& error) {
                   fmt::format("a worker was lost with it again, last on '{}': {}", open.lost_on, error.message));
   }
   if (status) {
-    tally_.requeued(open.key());
+    Tally::requeued(*open.counts);
     return;
   }
   if (is_quarantined) {
@@ -91,7 +91,7 @@ void Dispatcher::lost_with(OpenRequest& open, const Error& error) {
                                       {"reason", error.message}});
     refuse_copies(open);
   }
-  tally_.requeued(open.key());  // answer() takes it off: it has no worker
+  Tally::requeued(*open.counts);  // answer() takes it off: it has no worker
   answer(ticket, fail(std::move(status.error())));
 }
 

@@ -19,7 +19,7 @@ bool is_worth_retrying(Code code) {
 }  // namespace
 
 void Dispatcher::note_start(OpenRequest& open, const schedule::Action& action, TimePoint now) {
-  tally_.left_queue(open.key());
+  Tally::left_queue(*open.counts);
   open.way = &way_to(open.ways, action.candidate.instance);
   open.worker = workers_.at(action.slot);
   const Demand& demand = open.request.demand;
@@ -56,7 +56,7 @@ void Dispatcher::start_run(const schedule::Action& action) {
     run.member_rows.push_back(static_cast<std::int64_t>(open.batch_size));
     members.push_back({open.inputs.get(), run.member_rows.back()});
   }
-  tally_.executed(first.key());
+  Tally::executed(*first.counts);
   const models::ModelVersion& model = *first.request.model;
   if (members.size() > 1) {
     spec.inputs = std::make_shared<const std::vector<Tensor>>(join_inputs(model, members));
@@ -150,7 +150,7 @@ void Dispatcher::run_ended(std::uint64_t id, Result<pool::RunOutcome> outcome) {
     const Timing timing{.input_us = outcome->agent_queue_us,
                         .compute_us = outcome->compute_us,
                         .output_us = round_trip > inside ? round_trip - inside : 0};
-    tally_.ran(any.key(), rows, timing);
+    Tally::ran(*any.counts, rows, timing);
     metrics_.run_finished(any.request.model->name, backend_name(any.way->candidate.backend), rows);
     std::vector<pool::RunOutcome> parts = parts_of(run, *std::move(outcome));
     if (parts.empty()) {
@@ -211,7 +211,7 @@ void Dispatcher::send_singly(const OpenRun& run, const std::function<bool(std::u
       open.run = 0;
       --open.attempt;
       scheduler_.run_singly(ticket);
-      tally_.requeued(open.key());
+      Tally::requeued(*open.counts);
     }
   }
 }

@@ -22,6 +22,7 @@ struct OpenRequest {
   std::shared_ptr<const std::vector<Tensor>> inputs;  // as the client sent them
   std::vector<Way> ways;
   Completion done;
+  ModelStatistics* counts = nullptr;  // the model's
   std::uint64_t batch_size = 1;
   std::uint32_t attempt = 0;
   // The attempt that is running.

@@ -6,8 +6,7 @@
 
 namespace shoal::dispatch {
 
-void Tally::succeeded(const Key& key, std::uint64_t batch_size, const Timing& timing) {
-  ModelStatistics& model = statistics_[key];
+void Tally::succeeded(ModelStatistics& model, std::uint64_t batch_size, const Timing& timing) {
   model.last_inference_ms = static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
           .count());
@@ -19,15 +18,14 @@ void Tally::succeeded(const Key& key, std::uint64_t batch_size, const Timing& ti
   model.compute_output.add(timing.output_us);
 }
 
-void Tally::ran(const Key& key, std::uint64_t rows, const Timing& timing) {
-  ModelStatistics::Batch& batch = statistics_[key].batches[rows];
+void Tally::ran(ModelStatistics& model, std::uint64_t rows, const Timing& timing) {
+  ModelStatistics::Batch& batch = model.batches[rows];
   batch.compute_input.add(timing.input_us);
   batch.compute_infer.add(timing.compute_us);
   batch.compute_output.add(timing.output_us);
 }
 
-void Tally::failed(const Key& key, Code code, std::uint64_t total_us) {
-  ModelStatistics& model = statistics_[key];
+void Tally::failed(ModelStatistics& model, Code code, std::uint64_t total_us) {
   model.fail.add(total_us);
   ++model.failures[std::string(error_row(code).label)];
 }

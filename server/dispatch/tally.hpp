@@ -11,19 +11,20 @@ class Tally {
  public:
   using Key = Statistics::key_type;
 
-  void accepted(const Key& key) { ++statistics_[key].pending; }
+  // Of a model's version, in zeros before its first request; there for as long as this is.
+  ModelStatistics& of(const Key& key) { return statistics_[key]; }
+
+  static void accepted(ModelStatistics& model) { ++model.pending; }
   // Sent to a browser, or answered while it was still queued.
-  void left_queue(const Key& key) { --statistics_[key].pending; }
-  void requeued(const Key& key) { ++statistics_[key].pending; }
-  void executed(const Key& key) { ++statistics_[key].execution_count; }
+  static void left_queue(ModelStatistics& model) { --model.pending; }
+  static void requeued(ModelStatistics& model) { ++model.pending; }
+  static void executed(ModelStatistics& model) { ++model.execution_count; }
   // A run of `rows`, of one request or several, has ended well.
-  void ran(const Key& key, std::uint64_t rows, const Timing& timing);
-  void succeeded(const Key& key, std::uint64_t batch_size, const Timing& timing);
-  void failed(const Key& key, Code code, std::uint64_t total_us);
+  static void ran(ModelStatistics& model, std::uint64_t rows, const Timing& timing);
+  static void succeeded(ModelStatistics& model, std::uint64_t batch_size, const Timing& timing);
+  static void failed(ModelStatistics& model, Code code, std::uint64_t total_us);
 
   [[nodiscard]] const Statistics& statistics() const { return statistics_; }
-  // A model of the repository appears with zeros before its first request.
-  void declare(const Key& key) { statistics_[key]; }
 
  private:
   Statistics statistics_;

@@ -1,7 +1,6 @@
 #include "server/schedule/queue.hpp"
 
-#include <fmt/format.h>
-
+#include <string_view>
 #include <utility>
 
 namespace shoal::schedule {
@@ -13,10 +12,13 @@ std::string Queue::group_of(const Job& job) {
     group += candidate.is_prior ? "?\n" : "\n";
   }
   group += job.batch_key;
-  fmt::format_to(std::back_inserter(group), "\n{}\n{}{}", job.worker.value_or(""), static_cast<int>(job.min_tier),
-                 job.is_alone   ? "!"
-                 : job.is_guess ? "?"
-                                : "");
+  group += '\n';
+  group += job.worker ? std::string_view(*job.worker) : std::string_view();
+  group += '\n';
+  group += static_cast<char>('0' + static_cast<int>(job.min_tier));
+  if (job.is_alone || job.is_guess) {
+    group += job.is_alone ? '!' : '?';
+  }
   return group;
 }
 

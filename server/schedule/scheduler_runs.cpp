@@ -49,7 +49,8 @@ Status Scheduler::enqueue(Job job, TimePoint now) {
     job.batch_key.clear();
   }
   // What others wait for is possible, or all of them are told by step().
-  if (!queue_.contains(Queue::group_of(job))) {
+  std::string group = Queue::group_of(job);
+  if (!queue_.contains(group)) {
     Placement placement = placement_of(job, {.now = now});
     if (placement.kind == Placement::Kind::kImpossible) {
       return fail(std::move(placement.error));
@@ -62,7 +63,7 @@ Status Scheduler::enqueue(Job job, TimePoint now) {
   Entry entry{.job = std::move(job),
               .since = now,
               .sequence = next_sequence_++,
-              .group = {},
+              .group = std::move(group),
               .line = std::move(line),
               .seconds = seconds};
   if (Status time = check_time(entry, now); !time) {
@@ -80,7 +81,6 @@ void Scheduler::put_back(Entry& entry) {
   if (entry.job.is_alone) {
     alone_.insert(entry.job.id);
   }
-  entry.group = Queue::group_of(entry.job);
   queue_.insert(entry.group, rank_of(entry), entry.job.bytes);
   admission_.wait(entry.line, rank_of(entry), entry.seconds);
   if (entry.job.max_queued > 0) {
@@ -233,6 +233,7 @@ Status Scheduler::retry(JobId id, const std::string& reason, bool is_alone) {
   }
   leave_run(entry, {});
   entry.job.is_alone = entry.job.is_alone || is_alone;
+  entry.group = Queue::group_of(entry.job);
   put_back(entry);
   return {};
 }
@@ -246,6 +247,7 @@ void Scheduler::run_singly(JobId id) {
   leave_run(entry, {});
   --entry.attempts;
   entry.job.batch_key.clear();
+  entry.group = Queue::group_of(entry.job);
   put_back(entry);
 }
 
