@@ -1,5 +1,6 @@
 #include "server/schedule/offers.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace shoal::schedule {
@@ -23,7 +24,13 @@ void Offers::changed(const std::string& slot) {
 
 void Offers::look(const Slots& slots, const std::string& name, const Candidate& candidate,
                   const SchedulerLimits& limits, Table& table) {
+  const auto slot = slots.find(name);
   if (const auto before = table.ready.find(name); before != table.ready.end()) {
+    Offer offer = slot == slots.end() ? Offer() : offer_of(slot->second, candidate, false, limits);
+    if (offer.rank == Offer::Rank::kReady && offer.tier == before->second.tier) {
+      before->second = std::move(offer);
+      return;
+    }
     count_graph(table.graphs, before->second, -1);
     table.ready.erase(before);
   }
@@ -32,7 +39,6 @@ void Offers::look(const Slots& slots, const std::string& name, const Candidate& 
     table.order.erase({order_of(before->second, limits), name});
     table.others.erase(before);
   }
-  const auto slot = slots.find(name);
   if (slot == slots.end()) {
     return;
   }
@@ -91,6 +97,14 @@ std::optional<Choice> Offers::choose(const Slots& slots, const Job& job, const C
                  .other = best_from(Offer::Rank::kBusy),
                  .graphs = table.graphs},
                 std::move(ends.later), job, candidate, limits, moment);
+}
+
+bool Offers::has_ready(const Slots& slots, const Job& job, const SchedulerLimits& limits) {
+  if (job.worker || job.is_alone) {
+    return false;
+  }
+  const Table& table = table_of(slots, job.candidates.front(), limits);
+  return std::ranges::any_of(table.ready, [&job](const auto& entry) { return entry.second.tier >= job.min_tier; });
 }
 
 Placement Offers::place(const Slots& slots, const Job& job, const SchedulerLimits& limits, const Moment& moment) {

@@ -21,6 +21,9 @@ class Offers {
   void changed(const std::string& slot);
   // place(), by what is kept.
   Placement place(const Slots& slots, const Job& job, const SchedulerLimits& limits, const Moment& moment = {});
+  // Whether a slot could run the job's first candidate now: then place() finds that it is possible. Says no of jobs
+  // that run alone or demand a slot.
+  bool has_ready(const Slots& slots, const Job& job, const SchedulerLimits& limits);
 
  private:
   struct Table {

@@ -50,7 +50,7 @@ Status Scheduler::enqueue(Job job, TimePoint now) {
   }
   // What others wait for is possible, or all of them are told by step().
   std::string group = Queue::group_of(job);
-  if (!queue_.contains(group)) {
+  if (!queue_.contains(group) && !offers_.has_ready(slots_, job, limits_)) {
     Placement placement = placement_of(job, {.now = now});
     if (placement.kind == Placement::Kind::kImpossible) {
       return fail(std::move(placement.error));
