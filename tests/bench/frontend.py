@@ -21,7 +21,7 @@ SHAPES = [
 ]
 # What the project promises of itself: at least that share of the bare echo's answers, by protocol, elements and concurrency.
 SHARES = {("grpc", 1, 1): 0.70, ("grpc", 1, 16): 0.80, ("grpc", 1, 64): 0.80}
-OVERHEAD_US = 100  # p50, of the server alone
+OVERHEAD_US = 100  # p50: by the server's own clock, and as what a client waits for it longer than for a bare echo
 OVERHEAD = "shoal_request_overhead_seconds"
 
 
@@ -67,13 +67,16 @@ def cpu_seconds(pid):
 
 
 def row_of(protocol, elements, concurrency, turns):
-    """Medians of the turns. The share is the median of those of the pairs, since a pair saw the machine in one mood."""
+    """Medians of the turns. What compares both sides is the median of the pairs, since a pair saw the machine in one mood."""
     row = {"protocol": protocol, "elements": elements, "concurrency": concurrency}
     for side, runs in turns.items():
         names = ("per_second", "p50_us", "p95_us", "p99_us", "server_cpu_us", "client_cores")
         row[side] = {name: statistics.median(run[name] for run in runs) for name in names}
-    pairs = zip(turns["shoal"], turns["bare"], strict=True)
-    return row | {"share": statistics.median(shoal["per_second"] / bare["per_second"] for shoal, bare in pairs)}
+    pairs = list(zip(turns["shoal"], turns["bare"], strict=True))
+    return row | {
+        "share": statistics.median(shoal["per_second"] / bare["per_second"] for shoal, bare in pairs),
+        "added_p50_us": statistics.median(shoal["p50_us"] - bare["p50_us"] for shoal, bare in pairs),
+    }
 
 
 def overhead_of(before, after):
@@ -91,7 +94,8 @@ def overhead_of(before, after):
 def row_text(row):
     return (
         f"{row['protocol']} | FP32[{row['elements']}] | {row['concurrency']} open: {row['shoal']['per_second']:.0f}/s, "
-        f"bare {row['bare']['per_second']:.0f}/s: {row['share']:.2f}; the server's own time {row['overhead_mean_us']:.0f} us, "
+        f"bare {row['bare']['per_second']:.0f}/s: {row['share']:.2f}; {row['added_p50_us']:.0f} us longer (p50), "
+        f"the server's own time {row['overhead_mean_us']:.0f} us, "
         f"CPU {row['shoal']['server_cpu_us']:.0f} us, bare {row['bare']['server_cpu_us']:.0f} us"
     )
 
@@ -108,3 +112,5 @@ def problems(rows):
             )
         if shape == ("grpc", 1, 1) and row["overhead_met"] < 0.5:
             yield f"the server's own time is more than {OVERHEAD_US} us (p50): {row['overhead_met']:.0%} of the requests take less"
+        if shape == ("grpc", 1, 1) and row["added_p50_us"] > OVERHEAD_US:
+            yield f"a client waits {row['added_p50_us']:.0f} us longer (p50) than for a bare echo, more than {OVERHEAD_US} us"

@@ -63,12 +63,13 @@ PROTOCOLS = {"grpc": "gRPC", "http-json": "REST, JSON", "http-binary": "REST, bi
 
 def frontend_table(rows):
     lines = [
-        "| protocol | tensor | open | answers/s | bare | share | p50 µs | bare | p99 µs | bare | CPU µs | bare | own time, µs |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "| protocol | tensor | open | answers/s | bare | share | p50 µs | bare | longer | p99 µs | bare | CPU µs | bare | own time, µs |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in rows:
         size = "4 B" if row["elements"] == 1 else f"{row['elements'] * 4 / 2**20:.0f} MiB"
         pairs = [number(row[side][name], 0) for name in ("p50_us", "p99_us", "server_cpu_us") for side in ("shoal", "bare")]
+        pairs.insert(2, number(row["added_p50_us"], 0))
         cells = [
             PROTOCOLS[row["protocol"]], size, str(row["concurrency"]), number(row["shoal"]["per_second"], 0),
             number(row["bare"]["per_second"], 0), f"{row['share'] * 100:.0f} %", *pairs, number(row["overhead_mean_us"], 0),
@@ -135,7 +136,8 @@ def markdown(result):
             "## The front end's ceiling",
             "One FP32 tensor there and back, of a model of the echo backend behind the whole server (queue, scheduler, statistics) "
             "and of a bare echo: gRPC's callback API, or Beast on one thread, with nothing behind it. The same client asks both by "
-            'turns, on the same machine, with so many requests open. "CPU" is the server\'s, for an answer; its own time is accepted '
+            'turns, on the same machine, with so many requests open. "Longer" is what a client waits more, in the middle of the pairs '
+            'of turns. "CPU" is the server\'s, for an answer; its own time is accepted '
             "to answered without compute and queue, on average. The bare echoes answer in the thread that read the request; the "
             "server hands each to its one lane.",
             frontend_table(result["frontend"]),

@@ -13,9 +13,9 @@ def run(per_second, cpu=10.0):
     }
 
 
-def row(shape=("grpc", 1, 1), shoal=900, bare=1000, met=0.9):
+def row(shape=("grpc", 1, 1), shoal=900, bare=1000, met=0.9, added=50.0):
     turns = {"bare": [run(bare, 10)], "shoal": [run(shoal, 30)]}
-    return frontend.row_of(*shape, turns) | {"overhead_mean_us": 50.0, "overhead_met": met}
+    return frontend.row_of(*shape, turns) | {"overhead_mean_us": 50.0, "overhead_met": met, "added_p50_us": added}
 
 
 def test_the_share_is_that_of_turns_side_by_side():
@@ -24,6 +24,7 @@ def test_the_share_is_that_of_turns_side_by_side():
     assert found["share"] == pytest.approx(0.8)
     assert found["shoal"]["per_second"] == 800
     assert found["bare"]["per_second"] == 1000
+    assert found["added_p50_us"] == pytest.approx(1e6 / 800 - 1e6 / 1000)
     with pytest.raises(ValueError, match="longer"):
         frontend.row_of("grpc", 1, 16, {"bare": [run(1)] * 2, "shoal": [run(1)]})
 
@@ -58,6 +59,9 @@ def test_overhead_is_that_of_the_requests_in_between():
         (row(("grpc", frontend.MIB, 1), 1, met=0), []),
         (row(met=0.49), ["more than 100 us (p50): 49% of the requests"]),
         (row(met=0.5), []),
+        (row(added=100), []),
+        (row(added=101), ["a client waits 101 us longer (p50)"]),
+        (row(("grpc", 1, 16), added=101), []),
     ],
 )
 def test_promises(found, words):
@@ -70,6 +74,6 @@ def test_the_table_has_every_number():
     rows = [row(), row(("http-binary", 16 * frontend.MIB, 1), shoal=5, bare=10)]
     _, _, *lines = frontend_table(rows).splitlines()
     assert [[cell.strip() for cell in line.strip("|").split("|")] for line in lines] == [
-        ["gRPC", "4 B", "1", "900", "1000", "90 %", "1111", "1000", "3333", "3000", "30", "10", "50"],
-        ["REST, binary", "16 MiB", "1", "5", "10", "50 %", "200000", "100000", "600000", "300000", "30", "10", "50"],
+        ["gRPC", "4 B", "1", "900", "1000", "90 %", "1111", "1000", "50", "3333", "3000", "30", "10", "50"],
+        ["REST, binary", "16 MiB", "1", "5", "10", "50 %", "200000", "100000", "50", "600000", "300000", "30", "10", "50"],
     ]
