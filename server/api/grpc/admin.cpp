@@ -1,5 +1,6 @@
 #include "server/api/grpc/admin.hpp"
 
+#include <memory>
 #include <utility>
 
 #include "server/api/grpc/admission.hpp"
@@ -24,62 +25,39 @@ void finish(CallContext* context, UnaryReactor* reactor, Response* response, Res
   reactor->Finish(finish_status(*context, uuid_v7(), status));
 }
 
+template <class Given>
+struct ResponseOf {
+  using Type = Given;
+};
+template <class Response>
+struct ResponseOf<Result<Response>> {
+  using Type = Response;
+};
+
+const std::string kPrefix = "/shoal.admin.v1.Admin/";
+
 }  // namespace
 
-template <class Response, class Call>
-UnaryReactor* AdminCalls::answer(Context* context, Response* response, Call call, auth::Scope scope) {
-  auto* reactor = context->DefaultReactor();
-  net::enter(calls_.services.main, [this, context, response, reactor, scope, call = std::move(call)] {
-    const Status status = admit(calls_, *context, scope);
-    finish<Response>(context, reactor, response, status ? call() : Result<Response>(fail(status.error())));
-  });
-  return reactor;
+template <class Request, class Given>
+void AdminCalls::add(Methods& methods, const std::string& name, Given (admin::AdminService::*function)(const Request&),
+                     auth::Scope scope) {
+  using Response = ResponseOf<Given>::Type;
+  using Both = MessagesOf<Request, Response>;
+  const auto begin = [this, function, scope](CallContext& context, Messages* messages) -> Reactor* {
+    auto& both = static_cast<Both&>(*messages);
+    auto* reactor = context.DefaultReactor();
+    net::enter(calls_.services.main, [this, function, scope, &context, &both, reactor] {
+      const Status status = admit(calls_, context, scope);
+      finish<Response>(&context, reactor, &both.response,
+                       status ? Result<Response>((service_.*function)(both.request)) : fail(status.error()));
+    });
+    return reactor;
+  };
+  methods.add(kPrefix + name, {.make_messages = [] { return std::make_unique<Both>(); }, .begin = begin});
 }
 
-UnaryReactor* AdminCalls::ListWorkers(Context* context, const v1::ListWorkersRequest* request,
-                                      v1::ListWorkersResponse* response) {
-  return answer(context, response, [this, request] { return service_.list(*request); });
-}
-
-UnaryReactor* AdminCalls::InspectWorker(Context* context, const v1::InspectWorkerRequest* request,
-                                        v1::Worker* response) {
-  return answer(context, response, [this, request] { return service_.inspect(*request); });
-}
-
-UnaryReactor* AdminCalls::DrainWorker(Context* context, const v1::DrainWorkerRequest* request, v1::Worker* response) {
-  return answer(context, response, [this, request] { return service_.drain(*request); });
-}
-
-UnaryReactor* AdminCalls::ResumeWorker(Context* context, const v1::ResumeWorkerRequest* request, v1::Worker* response) {
-  return answer(context, response, [this, request] { return service_.resume(*request); });
-}
-
-UnaryReactor* AdminCalls::RecycleWorker(Context* context, const v1::RecycleWorkerRequest* request,
-                                        v1::Worker* response) {
-  return answer(context, response, [this, request] { return service_.recycle(*request); });
-}
-
-UnaryReactor* AdminCalls::KillWorker(Context* context, const v1::KillWorkerRequest* request, v1::Worker* response) {
-  return answer(context, response, [this, request] { return service_.kill(*request); });
-}
-
-UnaryReactor* AdminCalls::SetWorkerBudget(Context* context, const v1::SetWorkerBudgetRequest* request,
-                                          v1::Worker* response) {
-  return answer(context, response, [this, request] { return service_.set_budget(*request); });
-}
-
-UnaryReactor* AdminCalls::ListPoison(Context* context, const v1::ListPoisonRequest* request,
-                                     v1::ListPoisonResponse* response) {
-  return answer(context, response, [this, request] { return service_.list_poison(*request); });
-}
-
-UnaryReactor* AdminCalls::ClearPoison(Context* context, const v1::ClearPoisonRequest* request,
-                                      v1::ClearPoisonResponse* response) {
-  return answer(context, response, [this, request] { return service_.clear_poison(*request); });
-}
-
-UnaryReactor* AdminCalls::DebugWorker(Context* context, const v1::DebugWorkerRequest* request,
-                                      v1::DebugWorkerResponse* response) {
+UnaryReactor* AdminCalls::debug_worker(CallContext* context, const v1::DebugWorkerRequest* request,
+                                       v1::DebugWorkerResponse* response) {
   auto* reactor = context->DefaultReactor();
   net::enter(calls_.services.main, [this, context, request, response, reactor] {
     if (const Status status = admit(calls_, *context, auth::Scope::kAdmin); !status) {
@@ -93,63 +71,26 @@ UnaryReactor* AdminCalls::DebugWorker(Context* context, const v1::DebugWorkerReq
   return reactor;
 }
 
-UnaryReactor* AdminCalls::ListEvents(Context* context, const v1::ListEventsRequest* request,
-                                     v1::ListEventsResponse* response) {
-  return answer(context, response, [this, request] { return service_.events(*request); });
-}
-
-UnaryReactor* AdminCalls::InspectServer(Context* context, const v1::InspectServerRequest* request,
-                                        v1::Server* response) {
-  return answer(context, response, [this, request] { return service_.inspect_server(*request); });
-}
-
-UnaryReactor* AdminCalls::DrainServer(Context* context, const v1::DrainServerRequest* request, v1::Server* response) {
-  return answer(context, response, [this, request] { return service_.drain_server(*request); });
-}
-
-UnaryReactor* AdminCalls::ResumeServer(Context* context, const v1::ResumeServerRequest* request, v1::Server* response) {
-  return answer(context, response, [this, request] { return service_.resume_server(*request); });
-}
-
-UnaryReactor* AdminCalls::ReloadSettings(Context* context, const v1::ReloadSettingsRequest* request,
-                                         v1::ReloadSettingsResponse* response) {
-  return answer(context, response, [this, request] { return service_.reload_settings(*request); });
-}
-
-UnaryReactor* AdminCalls::CreateJoinToken(Context* context, const v1::CreateJoinTokenRequest* request,
-                                          v1::CreateJoinTokenResponse* response) {
-  return answer(context, response, [this, request] { return service_.create_token(*request); }, auth::Scope::kJoin);
-}
-
-UnaryReactor* AdminCalls::ListJoinTokens(Context* context, const v1::ListJoinTokensRequest* request,
-                                         v1::ListJoinTokensResponse* response) {
-  return answer(context, response, [this, request] { return service_.tokens(*request); }, auth::Scope::kJoin);
-}
-
-UnaryReactor* AdminCalls::RevokeJoinToken(Context* context, const v1::RevokeJoinTokenRequest* request,
-                                          v1::JoinToken* response) {
-  return answer(context, response, [this, request] { return service_.revoke_token(*request); }, auth::Scope::kJoin);
-}
-
 void AdminCalls::add_to(Methods& methods) {
-  methods.add("/shoal.admin.v1.Admin/ListWorkers", *this, &AdminCalls::ListWorkers);
-  methods.add("/shoal.admin.v1.Admin/InspectWorker", *this, &AdminCalls::InspectWorker);
-  methods.add("/shoal.admin.v1.Admin/DrainWorker", *this, &AdminCalls::DrainWorker);
-  methods.add("/shoal.admin.v1.Admin/ResumeWorker", *this, &AdminCalls::ResumeWorker);
-  methods.add("/shoal.admin.v1.Admin/RecycleWorker", *this, &AdminCalls::RecycleWorker);
-  methods.add("/shoal.admin.v1.Admin/KillWorker", *this, &AdminCalls::KillWorker);
-  methods.add("/shoal.admin.v1.Admin/DebugWorker", *this, &AdminCalls::DebugWorker);
-  methods.add("/shoal.admin.v1.Admin/ListPoison", *this, &AdminCalls::ListPoison);
-  methods.add("/shoal.admin.v1.Admin/ClearPoison", *this, &AdminCalls::ClearPoison);
-  methods.add("/shoal.admin.v1.Admin/SetWorkerBudget", *this, &AdminCalls::SetWorkerBudget);
-  methods.add("/shoal.admin.v1.Admin/ListEvents", *this, &AdminCalls::ListEvents);
-  methods.add("/shoal.admin.v1.Admin/InspectServer", *this, &AdminCalls::InspectServer);
-  methods.add("/shoal.admin.v1.Admin/DrainServer", *this, &AdminCalls::DrainServer);
-  methods.add("/shoal.admin.v1.Admin/ResumeServer", *this, &AdminCalls::ResumeServer);
-  methods.add("/shoal.admin.v1.Admin/ReloadSettings", *this, &AdminCalls::ReloadSettings);
-  methods.add("/shoal.admin.v1.Admin/CreateJoinToken", *this, &AdminCalls::CreateJoinToken);
-  methods.add("/shoal.admin.v1.Admin/ListJoinTokens", *this, &AdminCalls::ListJoinTokens);
-  methods.add("/shoal.admin.v1.Admin/RevokeJoinToken", *this, &AdminCalls::RevokeJoinToken);
+  using admin::AdminService;
+  add(methods, "ListWorkers", &AdminService::list);
+  add(methods, "InspectWorker", &AdminService::inspect);
+  add(methods, "DrainWorker", &AdminService::drain);
+  add(methods, "ResumeWorker", &AdminService::resume);
+  add(methods, "RecycleWorker", &AdminService::recycle);
+  add(methods, "KillWorker", &AdminService::kill);
+  methods.add(kPrefix + "DebugWorker", *this, &AdminCalls::debug_worker);
+  add(methods, "ListPoison", &AdminService::list_poison);
+  add(methods, "ClearPoison", &AdminService::clear_poison);
+  add(methods, "SetWorkerBudget", &AdminService::set_budget);
+  add(methods, "ListEvents", &AdminService::events);
+  add(methods, "InspectServer", &AdminService::inspect_server);
+  add(methods, "DrainServer", &AdminService::drain_server);
+  add(methods, "ResumeServer", &AdminService::resume_server);
+  add(methods, "ReloadSettings", &AdminService::reload_settings);
+  add(methods, "CreateJoinToken", &AdminService::create_token, auth::Scope::kJoin);
+  add(methods, "ListJoinTokens", &AdminService::tokens, auth::Scope::kJoin);
+  add(methods, "RevokeJoinToken", &AdminService::revoke_token, auth::Scope::kJoin);
 }
 
 }  // namespace shoal::api::grpc

@@ -192,36 +192,7 @@ UnaryReactor* InferenceService::ModelStatistics(Context* context, const inferenc
   });
 }
 
-UnaryReactor* InferenceService::SystemSharedMemoryStatus(Context* context,
-                                                         const inference::SystemSharedMemoryStatusRequest*,
-                                                         inference::SystemSharedMemoryStatusResponse*) {
-  return not_offered(context, kNoSharedMemory);
-}
-UnaryReactor* InferenceService::SystemSharedMemoryRegister(Context* context,
-                                                           const inference::SystemSharedMemoryRegisterRequest*,
-                                                           inference::SystemSharedMemoryRegisterResponse*) {
-  return not_offered(context, kNoSharedMemory);
-}
-UnaryReactor* InferenceService::SystemSharedMemoryUnregister(Context* context,
-                                                             const inference::SystemSharedMemoryUnregisterRequest*,
-                                                             inference::SystemSharedMemoryUnregisterResponse*) {
-  return not_offered(context, kNoSharedMemory);
-}
-UnaryReactor* InferenceService::CudaSharedMemoryStatus(Context* context,
-                                                       const inference::CudaSharedMemoryStatusRequest*,
-                                                       inference::CudaSharedMemoryStatusResponse*) {
-  return not_offered(context, kNoSharedMemory);
-}
-UnaryReactor* InferenceService::CudaSharedMemoryRegister(Context* context,
-                                                         const inference::CudaSharedMemoryRegisterRequest*,
-                                                         inference::CudaSharedMemoryRegisterResponse*) {
-  return not_offered(context, kNoSharedMemory);
-}
-UnaryReactor* InferenceService::CudaSharedMemoryUnregister(Context* context,
-                                                           const inference::CudaSharedMemoryUnregisterRequest*,
-                                                           inference::CudaSharedMemoryUnregisterResponse*) {
-  return not_offered(context, kNoSharedMemory);
-}
+UnaryReactor* InferenceService::no_shared_memory(Context* context) { return not_offered(context, kNoSharedMemory); }
 
 void InferenceService::add_to(Methods& methods) {
   methods.add("/inference.GRPCInferenceService/ServerLive", *this, &InferenceService::ServerLive);
@@ -236,18 +207,12 @@ void InferenceService::add_to(Methods& methods) {
   methods.add("/inference.GRPCInferenceService/RepositoryIndex", *this, &InferenceService::RepositoryIndex);
   methods.add("/inference.GRPCInferenceService/RepositoryModelLoad", *this, &InferenceService::RepositoryModelLoad);
   methods.add("/inference.GRPCInferenceService/RepositoryModelUnload", *this, &InferenceService::RepositoryModelUnload);
-  methods.add("/inference.GRPCInferenceService/SystemSharedMemoryStatus", *this,
-              &InferenceService::SystemSharedMemoryStatus);
-  methods.add("/inference.GRPCInferenceService/SystemSharedMemoryRegister", *this,
-              &InferenceService::SystemSharedMemoryRegister);
-  methods.add("/inference.GRPCInferenceService/SystemSharedMemoryUnregister", *this,
-              &InferenceService::SystemSharedMemoryUnregister);
-  methods.add("/inference.GRPCInferenceService/CudaSharedMemoryStatus", *this,
-              &InferenceService::CudaSharedMemoryStatus);
-  methods.add("/inference.GRPCInferenceService/CudaSharedMemoryRegister", *this,
-              &InferenceService::CudaSharedMemoryRegister);
-  methods.add("/inference.GRPCInferenceService/CudaSharedMemoryUnregister", *this,
-              &InferenceService::CudaSharedMemoryUnregister);
+  for (const std::string kind : {"System", "Cuda"}) {
+    for (const char* what : {"Status", "Register", "Unregister"}) {
+      methods.add("/inference.GRPCInferenceService/" + kind + "SharedMemory" + what, *this,
+                  &InferenceService::no_shared_memory);
+    }
+  }
   methods.add("/inference.GRPCInferenceService/TraceSetting", *this, &InferenceService::TraceSetting);
   methods.add("/inference.GRPCInferenceService/LogSettings", *this, &InferenceService::LogSettings);
 }

@@ -39,18 +39,8 @@ class InferenceService final {
                              inference::RepositoryModelLoadResponse*);
   Unary* RepositoryModelUnload(Context*, const inference::RepositoryModelUnloadRequest*,
                                inference::RepositoryModelUnloadResponse*);
-  Unary* SystemSharedMemoryStatus(Context*, const inference::SystemSharedMemoryStatusRequest*,
-                                  inference::SystemSharedMemoryStatusResponse*);
-  Unary* SystemSharedMemoryRegister(Context*, const inference::SystemSharedMemoryRegisterRequest*,
-                                    inference::SystemSharedMemoryRegisterResponse*);
-  Unary* SystemSharedMemoryUnregister(Context*, const inference::SystemSharedMemoryUnregisterRequest*,
-                                      inference::SystemSharedMemoryUnregisterResponse*);
-  Unary* CudaSharedMemoryStatus(Context*, const inference::CudaSharedMemoryStatusRequest*,
-                                inference::CudaSharedMemoryStatusResponse*);
-  Unary* CudaSharedMemoryRegister(Context*, const inference::CudaSharedMemoryRegisterRequest*,
-                                  inference::CudaSharedMemoryRegisterResponse*);
-  Unary* CudaSharedMemoryUnregister(Context*, const inference::CudaSharedMemoryUnregisterRequest*,
-                                    inference::CudaSharedMemoryUnregisterResponse*);
+  // All that registers, unregisters and lists shared memory.
+  Unary* no_shared_memory(Context* context);
   Unary* TraceSetting(Context*, const inference::TraceSettingRequest*, inference::TraceSettingResponse*);
   Unary* LogSettings(Context*, const inference::LogSettingsRequest*, inference::LogSettingsResponse*);
 
