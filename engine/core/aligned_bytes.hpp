@@ -1,4 +1,4 @@
-// Memory on a boundary that every vector unit likes, zeroed. Running out of memory is an error and not an exception.
+// Memory on a boundary that every vector unit likes. Running out of memory is an error and not an exception.
 #pragma once
 
 #include <cstddef>
@@ -18,8 +18,17 @@ class AlignedBytes {
  public:
   AlignedBytes() = default;
 
-  // kResourceLimit when there is not that much.
+  // Zeroed. kResourceLimit when there is not that much.
   static Result<AlignedBytes> make(std::uint64_t size) {
+    auto out = make_unset(size);
+    if (out && size > 0) {
+      std::memset(out->data(), 0, (out->size() + kMemoryAlignment - 1) / kMemoryAlignment * kMemoryAlignment);
+    }
+    return out;
+  }
+
+  // Not zeroed: for what is written before it is read. Pages that are never written cost nothing.
+  static Result<AlignedBytes> make_unset(std::uint64_t size) {
     AlignedBytes out;
     if (size == 0) {
       return out;
@@ -31,7 +40,6 @@ class AlignedBytes {
     if (memory == nullptr) {
       return fail(Code::kResourceLimit, "there is no memory for " + std::to_string(size) + " bytes");
     }
-    std::memset(memory, 0, static_cast<std::size_t>(rounded));
     out.bytes_.reset(static_cast<std::byte*>(memory));
     out.size_ = static_cast<std::size_t>(size);
     return out;

@@ -96,7 +96,8 @@ Status Executor::reserve_states() {
     if (!bytes) {
       return fail(bytes.error());
     }
-    auto state = AlignedBytes::make(*bytes);
+    // Attention reads the positions that have been appended and no others.
+    auto state = AlignedBytes::make_unset(*bytes);
     if (!state) {
       return fail(std::move(state.error()).with("state '" + tensor.name + "'"));
     }

@@ -53,7 +53,7 @@ Result<std::unique_ptr<PlanSession>> PlanSession::open(Bytes file) {
 Result<std::byte*> PlanSession::shard(std::size_t index) {
   AlignedBytes& shard = shards_[index];
   if (shard.data() == nullptr) {
-    auto memory = AlignedBytes::make(plan_.shards[index].bytes);
+    auto memory = AlignedBytes::make_unset(plan_.shards[index].bytes);
     if (!memory) {
       return fail(std::move(memory.error()).with("weights"));
     }

@@ -98,10 +98,14 @@ export class PlanEngine implements Engine {
           `shard ${index} of the plan is ${sha256} of ${bytes} bytes, the load names ${file.sha256} of ${file.byteSize}`,
         );
     });
-    const places = shards.map((_, index) => session.placeOf(index));
+    const places = shards.map((_, index) => session.placeOf(index)).entries();
     let fromCache = true;
-    for (const [index, place] of places.entries())
-      fromCache = (await this.parts.store.into(load.external[index]!, place)).fromCache && fromCache;
+    // One is read while another is hashed.
+    const lane = async (): Promise<void> => {
+      for (const [index, place] of places)
+        fromCache = (await this.parts.store.into(load.external[index]!, place)).fromCache && fromCache;
+    };
+    await Promise.all([lane(), lane()]);
     return fromCache;
   }
 
