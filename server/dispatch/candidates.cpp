@@ -36,6 +36,10 @@ Way make_way(const models::ModelVersion& model, Backend backend, schedule::Dimen
   way.load.instance = std::move(instance);
   way.load.backend = backend;
   way.load.echo = model.echo;
+  if (model.plan) {
+    way.load.engine = "plan";
+    way.load.plan_limits = model.plan->limits;
+  }
   way.load.graph = {{}, model.graph.sha256, model.graph.size};
   way.candidate.bytes = model.graph.size;
   way.candidate.at_once = model.echo ? model.echo->instances : 1;
@@ -107,12 +111,19 @@ Status check_demand(const models::ModelVersion& model, const Demand& demand) {
     return fail(Code::kBackendUnavailable,
                 fmt::format("model '{}' is offered on none of the preferred backends", model.name), "shoal_backend");
   }
-  if (demand.variant && *demand.variant != kDefaultVariant) {
+  const std::string_view variant = model.plan ? std::string_view(model.plan->variant) : kDefaultVariant;
+  if (demand.variant && *demand.variant != variant && *demand.variant != kDefaultVariant) {
     return fail(Code::kNotFound,
-                fmt::format("model '{}' has no variant '{}'; it has: {}", model.name, *demand.variant, kDefaultVariant),
+                fmt::format("model '{}' has no variant '{}'; it has: {}", model.name, *demand.variant, variant),
                 "shoal_variant");
   }
-  if (demand.bits && *demand.bits != 0) {
+  if (model.plan && demand.bits && *demand.bits != 0 && *demand.bits != model.plan->bits) {
+    return fail(
+        Code::kPrecisionNotSupported,
+        fmt::format("model '{}' is served with {} bits, not with {}", model.name, model.plan->bits, *demand.bits),
+        "shoal_bits");
+  }
+  if (!model.plan && demand.bits && *demand.bits != 0) {
     return fail(Code::kPrecisionNotSupported,
                 fmt::format("model '{}' is served with its graph's own precision; it has no {}-bit variant", model.name,
                             *demand.bits),
@@ -156,6 +167,13 @@ std::string instance_prefix(const models::ModelVersion& model) {
       digests += external.location + '=' + external.blob.sha256 + ';';
     }
     fmt::format_to(std::back_inserter(prefix), "+{:016x}", std::hash<std::string>()(digests));
+  }
+  if (model.plan) {
+    std::string limits;
+    for (const auto& [symbol, most] : model.plan->limits) {
+      fmt::format_to(std::back_inserter(limits), "{}{}", symbol, most);
+    }
+    prefix += '/' + limits;
   }
   if (model.warm_samples) {
     prefix += '~' + model.warm_samples->digest;

@@ -25,7 +25,9 @@ InferenceResponse respond(const OpenRequest& open, pool::RunOutcome outcome, con
   response.worker = worker.slot;
   response.adapter = open.way->candidate.backend == Backend::kWebgpu ? worker.adapter : "cpu";
   response.tier = tier_name(worker.tier);
-  response.variant = kDefaultVariant;
+  const std::optional<models::PlanConfig>& plan = open.request.model->plan;
+  response.variant = plan ? plan->variant : std::string(kDefaultVariant);
+  response.bits = plan ? plan->bits : 0;
   response.fallback_from = open.fallback_from;
   response.attempts = open.attempt;
   const std::uint64_t round_trip = microseconds_between(open.sent, now);

@@ -74,14 +74,15 @@ Status check_supported(const inference::ModelConfig& config) {
     return bad("model_transaction_policy",
                "model_transaction_policy: only models of the echo backend may be decoupled");
   }
-  const bool is_platform_fine =
-      config.platform().empty() || config.platform() == (is_echo(config) ? kEchoPlatform : kOnnxPlatform);
+  const bool is_platform_fine = config.platform().empty() || (is_echo(config) ? config.platform() == kEchoPlatform
+                                                                              : config.platform() == kOnnxPlatform ||
+                                                                                    config.platform() == kPlanPlatform);
   const bool is_backend_fine =
       config.backend().empty() || config.backend() == "onnxruntime" || config.backend() == "shoal" || is_echo(config);
   if (!is_platform_fine || !is_backend_fine) {
     return bad("backend",
-               fmt::format("platform '{}' with backend '{}' is not served here: the platform is 'onnxruntime_onnx', "
-                           "the backend 'shoal' or 'onnxruntime'; or the backend is 'echo'",
+               fmt::format("platform '{}' with backend '{}' is not served here: the platform is 'onnxruntime_onnx' "
+                           "or 'shoal_plan', the backend 'shoal' or 'onnxruntime'; or the backend is 'echo'",
                            config.platform(), config.backend()));
   }
   if (config.max_batch_size() < 0) {

@@ -8,6 +8,7 @@
 namespace shoal::models {
 
 inline constexpr std::string_view kOnnxPlatform = "onnxruntime_onnx";
+inline constexpr std::string_view kPlanPlatform = "shoal_plan";
 
 // kInvalidArgument with `param` = the field, "optimization.cuda".
 Status check_supported(const inference::ModelConfig& config);

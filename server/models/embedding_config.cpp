@@ -171,7 +171,24 @@ Result<std::int64_t> max_tokens_of(const std::filesystem::path& folder, const Js
   return tokens;
 }
 
-Result<std::shared_ptr<const text::Tokenizer>> load_tokenizer(const std::string& json, Tokenizers& tokenizers) {
+}  // namespace
+
+Result<std::optional<SentenceStyle>> read_sentence_style(const std::filesystem::path& folder) {
+  const auto modules = read_modules(folder);
+  if (!modules) {
+    return fail(modules.error());
+  }
+  if (!modules->has_file) {
+    return std::nullopt;
+  }
+  const auto pooling = read_pooling(folder / modules->pooling_folder / "config.json");
+  if (!pooling) {
+    return fail(pooling.error());
+  }
+  return SentenceStyle{.pooling = *pooling, .is_normalized = modules->normalize};
+}
+
+Result<std::shared_ptr<const text::Tokenizer>> shared_tokenizer(const std::string& json, Tokenizers& tokenizers) {
   std::weak_ptr<const text::Tokenizer>& known = tokenizers[sha256_hex(json.data(), json.size())];
   if (auto shared = known.lock()) {
     return shared;
@@ -182,8 +199,6 @@ Result<std::shared_ptr<const text::Tokenizer>> load_tokenizer(const std::string&
   }
   return loaded;
 }
-
-}  // namespace
 
 Result<EmbeddingConfig> read_embedding_config(const std::filesystem::path& folder, const ModelVersion& model,
                                               Tokenizers& tokenizers) {
@@ -214,7 +229,7 @@ Result<EmbeddingConfig> read_embedding_config(const std::filesystem::path& folde
     return bad(
         fmt::format("output '{}' has no known width: neither the graph nor config.json says it", (*states)->name));
   }
-  auto tokenizer = load_tokenizer(*tokenizer_json, tokenizers);
+  auto tokenizer = shared_tokenizer(*tokenizer_json, tokenizers);
   if (!tokenizer) {
     return fail(std::move(tokenizer.error()));
   }

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "engine/core/result.hpp"
@@ -27,6 +28,17 @@ inline constexpr std::size_t kMaxJsonFileBytes = std::size_t{1} << 20;
 // Requires: model.inputs and model.outputs.
 Result<EmbeddingConfig> read_embedding_config(const std::filesystem::path& folder, const ModelVersion& model,
                                               Tokenizers& tokenizers);
+
+// How a sentence-transformers folder makes one vector of its tokens; nothing without modules.json. kInvalidArgument for
+// a pooling that Shoal does not do and for a broken file.
+struct SentenceStyle {
+  Pooling::Kind pooling = Pooling::Kind::kMean;
+  bool is_normalized = false;
+};
+Result<std::optional<SentenceStyle>> read_sentence_style(const std::filesystem::path& folder);
+
+// The tokenizer of this file's text, one for all models that have the same.
+Result<std::shared_ptr<const text::Tokenizer>> shared_tokenizer(const std::string& json, Tokenizers& tokenizers);
 
 // Buckets for static-shape backends where the configuration names none: single rows of 32, 128, 512 (or max_tokens).
 Buckets default_embedding_buckets(const ModelVersion& model, const EmbeddingConfig& embedding);

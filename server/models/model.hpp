@@ -60,8 +60,17 @@ struct EmbeddingConfig {
   std::shared_ptr<const text::Tokenizer> tokenizer;
   std::uint32_t max_tokens = 0;  // special tokens included
   std::uint32_t pad_id = 0;
-  Pooling pooling;
+  Pooling pooling{};
+  // Of a model that pools itself: the output that is the vector; `pooling` says nothing then.
+  std::string pooled_output{};
   std::uint32_t width = 0;
+};
+
+// Of a package: what the plan engine is told beside its files.
+struct PlanConfig {
+  std::string variant;
+  std::uint32_t bits = 0;
+  std::map<std::string, std::uint64_t> limits;  // largest extents of a step and of the state, by the symbol's letter
 };
 
 // Allowed sizes of symbolic dimensions where a backend needs static shapes, ascending: {"sequence_length": {32, 128}}.
@@ -105,18 +114,19 @@ enum class ModelState : std::uint8_t { kReady, kUnavailable };
 struct ModelVersion {
   std::string name;
   std::int64_t version = 0;             // from 1 on; 0 = the model's folder holds no version to serve
-  std::string platform;                 // "onnxruntime_onnx" "shoal_echo"
+  std::string platform;                 // "onnxruntime_onnx" "shoal_plan" "shoal_echo"
   std::vector<TensorSignature> inputs;  // those a request must give: without the graph's initialisers
   std::vector<TensorSignature> outputs;
   // > 0: every input and output starts with a batch dimension, requests may be joined along it up to this many rows.
   // 0: shapes are taken as they are.
   std::int64_t max_batch_size = 0;
-  bool is_decoupled = false;  // a request has any number of responses, also none
-  Blob graph;
-  std::vector<ExternalBlob> external;
-  std::vector<Backend> backends;  // preference, default first; only these are offered
-  bool has_own_order = false;     // the configuration says so; else the order is a guess (schedule/prior.hpp)
-  std::optional<Family> family;   // by the configuration, else by the inputs where they leave no doubt
+  bool is_decoupled = false;           // a request has any number of responses, also none
+  Blob graph;                          // or the plan
+  std::vector<ExternalBlob> external;  // of a plan its shards, in its order
+  std::optional<PlanConfig> plan;      // of a package
+  std::vector<Backend> backends;       // preference, default first; only these are offered
+  bool has_own_order = false;          // the configuration says so; else the order is a guess (schedule/prior.hpp)
+  std::optional<Family> family;        // by the configuration, else by the inputs where they leave no doubt
   Buckets webnn_buckets;
   SchedulingConfig scheduling;
   std::shared_ptr<const WarmSamples> warm_samples;  // null: there are none

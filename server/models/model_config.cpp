@@ -188,7 +188,11 @@ Result<ParsedConfig> parse_model_config_json(std::string_view text, std::string_
 Status apply_model_config(ParsedConfig parsed, GraphSignature graph, const std::vector<Backend>& default_backends,
                           ModelVersion& model) {
   inference::ModelConfig& config = *parsed.config;
-  model.platform = is_echo(config) ? kEchoPlatform : kOnnxPlatform;
+  model.platform = is_echo(config) ? std::string(kEchoPlatform) : graph.platform;
+  if (!config.platform().empty() && config.platform() != model.platform) {
+    return fail(Code::kInvalidArgument,
+                fmt::format("platform is '{}', the version is of '{}'", config.platform(), model.platform), "platform");
+  }
   model.max_batch_size =
       parsed.has_max_batch_size || is_echo(config) ? config.max_batch_size() : auto_batch_size(graph);
   model.is_decoupled = config.model_transaction_policy().decoupled();

@@ -183,8 +183,8 @@ Status apply_parameters(const inference::ModelConfig& config, ModelVersion& mode
       if (value != "auto" && value != "off") {
         return bad(fmt::format("{} is '{}', it must be 'auto' or 'off'", key, value));
       }
-    } else if (key == "shoal_priority") {
-      continue;  // read_scheduling() reads it
+    } else if (key == "shoal_priority" || key == "shoal_variant") {
+      continue;  // read_scheduling() and read_package_version() read them
     } else if (key.starts_with("shoal_")) {
       const auto is_residency = apply_residency(key, value, model);
       const auto is_known = is_residency && !*is_residency ? apply_scheduling(key, value, model) : is_residency;
@@ -194,7 +194,8 @@ Status apply_parameters(const inference::ModelConfig& config, ModelVersion& mode
       if (!*is_known) {
         return bad(fmt::format(
             "parameters: unknown key '{}'; Shoal's are shoal_backend, shoal_buckets, shoal_embedding, "
-            "shoal_family, shoal_max_queue_bytes, shoal_min_resident, shoal_min_trust, shoal_pinned, shoal_priority",
+            "shoal_family, shoal_max_queue_bytes, shoal_min_resident, shoal_min_trust, shoal_pinned, shoal_priority, "
+            "shoal_variant",
             key));
       }
     }

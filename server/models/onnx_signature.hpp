@@ -23,6 +23,7 @@ struct GraphSignature {
   std::vector<TensorSignature> inputs;  // without those that have an initialiser: they are optional
   std::vector<TensorSignature> outputs;
   std::set<std::string> external;  // locations of external data, sub-graphs included
+  std::string platform = "onnxruntime_onnx";
   std::int64_t ir_version = 0;
   std::int64_t opset = 0;  // of the default domain
 };

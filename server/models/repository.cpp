@@ -16,6 +16,7 @@
 #include "server/models/model_config.hpp"
 #include "server/models/model_parameters.hpp"
 #include "server/models/onnx_signature.hpp"
+#include "server/models/package_version.hpp"
 #include "server/models/read_file.hpp"
 #include "server/models/scheduling_config.hpp"
 #include "server/models/warm_samples.hpp"
@@ -199,6 +200,12 @@ Status read_version(const fs::path& folder, ParsedConfig parsed, const Repositor
   parsed.config = std::make_shared<inference::ModelConfig>(*parsed.config);
   if (is_echo(*parsed.config)) {
     return read_echo_version(folder, std::move(parsed), options, model);
+  }
+  if (is_package(folder)) {
+    if (auto read = read_package_version(folder, std::move(parsed), digests, tokenizers, model); !read) {
+      return read;
+    }
+    return finish_version(folder, model);
   }
   const std::string file_name =
       parsed.config->default_model_filename().empty() ? "model.onnx" : parsed.config->default_model_filename();

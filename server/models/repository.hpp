@@ -1,5 +1,6 @@
 // The model repository on disk: <root>/<name>/config.pbtxt (optional) and <root>/<name>/<version>/model.onnx with its
-// external data and, for embedding models, tokenizer.json and the sentence-transformers files beside it.
+// external data and, for embedding models, tokenizer.json and the sentence-transformers files beside it; or a package
+// (package_version.hpp), where there is a package.json.
 // Not thread-safe: one call at a time, on any thread but a network lane (it reads and hashes files). Snapshots are.
 // No file in the repository can make it fail or throw: a bad model is kUnavailable with the reason.
 #pragma once

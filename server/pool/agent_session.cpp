@@ -37,6 +37,8 @@ Envelope load_message(std::uint64_t work_id, const LoadSpec& spec) {
     external.set_sha256(blob.sha256);
     external.set_byte_size(blob.byte_size);
   }
+  load.set_engine(spec.engine);
+  load.mutable_plan_limits()->insert(spec.plan_limits.begin(), spec.plan_limits.end());
   return envelope;
 }
 

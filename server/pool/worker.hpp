@@ -39,7 +39,9 @@ struct LoadSpec {
   BlobRef graph;
   std::vector<BlobRef> external;
   std::map<std::string, std::uint64_t> free_dimensions;  // symbolic dimension to value; webnn needs all of them
-  std::optional<Echo> echo;                              // of kEcho, which has no graph
+  std::optional<Echo> echo{};                            // of kEcho, which has no graph
+  std::string engine{};                                  // "plan": `graph` is a plan; empty: an ONNX graph
+  std::map<std::string, std::uint64_t> plan_limits{};    // of a plan, see Load.plan_limits of the protocol
 };
 
 struct LoadOutcome {

@@ -81,7 +81,12 @@ Result<InferenceRequest> make_request(const Prepared& prepared, const http::Requ
   request.request_id = http_request.request_id;
   request.model = prepared.model;
   request.inputs = std::move(*inputs);
-  request.pooling = prepared.model->embedding->pooling;
+  const models::EmbeddingConfig& embedding = *prepared.model->embedding;
+  if (embedding.pooled_output.empty()) {
+    request.pooling = embedding.pooling;
+  } else {
+    request.outputs = {embedding.pooled_output};
+  }
   request.received = http_request.received;
   if (Status status = kserve::apply_parameters(prepared.body.parameters, request); !status) {
     status.error().param = "shoal";

@@ -1,0 +1,140 @@
+#include "server/models/package_version.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "inference/model_config.pb.h"
+#include "server/models/embedding_inputs.hpp"
+#include "server/models/read_file.hpp"
+#include "tests/server/models/models_for_test.hpp"
+#include "tests/server/models/package_for_test.hpp"
+
+namespace shoal::models {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr std::string_view kTokenizer = R"({"version": "1.0", "added_tokens": [], "normalizer": null,
+  "pre_tokenizer": {"type": "Whitespace"}, "post_processor": null, "decoder": null,
+  "model": {"type": "WordLevel", "unk_token": "[UNK]", "vocab": {"[UNK]": 0, "[PAD]": 5, "a": 2, "b": 3}}})";
+
+class PackageVersionTest : public testing::Test {
+ protected:
+  PackageVersionTest() {
+    Serial serial;
+    description_ = write_package(root(), "m", test::small_bert(serial));
+    folder_.write("models/m/1/tokenizer.json", kTokenizer);
+  }
+  [[nodiscard]] std::filesystem::path root() const { return folder_.path() / "models"; }
+  Result<ModelPtr> find(const std::string& name = "m") {
+    Repository repository({.root = root(), .store = {}}, Log::discard());
+    return snapshot_of(repository)->find(name);
+  }
+  std::string reason() {
+    const auto found = find();
+    return found ? "found" : found.error().message;
+  }
+  void config(std::string_view text) { folder_.write("models/m/config.pbtxt", text); }
+
+  TempFolder folder_;
+  package::Description description_;
+};
+
+TEST_F(PackageVersionTest, AnEncoderIsServedAsPaddedBatches) {
+  const auto found = find();
+  ASSERT_TRUE(found) << found.error().message;
+  const ModelVersion& model = **found;
+  EXPECT_EQ(model.platform, "shoal_plan");
+  EXPECT_EQ(model.config->platform(), "shoal_plan");
+  EXPECT_EQ(model.backends, std::vector{Backend::kWasm});
+  ASSERT_EQ(model.inputs.size(), 3U);
+  EXPECT_EQ(model.inputs[0].name, "input_ids");
+  EXPECT_EQ(model.inputs[1].name, "attention_mask");
+  EXPECT_EQ(model.inputs[2].name, "token_type_ids");
+  EXPECT_EQ(model.inputs[2].datatype, DataType::kInt64);
+  EXPECT_EQ(model.output("last_hidden_state")->dims, (Shape{-1, -1, 16}));
+  EXPECT_EQ(model.output("embedding")->dims, (Shape{-1, 16}));
+  EXPECT_EQ(model.max_batch_size, 32);
+  EXPECT_TRUE(model.config->has_dynamic_batching());
+  EXPECT_EQ(model.plan->variant, "q4");
+  EXPECT_EQ(model.plan->bits, 4U);
+  EXPECT_EQ(model.plan->limits, (std::map<std::string, std::uint64_t>{{"B", 32}, {"T", 640}, {"R", 640}}));
+}
+
+TEST_F(PackageVersionTest, ItsFilesAreThePlanAndTheShardsInOrder) {
+  const auto model = find().value();
+  EXPECT_EQ(model->graph.sha256, description_.variants[0].plan.sha256);
+  Digests digests({});
+  const auto files = read_package_files(root() / "m/1", description_.variants[0], digests).value();
+  ASSERT_EQ(model->external.size(), files.plan.shards.size());
+  for (std::size_t index = 0; index < files.plan.shards.size(); ++index) {
+    EXPECT_EQ(model->external[index].location, files.plan.shards[index].sha256);
+    EXPECT_EQ(model->external[index].blob.size, files.plan.shards[index].bytes);
+  }
+  EXPECT_EQ(blobs_of(*model).size(), 1 + files.plan.shards.size());
+}
+
+TEST_F(PackageVersionTest, ItMakesEmbeddingsByItsOwnOutput) {
+  const auto model = find().value();
+  ASSERT_TRUE(model->embedding) << model->no_embedding_reason;
+  EXPECT_EQ(model->embedding->pooled_output, "embedding");
+  EXPECT_EQ(model->embedding->width, 16U);
+  EXPECT_EQ(model->embedding->max_tokens, 20U);
+  EXPECT_EQ(model->embedding->pad_id, 5U);
+  const text::Tokens row{.ids = {2, 3}, .type_ids = {}};
+  EXPECT_EQ(build_embedding_inputs(*model, {&row, 1})->size(), 3U);
+  std::filesystem::remove(root() / "m/1/tokenizer.json");
+  EXPECT_THAT(find().value()->no_embedding_reason, HasSubstr("tokenizer.json"));
+}
+
+TEST_F(PackageVersionTest, TheConfigurationDecidesWhereItMay) {
+  config("max_batch_size: 4 platform: 'shoal_plan' parameters { key: 'shoal_variant' value { string_value: 'q4' } }");
+  const auto model = find();
+  ASSERT_TRUE(model) << model.error().message;
+  EXPECT_EQ((*model)->plan->limits.at("T"), 80U);
+  config("parameters { key: 'shoal_variant' value { string_value: 'q2' } }");
+  EXPECT_THAT(reason(), HasSubstr("the package has no variant 'q2'; it has: q4"));
+  config("parameters { key: 'shoal_backend' value { string_value: 'wasm,webgpu' } }");
+  EXPECT_THAT(reason(), HasSubstr("packages run on 'wasm', not on 'webgpu'"));
+  config("max_batch_size: 100000");
+  EXPECT_THAT(reason(), HasSubstr("max_batch_size: 100000 rows of 20 tokens"));
+  config("platform: 'onnxruntime_onnx'");
+  EXPECT_THAT(reason(), HasSubstr("platform is 'onnxruntime_onnx'"));
+  config("parameters { key: 'shoal_embedding' value { string_value: 'off' } }");
+  EXPECT_EQ(find().value()->no_embedding_reason, "shoal_embedding is off");
+}
+
+TEST_F(PackageVersionTest, FilesThatAreNotThoseOfThePackageAreNamed) {
+  const std::string file = description_.variants[0].plan.file;
+  const std::string plan = *read_file(root() / "m/1" / file, 1U << 20);
+  folder_.write("models/m/1/" + file, plan + "x");
+  EXPECT_THAT(reason(), testing::AllOf(HasSubstr(file), HasSubstr("the package says")));
+  folder_.write("models/m/1/" + file, plan);
+  const auto shard = find().value()->external[0].blob;
+  folder_.write("models/m/1/" + shard.sha256 + ".weights", std::string(shard.size, 'x'));
+  EXPECT_THAT(reason(), HasSubstr(shard.sha256 + ".weights"));
+  std::filesystem::remove(shard.path);
+  EXPECT_THAT(reason(), HasSubstr(shard.sha256 + ".weights"));
+}
+
+TEST_F(PackageVersionTest, ABrokenDescriptionIsNamedByItsField) {
+  auto json = nlohmann::json::parse(package::write_description(description_));
+  json["variants"][0]["plan"]["bytes"] = "many";
+  folder_.write("models/m/1/package.json", json.dump());
+  EXPECT_THAT(reason(), HasSubstr("package.json: variants[0].plan.bytes: expected a whole number"));
+  description_.embedding->output = "sentence";
+  folder_.write("models/m/1/package.json", package::write_description(description_));
+  EXPECT_THAT(reason(), HasSubstr("embedding.output: the plan has no output 'sentence' [batch, 16]"));
+}
+
+TEST_F(PackageVersionTest, AClassThatIsNotServedIsSaid) {
+  Serial serial;
+  write_package(root(), "chat", test::small_llama(serial));
+  EXPECT_THAT(find("chat").error().message, HasSubstr("packages of class 'decoder' are not served"));
+  EXPECT_TRUE(find());
+}
+
+}  // namespace
+}  // namespace shoal::models
