@@ -100,7 +100,8 @@ def make(name, lock, args, stamp):
         if "import" in model:
             source, member = model["import"]
             extract_folder(get(source), member, work / "source")
-            command = [args.shoal, "import", str(work / "source"), "--name", name, "--repository", str(work)]
+            command = [args.shoal, "import", str(work / "source"), "--name", name, "--format", "onnx",
+                       "--repository", str(work)]
             subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=900)
             if not (new / "1" / "model.onnx").is_file():
                 raise SystemExit(f"fetch_models: {' '.join(command)} wrote no model.onnx")

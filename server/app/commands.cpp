@@ -9,15 +9,16 @@
 
 #include "server/app/app.hpp"
 #include "server/app/doctor.hpp"
+#include "server/app/estimate_command.hpp"
 #include "server/app/heap.hpp"
+#include "server/app/import_command.hpp"
 #include "server/app/join_commands.hpp"
 #include "server/app/key_commands.hpp"
+#include "server/app/models_command.hpp"
 #include "server/app/run_command.hpp"
 #include "server/app/server_commands.hpp"
 #include "server/app/settings_source.hpp"
 #include "server/app/worker_commands.hpp"
-#include "server/models/bert_graph.hpp"
-#include "server/models/model.hpp"
 
 namespace shoal::app {
 namespace {
@@ -56,29 +57,6 @@ Result<std::string> configured_server(const Settings& settings, const config::Sc
   }
   const bool is_any = settings.host == "0.0.0.0" || settings.host == "::";
   return fmt::format("http://{}:{}", is_any ? "127.0.0.1" : settings.host, settings.http_port);
-}
-
-int import(const std::string& source, const std::string& into, const std::string& name, const std::string& version,
-           std::string repository) {
-  if (!into.empty()) {
-    const Status status = models::import_sentence_encoder(source, into);
-    return status ? 0 : report(status.error(), 1);
-  }
-  if (Status status = models::check_model_name(name); !status) {
-    return report(status.error(), kUsage);
-  }
-  if (const auto number = models::parse_version(version); !number || !*number) {
-    return report(Error{Code::kInvalidArgument, "--version: expected a number above 0", {}}, kUsage);
-  }
-  if (repository.empty()) {
-    repository = home() + "/models";
-  }
-  const std::filesystem::path folder = std::filesystem::path(repository) / name / version;
-  if (Status status = models::import_sentence_encoder(source, folder); !status) {
-    return report(status.error(), 1);
-  }
-  fmt::print("{}\n", folder.string());
-  return 0;
 }
 
 enum class DoctorForm : std::uint8_t { kText, kJson, kMarkdown };
@@ -125,18 +103,6 @@ int run_command(int argc, char** argv) {
         ->take_last();
   }
 
-  CLI::App* import_command =
-      command.add_subcommand("import", "Write a Hugging Face BERT folder as an ONNX model of the repository");
-  std::string source, into, name, repository;
-  std::string version = "1";
-  import_command->add_option("source", source, "Folder with config.json, model.safetensors and tokenizer.json")
-      ->required();
-  CLI::Option* name_option = import_command->add_option("--name", name, "Name of the model in the repository");
-  CLI::Option* into_option = import_command->add_option("--into", into, "Write this version folder instead");
-  name_option->excludes(into_option);
-  import_command->add_option("--version", version, "Version of the model")->capture_default_str();
-  import_command->add_option("--repository", repository, "Model repository; default $SHOAL_HOME/models");
-
   CLI::App* doctor_command = command.add_subcommand(
       "doctor", "Launch each kind of browser once, and say what works, what is missing and how to get it");
   std::string kind;
@@ -158,7 +124,10 @@ int run_command(int argc, char** argv) {
     return keys_file(settings);
   });
 
-  RunCommand run(command);
+  ImportCommand import(command, home() + "/models");
+  EstimateCommand estimate(command);
+  ModelsCommand list(command, home());
+  RunCommand run(command, home());
 
   CLI::App* settings_command = command.add_subcommand("settings", "Print every setting of serve as a Markdown table");
 
@@ -171,16 +140,14 @@ int run_command(int argc, char** argv) {
   if (*serve_command) {
     return serve(settings, schema, file, std::move(flags));
   }
-  if (*import_command) {
-    return import(source, into, name, version, repository);
-  }
   if (*doctor_command) {
     return doctor(settings, schema, file, kind,
                   as_json       ? DoctorForm::kJson
                   : as_markdown ? DoctorForm::kMarkdown
                                 : DoctorForm::kText);
   }
-  for (CommandGroup* group : std::initializer_list<CommandGroup*>{&workers, &join, &server, &keys, &run}) {
+  for (CommandGroup* group :
+       std::initializer_list<CommandGroup*>{&workers, &join, &server, &keys, &import, &estimate, &list, &run}) {
     if (group->was_asked()) {
       const Status status = group->run();
       return status ? 0 : report(status.error(), status.error().code == Code::kInvalidArgument ? kUsage : 1);

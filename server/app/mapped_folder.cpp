@@ -19,6 +19,12 @@ MappedFolder::~MappedFolder() {
   }
 }
 
+void MappedFolder::forget() const {
+  for (const auto& [name, bytes] : files_) {
+    ::madvise(const_cast<std::byte*>(bytes.data()), bytes.size(), MADV_DONTNEED);
+  }
+}
+
 Result<Bytes> MappedFolder::read(std::string_view name) {
   if (const auto known = files_.find(name); known != files_.end()) {
     return known->second;

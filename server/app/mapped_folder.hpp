@@ -18,6 +18,11 @@ class MappedFolder final : public import::Files {
   // kNotFound when there is no such file, kInvalidArgument for a name with a slash, kInternal when it cannot be mapped.
   Result<Bytes> read(std::string_view name) override;
 
+  // What was read so far, by name.
+  [[nodiscard]] const std::map<std::string, Bytes, std::less<>>& files() const { return files_; }
+  // Lets the system take back the memory of what was read; it is read from the disk again when it is needed.
+  void forget() const;
+
  private:
   std::filesystem::path path_;
   std::map<std::string, Bytes, std::less<>> files_;

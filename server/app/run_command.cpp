@@ -6,14 +6,14 @@
 #include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
-#include "engine/archs/build.hpp"
-#include "engine/quantize/precision.hpp"
 #include "engine/runtime/greedy.hpp"
-#include "server/app/mapped_folder.hpp"
+#include "server/app/native_model.hpp"
 #include "server/app/thread_pool.hpp"
 #include "server/core/clock.hpp"
 #include "server/core/split.hpp"
@@ -23,45 +23,6 @@ namespace shoal::app {
 namespace {
 
 using Ids = std::vector<std::int32_t>;
-
-Result<import::Config> read_config(import::Files& files, std::string_view name) {
-  const auto text = files.read(name);
-  if (!text) {
-    return fail(text.error());
-  }
-  auto config = import::Config::parse(as_text(*text));
-  if (!config) {
-    return fail(std::move(config.error()).with(name));
-  }
-  return config;
-}
-
-Result<archs::Model> read_model(import::Files& files, const import::Checkpoint& checkpoint) {
-  auto config = read_config(files, "config.json");
-  if (!config) {
-    return fail(std::move(config.error()));
-  }
-  auto generation = read_config(files, "generation_config.json");
-  if (!generation && generation.error().code != Code::kNotFound) {
-    return fail(std::move(generation.error()));
-  }
-  return archs::build_model(std::move(*config), generation ? &*generation : nullptr, checkpoint);
-}
-
-// Every matrix at these bits; f16 where its rows cannot be cut into blocks.
-Status use_bits(graph::Plan& plan, std::uint32_t bits) {
-  for (graph::Tensor& tensor : plan.tensors) {
-    if (tensor.kind != graph::TensorKind::kWeight || tensor.shape.size() != 2) {
-      continue;
-    }
-    const auto format = quantize::format_of(tensor.shape[1].size, bits, {});
-    if (!format) {
-      return fail(format.error());
-    }
-    tensor.format = *format;
-  }
-  return {};
-}
 
 // Room for one sequence: the prompt in one step, then one token a step.
 graph::Extents limits_for(const archs::Facts& facts, std::size_t prompt_size, std::uint32_t max_tokens) {
@@ -88,19 +49,19 @@ Result<kernels::Matrix> main_output(const runtime::Executor& executor) {
 
 struct RunCommand::State {
   CLI::App* command = nullptr;
-  std::string model, prompt, tokens;
+  std::string home, model, prompt, tokens;
   std::uint32_t max_tokens = 64;
-  std::uint32_t bits = 32;
+  std::optional<std::uint32_t> bits;
   std::uint32_t threads = std::max(1U, std::thread::hardware_concurrency());
   bool as_json = false;
   nlohmann::json report;
 
-  [[nodiscard]] Result<Ids> prompt_ids(import::Files& files) const;
+  [[nodiscard]] Result<Ids> prompt_ids(const std::string& tokenizer_json) const;
   Status encode(runtime::Executor& executor, const Ids& ids);
   Status generate(runtime::Executor& executor, const archs::Facts& facts, const Ids& ids);
 };
 
-Result<Ids> RunCommand::State::prompt_ids(import::Files& files) const {
+Result<Ids> RunCommand::State::prompt_ids(const std::string& tokenizer_json) const {
   Ids ids;
   for (const std::string_view part : tokens.empty() ? std::vector<std::string_view>() : split(tokens, ',')) {
     const std::string one(part);
@@ -115,11 +76,10 @@ Result<Ids> RunCommand::State::prompt_ids(import::Files& files) const {
   if (prompt.empty()) {
     return fail(Code::kInvalidArgument, "expected a prompt or --tokens", "prompt");
   }
-  const auto file = files.read("tokenizer.json");
-  if (!file) {
-    return fail(file.error());
+  if (tokenizer_json.empty()) {
+    return fail(Code::kNotFound, "the model has no tokenizer.json: expected --tokens", "tokens");
   }
-  const auto tokenizer = text::Tokenizer::load(*file);
+  const auto tokenizer = text::Tokenizer::load(as_bytes(tokenizer_json));
   if (!tokenizer) {
     return fail(tokenizer.error());
   }
@@ -180,15 +140,19 @@ Status RunCommand::State::generate(runtime::Executor& executor, const archs::Fac
   return {};
 }
 
-RunCommand::RunCommand(CLI::App& command) : state_(std::make_unique<State>()) {
+RunCommand::RunCommand(CLI::App& command, std::string home) : state_(std::make_unique<State>()) {
   State& s = *state_;
-  s.command = command.add_subcommand(
-      "run", "Compute one answer of a Hugging Face folder here: an encoder's vector, a decoder's token ids");
-  s.command->add_option("model", s.model, "Folder with config.json and model.safetensors")->required();
-  s.command->add_option("prompt", s.prompt, "Text; the folder's tokenizer.json makes tokens of it");
+  s.home = std::move(home);
+  s.command =
+      command.add_subcommand("run", "Compute one answer of a model here: an encoder's vector, a decoder's token ids");
+  s.command
+      ->add_option("model", s.model,
+                   "Package by its name in $SHOAL_HOME/models or by its folder, Hugging Face folder, or GGUF file")
+      ->required();
+  s.command->add_option("prompt", s.prompt, "Text; the model's tokenizer makes tokens of it");
   s.command->add_option("--tokens", s.tokens, "Token ids instead of a text: 1,2,3");
   s.command->add_option("--backend", "Where to compute: native")->check(CLI::IsMember({"native"}));
-  s.command->add_option("--bits", s.bits, "Bits of the weights: 32, 16, 8, 4, 3 or 2")->capture_default_str();
+  s.command->add_option("--bits", s.bits, "Bits of the weights: 32, 16, 8, 4, 3 or 2; of a package those of a variant");
   s.command->add_option("--max-tokens", s.max_tokens, "Tokens of the answer at most")
       ->check(CLI::Range(1U, 1U << 20))
       ->capture_default_str();
@@ -202,45 +166,34 @@ bool RunCommand::was_asked() const { return state_->command->parsed(); }
 
 Status RunCommand::run() {
   State& s = *state_;
-  MappedFolder files(s.model);
-  const auto ids = s.prompt_ids(files);
+  const auto begin = Clock::now();
+  ThreadPool pool(s.threads);
+  const auto loaded = load_native({.model = s.model, .home = s.home, .bits = s.bits}, pool);
+  if (!loaded) {
+    return fail(loaded.error());
+  }
+  const NativeModel& model = **loaded;
+  const auto ids = s.prompt_ids(model.tokenizer);
   if (!ids) {
     return fail(ids.error());
   }
-  const auto begin = Clock::now();
-  ThreadPool pool(s.threads);
-  const auto checkpoint = import::Checkpoint::open(files);
-  if (!checkpoint) {
-    return fail(checkpoint.error());
-  }
-  auto model = read_model(files, *checkpoint);
-  if (!model) {
-    return fail(std::move(model.error()));
-  }
-  if (auto done = use_bits(model->plan, s.bits); !done) {
-    return done;
-  }
-  const auto weights = runtime::Weights::make(model->plan, model->recipes, *checkpoint, {}, pool);
-  if (!weights) {
-    return fail(weights.error());
-  }
   auto executor =
-      runtime::Executor::make(model->plan, *weights, limits_for(model->facts, ids->size(), s.max_tokens), pool);
+      runtime::Executor::make(model.plan, model.weights, limits_for(model.facts, ids->size(), s.max_tokens), pool);
   if (!executor) {
     return fail(std::move(executor.error()));
   }
   const runtime::MemoryUse& memory = (*executor)->memory();
-  s.report = {{"architecture", model->plan.architecture},
-              {"bits", s.bits},
+  s.report = {{"architecture", model.plan.architecture},
+              {"bits", model.bits},
               {"threads", s.threads},
               {"prompt_tokens", ids->size()},
               {"load_ms", milliseconds(Clock::now() - begin)},
-              {"weight_bytes", weights->bytes()},
+              {"weight_bytes", model.weights.bytes()},
               {"state_bytes", memory.state},
               {"value_bytes", memory.values + memory.scratch}};
-  const Status status = model->facts.model_class == archs::ModelClass::kEncoder
+  const Status status = model.facts.model_class == archs::ModelClass::kEncoder
                             ? s.encode(**executor, *ids)
-                            : s.generate(**executor, model->facts, *ids);
+                            : s.generate(**executor, model.facts, *ids);
   if (status && s.as_json) {
     fmt::print("{}\n", s.report.dump());
   }

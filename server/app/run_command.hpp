@@ -1,8 +1,9 @@
-// `shoal run`: one answer of a model in a Hugging Face folder, computed here by the plan engine.
+// `shoal run`: one answer of a model, computed here by the plan engine.
 #pragma once
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <string>
 
 #include "server/app/command_group.hpp"
 
@@ -10,7 +11,8 @@ namespace shoal::app {
 
 class RunCommand final : public CommandGroup {
  public:
-  explicit RunCommand(CLI::App& command);
+  // `home` is SHOAL_HOME.
+  RunCommand(CLI::App& command, std::string home);
   ~RunCommand() override;
 
   [[nodiscard]] bool was_asked() const override;

@@ -34,7 +34,7 @@ def minilm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_import(source: Path, target: Path) -> subprocess.CompletedProcess[str]:
-    command = [str(binary()), "import", str(source), "--into", str(target)]
+    command = [str(binary()), "import", str(source), "--format", "onnx", "--into", str(target)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
@@ -84,7 +84,7 @@ def test_an_existing_folder_is_not_touched(fixtures: Path, tmp_path: Path) -> No
     folder = fixtures / "bert"
     (tmp_path / "1").mkdir()
     failed = run_import(folder, tmp_path / "1")
-    assert failed.returncode == 1 and "is there already" in failed.stderr
+    assert failed.returncode == 2 and "is there already" in failed.stderr
     assert list((tmp_path / "1").iterdir()) == []
 
 

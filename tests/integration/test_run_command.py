@@ -83,7 +83,7 @@ def test_fewer_bits_are_fewer_bytes_and_near_the_float_vector(fixtures: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["nowhere", "text"], 1, "cannot open"),
+        (["nowhere", "text"], 1, "is no folder, no GGUF file, and no package"),
         (["{bert}"], 2, "expected a prompt or --tokens"),
         (["{bert}", "--tokens", "1,x"], 2, "'x' is no token id"),
         (["{bert}", "--tokens", "1,,2"], 2, "'' is no token id"),
