@@ -128,9 +128,10 @@ describe.skipIf(why !== undefined)(`plans in a browser (${why ?? 'headless_shell
 
   const DECODERS = ['llama', 'llama3', 'qwen2', 'qwen3', 'gemma3_text', 'opt', 'gpt2', 'bloom', 'falcon'];
   const ENCODER_DECODERS = ['t5', 't5_gated', 'bart'];
-  const decoding = { B: 1n, T: 128n, R: 1n, N: 1n, S: 2048n, M: 128n };
+  // Long answers: these models make thousands of tokens a second.
+  const decoding = { B: 1n, T: 128n, R: 1n, N: 1n, S: 16384n, M: 128n };
   const idsOf = (outputs: readonly { readonly bytes: Uint8Array }[]) =>
-    outputs.map(({ bytes }) => new Int32Array(bytes.buffer)[0]!);
+    outputs.flatMap(({ bytes }) => [...new Int32Array(bytes.buffer)]);
 
   test.each([...DECODERS, ...ENCODER_DECODERS])('%s says what PyTorch says, token by token', async (model) => {
     const load = loadOf(model, planOf(model), { ...decoding, S: 96n });
@@ -146,7 +147,7 @@ describe.skipIf(why !== undefined)(`plans in a browser (${why ?? 'headless_shell
       const { outputs, end, error } = await answer;
       expect(error?.message).toBeUndefined();
       expect([name, idsOf(outputs)]).toEqual([name, ids]);
-      expect(parts).toBe(24);
+      expect(parts).toBeGreaterThan(1);
       expect(end).toMatchObject({ finishReason: 'length' });
       expect(Number(end!.prefillUs)).toBeGreaterThan(0);
       expect(Number(end!.decodeUs)).toBeGreaterThan(0);
@@ -157,37 +158,37 @@ describe.skipIf(why !== undefined)(`plans in a browser (${why ?? 'headless_shell
   test('tokens come as they are made, and a cancel ends the answer within a step', async () => {
     await bench.agent.load(loadOf('chat', planOf('llama'), decoding));
     const arrived: number[] = [];
-    let gotTen: () => void = () => undefined;
-    const ten = new Promise<void>((resolve) => (gotTen = resolve));
+    let gotSome: () => void = () => undefined;
+    const some = new Promise<void>((resolve) => (gotSome = resolve));
     const { workId, answer } = bench.agent.startRun(
-      { instance: 'chat', generate: { maxTokens: 2000 } as never },
+      { instance: 'chat', generate: { maxTokens: 16000 } as never },
       [promptOf([1, 5, 9])],
       () => {
         arrived.push(performance.now());
-        if (arrived.length === 10) gotTen();
+        if (arrived.length === 3) gotSome();
       },
     );
-    await ten;
+    await some;
     bench.agent.cancel(workId);
-    const { error } = await answer;
+    const { error, outputs: cut } = await answer;
     expect(error?.code).toBe(Code.CANCELLED);
-    expect(arrived.length).toBeLessThan(1000);
+    expect(idsOf(cut).length).toBeLessThan(15000);
     const { outputs, end } = await bench.agent.run({ instance: 'chat', generate: { maxTokens: 3 } as never }, [
       promptOf([1, 5, 9]),
     ]);
-    expect([outputs.length, end?.finishReason]).toEqual([3, 'length']);
+    expect([idsOf(outputs).length, end?.finishReason]).toEqual([3, 'length']);
     await bench.agent.unload('chat');
   });
 
   test('an answer that a broken connection has cut is told from its start on the next one', async () => {
     bench.agent.welcome(2, 'again'); // the engines start afresh
     await bench.agent.load(loadOf('resumed', planOf('llama'), decoding));
-    const run = { instance: 'resumed', generate: { maxTokens: 1500 } as never };
+    const run = { instance: 'resumed', generate: { maxTokens: 5000 } as never };
     const whole = idsOf((await bench.agent.run(run, [promptOf([1, 5, 9])])).outputs);
-    expect(whole).toHaveLength(1500);
+    expect(whole).toHaveLength(5000);
     let parts = 0;
     const { workId, answer } = bench.agent.startRun(run, [promptOf([1, 5, 9])], () => {
-      if (++parts === 10) bench.agent.socket.terminate();
+      if (++parts === 2) bench.agent.socket.terminate();
     });
     expect((await answer).error?.message).toMatch('the connection closed');
     bench.agent = await bench.server.agent();

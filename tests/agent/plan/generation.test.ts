@@ -51,8 +51,9 @@ describe.skipIf(why !== undefined).each(['simd128', 'relaxed_simd'] as const)(
     ): Promise<Answered> => {
       const ids: number[] = [];
       const output: RunControl['output'] = ({ tensors, payload }) => {
-        expect(tensors.map(({ name, shape }) => [name, ...shape])).toEqual([['tokens', 1n]]);
-        ids.push(new Int32Array(payload.buffer)[0]!);
+        const some = new Int32Array(payload.buffer);
+        expect(tensors.map(({ name, shape }) => [name, ...shape])).toEqual([['tokens', BigInt(some.length)]]);
+        ids.push(...some);
       };
       const result = await runOn(engine, [prompt], { generate }, { ...unhurried, output, ...control });
       return { ids, result };
@@ -121,15 +122,16 @@ describe.skipIf(why !== undefined).each(['simd128', 'relaxed_simd'] as const)(
       const cancelled = answer(
         engine,
         prompt,
-        { maxTokens: 24 },
+        { maxTokens: 1000 },
         {
-          output: ({ payload }) => void before.push(new Int32Array(payload.buffer)[0]!),
+          output: ({ payload }) => void before.push(...new Int32Array(payload.buffer)),
           breathe: () =>
             before.length < 5 ? Promise.resolve() : Promise.reject(new AgentError(Code.CANCELLED, 'away')),
         },
       );
       expect(await codeOf(cancelled)).toBe('CANCELLED');
-      expect(before).toEqual(ids.slice(0, 5));
+      expect(before.length).toBeGreaterThanOrEqual(5);
+      expect(before.slice(0, ids.length)).toEqual(ids.slice(0, before.length));
       expect((await answer(engine, prompt, { maxTokens: 24 })).ids).toEqual(ids);
     });
 

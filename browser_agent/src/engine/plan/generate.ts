@@ -1,5 +1,5 @@
-// A run that generates: the prompt is read in chunks, then a token is made in each step and sent at once. After each step and
-// between layers the worker may hear a cancel.
+// A run that generates: the prompt is read in chunks, then a token is made in each step and sent at once; those of a model that
+// makes more than a few hundred a second go together. After each step and between layers the worker may hear a cancel.
 import { create } from '@bufbuild/protobuf';
 import { DataType, type Generate, type Run, TensorSchema } from '../../generated/shoal/agent/v1/agent_pb';
 import { AgentError, Code } from '../../protocol/outcome';
@@ -8,6 +8,9 @@ import type { RunControl, RunResult } from '../engine';
 import { intInputs } from './inputs';
 import { runLayers } from './layers';
 import type { GenerateOptions, PlanSession } from './session';
+
+// Whoever passes tokens on is kept busy by that, and must hear cancels beside it.
+const TOGETHER_MS = 4;
 
 export async function generate(
   session: PlanSession,
@@ -21,6 +24,8 @@ export async function generate(
   const started = performance.now();
   let prefillMs = 0;
   let decodeMs = 0;
+  let unsent: number[] = [];
+  let sentAt = -Infinity;
   session.generate(tokens.data, optionsOf(options));
   while (session.finished === undefined) {
     const isReading = session.isReading;
@@ -31,8 +36,14 @@ export async function generate(
     const tookMs = performance.now() - began;
     if (isReading) prefillMs += tookMs;
     else decodeMs += tookMs;
-    if (token !== undefined) control.output(packed(token));
-    if (session.finished === undefined) await control.breathe();
+    if (token !== undefined) unsent.push(token);
+    const isDone = session.finished !== undefined;
+    if (unsent.length > 0 && (isDone || performance.now() - sentAt >= TOGETHER_MS)) {
+      control.output(packed(unsent));
+      unsent = [];
+      sentAt = performance.now();
+    }
+    if (!isDone) await control.breathe();
   }
   return {
     tensors: [],
@@ -59,12 +70,12 @@ function optionsOf({ maxTokens, stopIds, decoderStart, sampling }: Generate): Ge
   };
 }
 
-function packed(token: number): Packed {
-  const data = Int32Array.of(token);
+function packed(tokens: readonly number[]): Packed {
+  const data = Int32Array.from(tokens);
   const tensor = create(TensorSchema, {
     name: 'tokens',
     datatype: DataType.INT32,
-    shape: [1n],
+    shape: [BigInt(data.length)],
     byteSize: BigInt(data.byteLength),
   });
   return { tensors: [tensor], payload: new Uint8Array(data.buffer) };
