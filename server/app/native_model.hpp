@@ -25,13 +25,14 @@ struct NativeModel {
   std::string variant;  // of a package
   // Texts, empty where there is none.
   std::string tokenizer;
+  std::string tokenizer_config;
   std::string chat_template;
 };
 
 struct NativeRequest {
   std::string model;                    // folder, GGUF file, or the name of a package in the repository
   std::filesystem::path home;           // SHOAL_HOME: its models, and the digests of their files
-  std::optional<std::uint32_t> bits{};  // of a package: the variant that has them; else 32
+  std::optional<std::uint32_t> bits{};  // of a package: the variant that has them; else those of the source
 };
 
 // Stays where it is: executors refer to it. kNotFound when there is no such model or variant; else as

@@ -4,15 +4,19 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <csignal>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <random>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
-#include "engine/runtime/greedy.hpp"
+#include "engine/runtime/generation.hpp"
+#include "server/app/native_answer.hpp"
 #include "server/app/native_model.hpp"
 #include "server/app/thread_pool.hpp"
 #include "server/core/clock.hpp"
@@ -24,15 +28,31 @@ namespace {
 
 using Ids = std::vector<std::int32_t>;
 
-// Room for one sequence: the prompt in one step, then one token a step.
+// Tokens of a prompt in one step: more are hardly faster, and each needs memory for its values.
+constexpr std::uint32_t kChunk = 256;
+
+// Ctrl-C ends an answer between two tokens; what it has said so far stays.
+std::atomic<bool> was_interrupted = false;
+static_assert(std::atomic<bool>::is_always_lock_free);
+void interrupt(int) { was_interrupted = true; }
+
+// Room for one sequence: chunks of the prompt, then one token a step. What an encoder reads, it reads in one step.
 graph::Extents limits_for(const archs::Facts& facts, std::size_t prompt_size, std::uint32_t max_tokens) {
   using graph::Symbol;
+  const bool is_decoder = facts.model_class == archs::ModelClass::kDecoder;
   const auto tokens = static_cast<std::uint32_t>(prompt_size);
   graph::Extents out;
   out[Symbol::kRows] = out[Symbol::kSlots] = 1;
-  out[Symbol::kTokens] = out[Symbol::kOutputs] = out[Symbol::kMemory] = tokens;
-  out[Symbol::kContext] = (facts.model_class == archs::ModelClass::kDecoder ? tokens : 1) + max_tokens;
+  out[Symbol::kTokens] = is_decoder ? std::min(tokens, kChunk) : tokens;
+  out[Symbol::kOutputs] = facts.model_class == archs::ModelClass::kEncoder ? tokens : 1;
+  out[Symbol::kMemory] = tokens;
+  const std::uint32_t context = (is_decoder ? tokens : 1) + max_tokens;
+  out[Symbol::kContext] = facts.max_positions == 0 ? context : std::min(context, facts.max_positions);
   return out;
+}
+
+double per_second(std::size_t count, Duration time) {
+  return time.count() == 0 ? 0 : static_cast<double>(count) * 1000 / milliseconds(time);
 }
 
 // The first of these outputs that the model has.
@@ -50,18 +70,29 @@ Result<kernels::Matrix> main_output(const runtime::Executor& executor) {
 struct RunCommand::State {
   CLI::App* command = nullptr;
   std::string home, model, prompt, tokens;
-  std::uint32_t max_tokens = 64;
+  std::uint32_t max_tokens = 256;
   std::optional<std::uint32_t> bits;
   std::uint32_t threads = std::max(1U, std::thread::hardware_concurrency());
+  runtime::SamplingOptions sampling;
+  std::optional<std::uint64_t> seed;
+  bool is_raw = false;
   bool as_json = false;
+  std::shared_ptr<const text::Tokenizer> tokenizer;  // null where the model has none
   nlohmann::json report;
 
-  [[nodiscard]] Result<Ids> prompt_ids(const std::string& tokenizer_json) const;
+  [[nodiscard]] Result<Ids> ids_of(const NativeModel& loaded);
   Status encode(runtime::Executor& executor, const Ids& ids);
-  Status generate(runtime::Executor& executor, const archs::Facts& facts, const Ids& ids);
+  Status generate(runtime::Executor& executor, const archs::Facts& facts, const graph::Extents& limits, const Ids& ids);
 };
 
-Result<Ids> RunCommand::State::prompt_ids(const std::string& tokenizer_json) const {
+Result<Ids> RunCommand::State::ids_of(const NativeModel& loaded) {
+  if (!loaded.tokenizer.empty()) {
+    auto made = text::Tokenizer::load(as_bytes(loaded.tokenizer));
+    if (!made) {
+      return fail(std::move(made.error()));
+    }
+    tokenizer = std::move(*made);
+  }
   Ids ids;
   for (const std::string_view part : tokens.empty() ? std::vector<std::string_view>() : split(tokens, ',')) {
     const std::string one(part);
@@ -76,19 +107,12 @@ Result<Ids> RunCommand::State::prompt_ids(const std::string& tokenizer_json) con
   if (prompt.empty()) {
     return fail(Code::kInvalidArgument, "expected a prompt or --tokens", "prompt");
   }
-  if (tokenizer_json.empty()) {
+  if (!tokenizer) {
     return fail(Code::kNotFound, "the model has no tokenizer.json: expected --tokens", "tokens");
   }
-  const auto tokenizer = text::Tokenizer::load(as_bytes(tokenizer_json));
-  if (!tokenizer) {
-    return fail(tokenizer.error());
-  }
-  const auto encoded = (*tokenizer)->encode(prompt);
-  if (!encoded) {
-    return fail(encoded.error());
-  }
-  ids.assign(encoded->ids.begin(), encoded->ids.end());
-  return ids;
+  return prompt_ids(*tokenizer,
+                    {.tokenizer_config = loaded.tokenizer_config, .chat_template = is_raw ? "" : loaded.chat_template},
+                    prompt);
 }
 
 Status RunCommand::State::encode(runtime::Executor& executor, const Ids& ids) {
@@ -117,26 +141,51 @@ Status RunCommand::State::encode(runtime::Executor& executor, const Ids& ids) {
   return {};
 }
 
-Status RunCommand::State::generate(runtime::Executor& executor, const archs::Facts& facts, const Ids& ids) {
-  const auto begin = Clock::now();
-  double first_ms = 0;
-  const auto tell = [&](std::size_t, std::int32_t token) {
-    first_ms = first_ms == 0 ? milliseconds(Clock::now() - begin) : first_ms;
-    if (!as_json) {
-      fmt::print("{}\n", token);
-      std::fflush(stdout);
-    }
-    return true;
-  };
-  const auto made = runtime::greedy(
-      executor, {&ids, 1},
-      {.max_new_tokens = max_tokens, .eos = facts.eos, .decoder_start = facts.decoder_start, .on_token = tell});
-  if (!made) {
-    return fail(made.error());
+Status RunCommand::State::generate(runtime::Executor& executor, const archs::Facts& facts, const graph::Extents& limits,
+                                   const Ids& ids) {
+  sampling.seed = seed ? *seed : std::random_device()();
+  auto generation = runtime::Generation::make(ids,
+                                              {.max_tokens = max_tokens,
+                                               .chunk = kChunk,
+                                               .stop_ids = facts.eos,
+                                               .decoder_start = facts.decoder_start,
+                                               .sampling = sampling},
+                                              {.vocabulary = facts.vocabulary,
+                                               .context = limits[graph::Symbol::kContext],
+                                               .memory = limits[graph::Symbol::kMemory]});
+  if (!generation) {
+    return fail(std::move(generation.error()));
   }
-  report["ids"] = made->front();
-  report["first_token_ms"] = first_ms;
-  report["compute_ms"] = milliseconds(Clock::now() - begin);
+  // Ids in, ids out: a program that has tokens wants tokens.
+  const bool prints_ids = !tokens.empty();
+  const auto tell = [&](std::optional<std::int32_t> id, std::string_view text) {
+    if (!as_json && prints_ids && id) {
+      fmt::print("{}\n", *id);
+    } else if (!as_json && !prints_ids) {
+      fmt::print("{}", text);
+    }
+    std::fflush(stdout);
+  };
+  std::signal(SIGINT, interrupt);
+  const auto answer =
+      run_answer(executor, *generation, tokenizer, {.on_token = tell, .is_cancelled = &was_interrupted});
+  std::signal(SIGINT, SIG_DFL);
+  if (!answer) {
+    return fail(answer.error());
+  }
+  if (!as_json && !prints_ids) {
+    fmt::print("\n");
+  }
+  report["ids"] = answer->ids;
+  if (tokenizer) {
+    report["text"] = answer->text;
+  }
+  report["finish_reason"] = runtime::finish_name(answer->reason);
+  report["seed"] = sampling.seed;
+  report["first_token_ms"] = milliseconds(answer->prefill);
+  report["compute_ms"] = milliseconds(answer->prefill + answer->decode);
+  report["prefill_tokens_per_second"] = per_second(ids.size(), answer->prefill);
+  report["decode_tokens_per_second"] = answer->ids.empty() ? 0 : per_second(answer->ids.size() - 1, answer->decode);
   return {};
 }
 
@@ -144,18 +193,28 @@ RunCommand::RunCommand(CLI::App& command, std::string home) : state_(std::make_u
   State& s = *state_;
   s.home = std::move(home);
   s.command =
-      command.add_subcommand("run", "Compute one answer of a model here: an encoder's vector, a decoder's token ids");
+      command.add_subcommand("run", "Compute one answer of a model here: a chat model's text, an encoder's vector");
   s.command
       ->add_option("model", s.model,
                    "Package by its name in $SHOAL_HOME/models or by its folder, Hugging Face folder, or GGUF file")
       ->required();
-  s.command->add_option("prompt", s.prompt, "Text; the model's tokenizer makes tokens of it");
-  s.command->add_option("--tokens", s.tokens, "Token ids instead of a text: 1,2,3");
+  s.command->add_option("prompt", s.prompt, "Text; of a chat model what the user says");
+  s.command->add_flag("--raw", s.is_raw, "Give a chat model the text as it is, without its chat template");
+  s.command->add_option("--tokens", s.tokens, "Token ids instead of a text: 1,2,3; the answer is ids too");
   s.command->add_option("--backend", "Where to compute: native")->check(CLI::IsMember({"native"}));
   s.command->add_option("--bits", s.bits, "Bits of the weights: 32, 16, 8, 4, 3 or 2; of a package those of a variant");
   s.command->add_option("--max-tokens", s.max_tokens, "Tokens of the answer at most")
       ->check(CLI::Range(1U, 1U << 20))
       ->capture_default_str();
+  s.command->add_option("--temperature", s.sampling.temperature, "0 takes the likeliest token each time")
+      ->capture_default_str();
+  s.command->add_option("--top-k", s.sampling.top_k, "Draw from so many tokens; 0 is all")->capture_default_str();
+  s.command->add_option("--top-p", s.sampling.top_p, "Draw from the fewest tokens that have this probability")
+      ->capture_default_str();
+  s.command->add_option("--min-p", s.sampling.min_p, "Leave out tokens below this share of the likeliest one's")
+      ->capture_default_str();
+  s.command->add_option("--repetition-penalty", s.sampling.repetition_penalty, "1 is none")->capture_default_str();
+  s.command->add_option("--seed", s.seed, "The same seed draws the same tokens; a random one without it");
   s.command->add_option("--threads", s.threads, "Threads")->check(CLI::Range(1U, 256U));
   s.command->add_flag("--json", s.as_json, "A document with the answer and times, for programs");
 }
@@ -173,12 +232,12 @@ Status RunCommand::run() {
     return fail(loaded.error());
   }
   const NativeModel& model = **loaded;
-  const auto ids = s.prompt_ids(model.tokenizer);
+  const auto ids = s.ids_of(model);
   if (!ids) {
     return fail(ids.error());
   }
-  auto executor =
-      runtime::Executor::make(model.plan, model.weights, limits_for(model.facts, ids->size(), s.max_tokens), pool);
+  const graph::Extents limits = limits_for(model.facts, ids->size(), s.max_tokens);
+  auto executor = runtime::Executor::make(model.plan, model.weights, limits, pool);
   if (!executor) {
     return fail(std::move(executor.error()));
   }
@@ -187,13 +246,14 @@ Status RunCommand::run() {
               {"bits", model.bits},
               {"threads", s.threads},
               {"prompt_tokens", ids->size()},
+              {"prompt_ids", *ids},
               {"load_ms", milliseconds(Clock::now() - begin)},
               {"weight_bytes", model.weights.bytes()},
               {"state_bytes", memory.state},
               {"value_bytes", memory.values + memory.scratch}};
   const Status status = model.facts.model_class == archs::ModelClass::kEncoder
                             ? s.encode(**executor, *ids)
-                            : s.generate(**executor, model.facts, *ids);
+                            : s.generate(**executor, model.facts, limits, *ids);
   if (status && s.as_json) {
     fmt::print("{}\n", s.report.dump());
   }

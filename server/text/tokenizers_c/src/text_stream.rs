@@ -25,7 +25,15 @@ impl TextStream {
 
     pub fn add(&mut self, tokenizer: &Tokenizer, id: u32) -> Result<String, String> {
         self.window.push(id);
-        let text = self.decoded(tokenizer, &self.window)?;
+        // A run of byte tokens is a text once it has ended: one more byte may make all of them U+FFFD. Tokens without a
+        // text do not end it.
+        let run = self
+            .window
+            .iter()
+            .rev()
+            .take_while(|id| self.may_go_on(tokenizer, **id))
+            .count();
+        let text = self.decoded(tokenizer, &self.window[..self.window.len() - run])?;
         // The last character may be the beginning of one that is not complete; those before it never change.
         let is_open = text.ends_with(char::REPLACEMENT_CHARACTER);
         let end = if is_open {
@@ -34,7 +42,7 @@ impl TextStream {
             text.len()
         };
         let piece = self.take(&text, end);
-        if !is_open {
+        if !is_open && run == 0 {
             self.shrink(tokenizer)?;
         }
         Ok(piece)
@@ -55,8 +63,12 @@ impl TextStream {
     }
 
     fn take(&mut self, text: &str, end: usize) -> String {
-        // A decoder that takes back what it had said leaves nothing to add.
-        if end <= self.told || !text.is_char_boundary(self.told) {
+        if end <= self.told {
+            return String::new();
+        }
+        // A decoder that takes back what it has said cannot be followed: what is new is told from here on.
+        if !text.is_char_boundary(self.told) {
+            self.told = end;
             return String::new();
         }
         let piece = text[self.told..end].to_string();
@@ -76,5 +88,18 @@ impl TextStream {
             self.told = text.len();
         }
         Ok(())
+    }
+
+    /// Whether a run of byte tokens that has this one at its end may go on: it is one ("<0x0A>"), or has no text.
+    fn may_go_on(&self, tokenizer: &Tokenizer, id: u32) -> bool {
+        let Some(token) = tokenizer.id_to_token(id) else {
+            return true;
+        };
+        let is_byte = token.len() == 6 && token.starts_with("<0x") && token.ends_with('>');
+        is_byte
+            || (self.skip_special
+                && tokenizer
+                    .get_added_vocabulary()
+                    .is_special_token(token.as_str()))
     }
 }
