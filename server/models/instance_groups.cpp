@@ -9,7 +9,6 @@
 namespace shoal::models {
 namespace {
 
-constexpr std::int32_t kMaxWorkers = 10'000;
 using Group = inference::ModelInstanceGroup;
 
 std::unexpected<Error> bad(int index, std::string_view field, std::string_view why) {

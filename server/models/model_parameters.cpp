@@ -7,10 +7,13 @@
 #include <charconv>
 #include <map>
 #include <optional>
+#include <ranges>
 #include <set>
+#include <utility>
 
 #include "inference/model_config.pb.h"
 #include "server/core/split.hpp"
+#include "server/models/instance_groups.hpp"
 #include "server/models/model_config.hpp"
 
 namespace shoal::models {
@@ -21,7 +24,6 @@ constexpr std::size_t kMaxBuckets = 32;
 constexpr std::size_t kMaxTags = 16;
 constexpr std::size_t kMaxTagBytes = 128;
 constexpr std::string_view kEmbeddingKey = "shoal_embedding";
-constexpr std::uint64_t kMaxWorkers = 10'000;
 
 std::unexpected<Error> bad(std::string message) { return fail(Code::kInvalidArgument, std::move(message)); }
 
@@ -55,45 +57,86 @@ std::optional<std::uint64_t> number_in(std::string_view text) {
                                                                                    : std::nullopt;
 }
 
-// False: it is no key of these.
-Result<bool> apply_residency(const std::string& key, const std::string& value, ModelVersion& model) {
-  if (key == "shoal_pinned") {
-    if (value != "true" && value != "false") {
-      return bad(fmt::format("{} is '{}', it must be 'true' or 'false'", key, value));
-    }
-    model.residency.is_pinned = value == "true";
-    return true;
-  }
-  if (key == "shoal_min_resident") {
-    const auto count = number_in(value);
-    if (!count || *count > kMaxWorkers) {
-      return bad(fmt::format("{} is '{}', it must be a number of workers from 0 to {}", key, value, kMaxWorkers));
-    }
-    model.residency.min_resident = static_cast<std::uint32_t>(*count);
-    return true;
-  }
-  return false;
+std::unexpected<Error> wrong(std::string_view key, std::string_view value, std::string_view expected) {
+  return bad(fmt::format("{} is '{}', it must be {}", key, value, expected));
 }
 
-// False: it is no key of these.
-Result<bool> apply_scheduling(const std::string& key, const std::string& value, ModelVersion& model) {
-  if (key == "shoal_family") {
-    model.family = family_from(value);
-    if (!model.family) {
-      return bad(fmt::format("{} is '{}', it must be 'text', 'vision', 'audio' or 'multimodal'", key, value));
-    }
-    return true;
+Status read_backend(const std::string& value, ModelVersion& model) {
+  auto backends = parse_backends(value);
+  if (!backends) {
+    return fail(std::move(backends.error()));
   }
-  if (key == "shoal_max_queue_bytes") {
-    const auto bytes = number_in(value);
-    if (!bytes || *bytes == 0) {
-      return bad(fmt::format("{} is '{}', it must be a number of bytes above 0", key, value));
-    }
-    model.max_queue_bytes = *bytes;
-    return true;
-  }
-  return false;
+  model.backends = *std::move(backends);
+  model.has_own_order = true;
+  return {};
 }
+
+Status read_buckets(const std::string& value, ModelVersion& model) {
+  auto buckets = parse_buckets(value);
+  if (!buckets) {
+    return fail(std::move(buckets.error()));
+  }
+  model.webnn_buckets = *std::move(buckets);
+  return {};
+}
+
+Status read_embedding(const std::string& value, ModelVersion& /*model*/) {
+  // is_embedding_off() reads it.
+  return value == "auto" || value == "off" ? Status() : wrong(kEmbeddingKey, value, "'auto' or 'off'");
+}
+
+Status read_family(const std::string& value, ModelVersion& model) {
+  model.family = family_from(value);
+  return model.family ? Status() : wrong("shoal_family", value, "'text', 'vision', 'audio' or 'multimodal'");
+}
+
+Status read_max_queue_bytes(const std::string& value, ModelVersion& model) {
+  const auto bytes = number_in(value);
+  if (!bytes || *bytes == 0) {
+    return wrong("shoal_max_queue_bytes", value, "a number of bytes above 0");
+  }
+  model.max_queue_bytes = *bytes;
+  return {};
+}
+
+Status read_min_resident(const std::string& value, ModelVersion& model) {
+  const auto count = number_in(value);
+  if (!count || std::cmp_greater(*count, kMaxWorkers)) {
+    return wrong("shoal_min_resident", value, fmt::format("a number of workers from 0 to {}", kMaxWorkers));
+  }
+  model.residency.min_resident = static_cast<std::uint32_t>(*count);
+  return {};
+}
+
+Status read_min_trust(const std::string& value, ModelVersion& model) {
+  model.min_trust = tier_from(value);
+  return model.min_trust ? Status() : wrong("shoal_min_trust", value, "'trusted' or 'untrusted'");
+}
+
+Status read_pinned(const std::string& value, ModelVersion& model) {
+  if (value != "true" && value != "false") {
+    return wrong("shoal_pinned", value, "'true' or 'false'");
+  }
+  model.residency.is_pinned = value == "true";
+  return {};
+}
+
+// read_scheduling() reads shoal_priority, read_package_version() shoal_variant.
+Status leave_to_others(const std::string& /*value*/, ModelVersion& /*model*/) { return {}; }
+
+using Reader = Status (*)(const std::string& value, ModelVersion& model);
+const std::map<std::string_view, Reader> kReaders = {
+    {"shoal_backend", read_backend},
+    {"shoal_buckets", read_buckets},
+    {kEmbeddingKey, read_embedding},
+    {"shoal_family", read_family},
+    {"shoal_max_queue_bytes", read_max_queue_bytes},
+    {"shoal_min_resident", read_min_resident},
+    {"shoal_min_trust", read_min_trust},
+    {"shoal_pinned", read_pinned},
+    {"shoal_priority", leave_to_others},
+    {"shoal_variant", leave_to_others},
+};
 
 // What the names of the inputs say for certain.
 std::optional<Family> family_of(const ModelVersion& model) {
@@ -160,44 +203,16 @@ Result<std::vector<Backend>> parse_backends(std::string_view text) {
 
 Status apply_parameters(const inference::ModelConfig& config, ModelVersion& model) {
   for (const auto& [key, parameter] : config.parameters()) {
-    const std::string& value = parameter.string_value();
-    if (key == "shoal_backend") {
-      auto backends = parse_backends(value);
-      if (!backends) {
-        return fail(std::move(backends.error()));
-      }
-      model.backends = std::move(*backends);
-      model.has_own_order = true;
-    } else if (key == "shoal_buckets") {
-      auto buckets = parse_buckets(value);
-      if (!buckets) {
-        return fail(std::move(buckets.error()));
-      }
-      model.webnn_buckets = std::move(*buckets);
-    } else if (key == "shoal_min_trust") {
-      model.min_trust = tier_from(value);
-      if (!model.min_trust) {
-        return bad(fmt::format("{} is '{}', it must be 'trusted' or 'untrusted'", key, value));
-      }
-    } else if (key == kEmbeddingKey) {
-      if (value != "auto" && value != "off") {
-        return bad(fmt::format("{} is '{}', it must be 'auto' or 'off'", key, value));
-      }
-    } else if (key == "shoal_priority" || key == "shoal_variant") {
-      continue;  // read_scheduling() and read_package_version() read them
-    } else if (key.starts_with("shoal_")) {
-      const auto is_residency = apply_residency(key, value, model);
-      const auto is_known = is_residency && !*is_residency ? apply_scheduling(key, value, model) : is_residency;
-      if (!is_known) {
-        return fail(is_known.error());
-      }
-      if (!*is_known) {
-        return bad(fmt::format(
-            "parameters: unknown key '{}'; Shoal's are shoal_backend, shoal_buckets, shoal_embedding, "
-            "shoal_family, shoal_max_queue_bytes, shoal_min_resident, shoal_min_trust, shoal_pinned, shoal_priority, "
-            "shoal_variant",
-            key));
-      }
+    if (!key.starts_with("shoal_")) {
+      continue;
+    }
+    const auto reader = kReaders.find(key);
+    if (reader == kReaders.end()) {
+      return bad(fmt::format("parameters: unknown key '{}'; Shoal's are {}", key,
+                             fmt::join(kReaders | std::views::keys, ", ")));
+    }
+    if (Status status = reader->second(parameter.string_value(), model); !status) {
+      return status;
     }
   }
   if (!model.family) {

@@ -1,5 +1,6 @@
 // Shoal's keys in the `parameters` of a model configuration: shoal_backend, shoal_buckets, shoal_embedding,
-// shoal_family, shoal_max_queue_bytes, shoal_min_resident, shoal_min_trust, shoal_pinned; and its metric_tags. Pure.
+// shoal_family, shoal_max_queue_bytes, shoal_min_resident, shoal_min_trust, shoal_pinned (shoal_priority is
+// scheduling_config.hpp's); and its metric_tags. Pure.
 #pragma once
 
 #include "engine/core/result.hpp"

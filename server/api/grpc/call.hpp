@@ -140,6 +140,7 @@ class Call {
 
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
+  virtual ~Call();
 
  protected:
   struct Event {
@@ -149,8 +150,6 @@ class Call {
 
   // `context` is the derived class's.
   Call(CallSource& source, ::grpc::ServerContext& context);
-  virtual ~Call();
-
   // The method's reactor takes over.
   void begin();
   // An event that was counted in left_ has come; the last one ends the call.
