@@ -168,7 +168,11 @@ Result<Imported> import_package(const ImportRequest& request, Parallel& parallel
   if (auto chosen = choose_formats(*model, source->source.checkpoint, request.precision, request.has_block); !chosen) {
     return fail(std::move(chosen.error()));
   }
-  source->origin.files = hashed_files(*source);
+  auto files = hashed_files(*source);
+  if (!files) {
+    return fail(std::move(files.error()));
+  }
+  source->origin.files = std::move(*files);
   auto target = target_for(request, source->origin.files);
   if (!target) {
     return fail(std::move(target.error()));

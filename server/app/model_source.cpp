@@ -5,8 +5,8 @@
 #include <system_error>
 #include <utility>
 
-#include "server/core/ids.hpp"
 #include "server/core/split.hpp"
+#include "server/models/digests.hpp"
 #include "server/models/embedding_config.hpp"
 
 namespace shoal::app {
@@ -31,6 +31,7 @@ std::string licence_of_readme(std::string_view text) {
 
 Result<ModelSource> open_model_folder(const fs::path& path) {
   ModelSource out;
+  out.folder = path;
   out.files = std::make_unique<MappedFolder>(path);
   auto source = import::open_folder(*out.files);
   if (!source) {
@@ -55,6 +56,7 @@ Result<ModelSource> open_model_folder(const fs::path& path) {
 
 Result<ModelSource> open_file(const fs::path& path) {
   ModelSource out;
+  out.folder = path.parent_path();
   out.files = std::make_unique<MappedFolder>(path.parent_path());
   const auto file = out.files->read(path.filename().string());
   if (!file) {
@@ -98,12 +100,15 @@ Result<ModelSource> open_source(const fs::path& path) {
   return out;
 }
 
-std::vector<package::FileEntry> hashed_files(const ModelSource& source) {
+Result<std::vector<package::FileEntry>> hashed_files(const ModelSource& source) {
+  models::Digests digests({});
   std::vector<package::FileEntry> out = source.origin.files;
   for (package::FileEntry& entry : out) {
-    const Bytes bytes = source.files->files().find(entry.file)->second;
-    entry.sha256 = sha256_hex(bytes.data(), bytes.size());
-    source.files->forget();
+    auto blob = digests.digest(source.folder / entry.file);
+    if (!blob) {
+      return fail(std::move(blob.error()));
+    }
+    entry.sha256 = std::move(blob->sha256);
   }
   return out;
 }

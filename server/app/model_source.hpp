@@ -15,6 +15,7 @@
 namespace shoal::app {
 
 struct ModelSource {
+  std::filesystem::path folder;         // where the files are
   std::unique_ptr<MappedFolder> files;  // outlives `source`
   import::Source source;
   archs::EmbeddingStyle style;
@@ -28,7 +29,7 @@ struct ModelSource {
 // kNotFound when there is no such folder or file; else as import::open_folder() and import::open_gguf().
 Result<ModelSource> open_source(const std::filesystem::path& path);
 
-// Reads all of the weights: `origin.files` with their hashes.
-std::vector<package::FileEntry> hashed_files(const ModelSource& source);
+// `origin.files` with their hashes. Reads all of the weights, piece by piece. Errors are those of Digests.
+Result<std::vector<package::FileEntry>> hashed_files(const ModelSource& source);
 
 }  // namespace shoal::app

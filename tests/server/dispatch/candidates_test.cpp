@@ -44,6 +44,32 @@ TEST(Ways, DemandsThatCannotBeMetAreTyped) {
   EXPECT_EQ(ways_of(*model, inputs, demand).error().code, Code::kNotFound);
 }
 
+TEST(Ways, OfAPackageLoadItsPlanWithinItsLimits) {
+  const auto model = test_model({Backend::kWasm});
+  const std::vector<Tensor> inputs = {test_input(1, 1)};
+  EXPECT_EQ(ways_of(*model, inputs, {})->front().load.engine, "");
+  const std::string before = instance_prefix(*model);
+  model->plan = models::PlanConfig{.variant = "q4", .bits = 4, .limits = {{"B", 8}, {"T", 512}}};
+  const auto ways = ways_of(*model, inputs, {});
+  ASSERT_TRUE(ways);
+  EXPECT_EQ(ways->front().load.engine, "plan");
+  EXPECT_EQ(ways->front().load.plan_limits, model->plan->limits);
+  // Other limits are another instance.
+  EXPECT_NE(instance_prefix(*model), before);
+  const std::string with_512 = instance_prefix(*model);
+  model->plan->limits["T"] = 1024;
+  EXPECT_NE(instance_prefix(*model), with_512);
+  Demand demand;
+  demand.bits = 4;
+  demand.variant = "q4";
+  EXPECT_TRUE(ways_of(*model, inputs, demand));
+  demand.variant = "q8";
+  EXPECT_EQ(ways_of(*model, inputs, demand).error().param, "shoal_variant");
+  demand.variant = {};
+  demand.bits = 8;
+  EXPECT_EQ(ways_of(*model, inputs, demand).error().code, Code::kPrecisionNotSupported);
+}
+
 TEST(Ways, APreferenceIsAWishAndNoDemand) {
   const auto model = test_model({Backend::kWasm, Backend::kWebgpu});
   const std::vector<Tensor> inputs = {test_input(1, 1)};
