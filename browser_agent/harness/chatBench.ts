@@ -1,7 +1,7 @@
 // A chat model by the plan engine in a browser, one thread:
 //   node harness/run.mjs chatBench SOURCE BITS [PATTERN=BITS...]
 // Prints load (cold, then from the store in a new page) up to the end of a one-token warm-up, and the medians of prefill
-// (128 tokens) and decode (64 tokens) in tokens a second.
+// (128 tokens) and decode (64 tokens) in tokens a second; the last line says it as JSON.
 import type { Answer } from './agent';
 import { startBench } from './bench';
 import { makePlan, promptOf } from './plans';
@@ -20,6 +20,7 @@ const checked = (answer: Answer): Answer => {
 };
 const generate = (maxTokens: number, tokens = prompt): Promise<Answer> =>
   bench.agent.run({ instance: 'chat', generate: { maxTokens } as never }, [tokens]).then(checked);
+const loads: number[] = [];
 const load = async (): Promise<void> => {
   const started = performance.now();
   const { end } = checked(
@@ -33,9 +34,10 @@ const load = async (): Promise<void> => {
     }),
   );
   await generate(1, promptOf([1]));
+  loads.push(performance.now() - started);
   const { fetchUs, buildUs, fromCache, memoryBytes } = end!.loaded!;
   console.log(
-    `load ${(performance.now() - started).toFixed(0)} ms (fetch ${Number(fetchUs) / 1000}, build ${Number(buildUs) / 1000}), ` +
+    `load ${loads.at(-1)!.toFixed(0)} ms (fetch ${Number(fetchUs) / 1000}, build ${Number(buildUs) / 1000}), ` +
       `from the store: ${fromCache}, memory ${Number(memoryBytes) / 2 ** 20} MiB`,
   );
 };
@@ -63,3 +65,4 @@ for (let again = 0; again < 2; again++) {
   await load();
 }
 await bench.stop();
+console.log(JSON.stringify({ prefill: median(prefill), decode: median(decode), load_ms: loads }));

@@ -1,5 +1,6 @@
 """The benchmark's result as a page of the documentation."""
 
+from bench import chat
 from bench.measure import Row
 
 
@@ -141,6 +142,16 @@ def markdown(result):
             "to answered without compute and queue, on average. The bare echoes answer in the thread that read the request; the "
             "server hands each to its one lane.",
             frontend_table(result["frontend"]),
+        ]
+    if "chat" in result:
+        parts += [
+            "## A chat model",
+            "SmolLM2-135M-Instruct as its GGUF file has it (Q4_1, embeddings Q8_0), some 140 tokens of a prompt and 64 of an answer, "
+            "greedy, medians of turns. Natively and in headless_shell, where Shoal's agent is driven over its own protocol. llama.cpp's "
+            "Q4_0 is made of the same file: it has faster kernels for that. In the browser Shoal's model is ready, up to the end of a "
+            f"first token, {result['chat']['cold_ms']:.0f} ms after the load command with an empty store, "
+            f"{result['chat']['warm_ms']:.0f} ms in a new page of the same browser.",
+            chat.table(result["chat"]),
         ]
     parts += ["## Start and memory", "\n".join(lines)]
     return "\n\n".join(parts) + "\n"
