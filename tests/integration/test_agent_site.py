@@ -138,10 +138,11 @@ def test_the_page_of_this_server_reaches_the_api(server):
 @pytest.mark.parametrize("role", ["renderer", "browser"])
 def test_weights_stay_in_the_browser(server, role):
     """Without its renderer the page is lost, without its process the browser: the next one finds the weights."""
-    # The browser writes the index of its store some seconds after the entry.
-    eventually("the store is on the disk", 20, lambda: list(server.folder.glob("profiles/**/CacheStorage/*/index.txt")))
     loads = len(server.events("model_loaded"))
     assert loads >= 1
+    # Nobody waits for the store, and the browser writes its index some seconds after the entry.
+    eventually("the store has the weights", 20, lambda: server.scrape().value("shoal_worker_cache_bytes") >= GRAPH.stat().st_size)
+    eventually("the store is on the disk", 20, lambda: list(server.folder.glob("profiles/**/CacheStorage/*/index.txt")))
     kill_hard(server.victim("headless_shell/0", role))
     loaded = server.wait_event("model_loaded", 30, after=loads)
     assert loaded["from_cache"] is True, json.dumps(loaded)
