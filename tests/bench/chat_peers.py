@@ -76,7 +76,11 @@ def handler(gguf, steps, answers):
 
         def do_GET(self):
             if self.path == "/next":
-                return self._send(json.dumps(steps.get()).encode(), "application/json")
+                step = steps.get()
+                if step is None:
+                    self.close_connection = True
+                    return None
+                return self._send(json.dumps(step).encode(), "application/json")
             if self.path.startswith("/wllama/"):
                 file = (esm / self.path.removeprefix("/wllama/")).resolve()
                 kind = kinds.get(file.suffix)
