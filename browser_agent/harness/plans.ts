@@ -42,6 +42,15 @@ interface Told {
   readonly decoderStart: number;
 }
 
+// Plans of reference models at 32 bits, each made once.
+export function plansOnce(): (model: string) => MadePlan {
+  const made = new Map<string, MadePlan>();
+  return (model) => {
+    if (!made.has(model)) made.set(model, makePlan(modelFolder(model), 32));
+    return made.get(model)!;
+  };
+}
+
 // Of a Hugging Face folder or a GGUF file, its matrices stored at so many bits but for what the rules keep.
 export function makePlan(source: string, bits: number, ...keep: readonly string[]): MadePlan {
   const out = mkdtempSync(join(tmpdir(), 'shoal-plan-'));

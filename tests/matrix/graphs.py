@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from support.safetensors import read_safetensors
 
 # What the fixtures call an output of the graph.
 REFERENCE_NAMES = {
@@ -23,7 +24,6 @@ REFERENCE_NAMES = {
 UNNORMALIZED = {"clip/text_model.onnx", "clip/vision_model.onnx", "clap/text_model.onnx", "clap/audio_model.onnx"}
 # The last hidden state that the fixtures hold is the encoder's, or another tower's.
 OTHER_STATES = {"flava/model.onnx", "blip_itm/text_model.onnx", "blip_itm/vision_model.onnx"}
-SAFETENSORS_TYPES = {"F32": np.float32, "I64": np.int64, "I32": np.int32, "BOOL": np.bool_, "U8": np.uint8}
 
 
 def fixtures():
@@ -58,17 +58,6 @@ class Verdict:
     @property
     def is_right(self):
         return self.excess <= 1
-
-
-def read_safetensors(path):
-    raw = Path(path).read_bytes()
-    end = 8 + int.from_bytes(raw[:8], "little")
-    arrays = {}
-    for name, entry in json.loads(raw[8:end]).items():
-        if name != "__metadata__":
-            first, last = entry["data_offsets"]
-            arrays[name] = np.frombuffer(raw[end + first : end + last], SAFETENSORS_TYPES[entry["dtype"]]).reshape(entry["shape"])
-    return arrays
 
 
 def positions(mask):

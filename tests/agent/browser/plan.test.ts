@@ -8,6 +8,7 @@ import {
   makePlan,
   modelFolder,
   promptOf,
+  plansOnce,
   whyNoPlans,
   worstOf,
 } from '../../../browser_agent/harness/plans';
@@ -19,11 +20,7 @@ const MODELS = ['bert', 'bert_mlm', 'bert_qa', 'distilbert', 'roberta', 'xlm-rob
 
 describe.skipIf(why !== undefined)(`plans in a browser (${why ?? 'headless_shell'})`, () => {
   let bench: Bench;
-  const made = new Map<string, MadePlan>();
-  const planOf = (model: string): MadePlan => {
-    if (!made.has(model)) made.set(model, makePlan(modelFolder(model), 32));
-    return made.get(model)!;
-  };
+  const planOf = plansOnce();
   const loadOf = (instance: string, { plan, shards }: MadePlan, planLimits: Record<string, bigint>) => ({
     instance,
     backend: 'wasm',

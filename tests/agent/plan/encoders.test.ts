@@ -5,8 +5,7 @@ import {
   casesOf,
   engineWasm,
   type MadePlan,
-  makePlan,
-  modelFolder,
+  plansOnce,
   whyNoPlans,
   worstOf,
 } from '../../../browser_agent/harness/plans';
@@ -32,11 +31,7 @@ describe.skipIf(why !== undefined).each(['simd128', 'relaxed_simd'] as const)(
   `plans on %s (${why ?? 'Node'})`,
   (variant) => {
     let module: WebAssembly.Module;
-    const made = new Map<string, MadePlan>();
-    const planOf = (model: string): MadePlan => {
-      if (!made.has(model)) made.set(model, makePlan(modelFolder(model), 32));
-      return made.get(model)!;
-    };
+    const planOf = plansOnce();
     const forgotten: WebAssembly.Memory[] = [];
     const engineOf = (plan: MadePlan, parts: Partial<PlanEngineParts> = {}): PlanEngine =>
       new PlanEngine({

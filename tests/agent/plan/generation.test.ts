@@ -1,14 +1,6 @@
 // Generation by the plan engine in Node: greedy tokens of PyTorch, sampling by seed, limits, cancels.
 import { readFileSync } from 'node:fs';
-import {
-  engineWasm,
-  generationsOf,
-  type MadePlan,
-  makePlan,
-  modelFolder,
-  promptOf,
-  whyNoPlans,
-} from '../../../browser_agent/harness/plans';
+import { engineWasm, generationsOf, promptOf, plansOnce, whyNoPlans } from '../../../browser_agent/harness/plans';
 import { loadOf, runOn, storeOf, unhurried } from '../../../browser_agent/harness/planRuns';
 import type { RunControl, RunResult } from '../../../browser_agent/src/engine/engine';
 import { PlanEngine } from '../../../browser_agent/src/engine/plan/planEngine';
@@ -29,11 +21,7 @@ describe.skipIf(why !== undefined).each(['simd128', 'relaxed_simd'] as const)(
   `generation on %s (${why ?? 'Node'})`,
   (variant) => {
     let module: WebAssembly.Module;
-    const made = new Map<string, MadePlan>();
-    const planOf = (model: string): MadePlan => {
-      if (!made.has(model)) made.set(model, makePlan(modelFolder(model), 32));
-      return made.get(model)!;
-    };
+    const planOf = plansOnce();
     const loaded = async (model: string, limits: Record<string, bigint> = LIMITS): Promise<PlanEngine> => {
       const engine = new PlanEngine({
         store: storeOf(planOf(model)),
