@@ -24,6 +24,7 @@
 #include "server/dispatch/dispatcher.hpp"
 #include "server/dispatch/model_control.hpp"
 #include "server/dispatch/sequence_gate.hpp"
+#include "server/dispatch/text_service.hpp"
 #include "server/metrics/families.hpp"
 #include "server/net/open_lane.hpp"
 #include "server/pool/echo_worker.hpp"
@@ -40,6 +41,7 @@ struct App::Parts {
         signals(main.executor()),
         dispatcher(main.executor(), dispatcher_options_of(settings), metrics, log),
         sequences(main.executor(), dispatcher, gate_options_of(settings)),
+        texts(main.executor(), cpu.get_executor(), sequences, {}),
         models(main.executor(),
                {.root = repository(),
                 .store = std::filesystem::path(settings.home) / "store",
@@ -52,7 +54,7 @@ struct App::Parts {
             main.executor(), sequences, dispatcher, [this] { return Duration(settings.drain_grace); },
             [this] { return reload(); }, log),
         admin([this] { return pool ? &*pool : nullptr; }, dispatcher, events, lifecycle),
-        services{.inference = sequences,
+        services{.inference = texts,
                  .models = [this] { return models.snapshot(); },
                  .statistics = [this] { return dispatcher.statistics(); },
                  .fleet = [this] { return pool ? fleet_state(*pool, dispatcher) : metrics::FleetState(); },
@@ -94,6 +96,7 @@ struct App::Parts {
   std::optional<KeyWatch> keys;
   dispatch::Dispatcher dispatcher;
   dispatch::SequenceGate sequences;
+  dispatch::TextService texts;
   dispatch::ModelControl models;
   pool::EventLog events;
   Heap heap;

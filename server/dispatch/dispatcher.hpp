@@ -76,6 +76,7 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
 
   std::uint64_t submit(InferenceRequest request, Completion done) override;
   void cancel(std::uint64_t ticket) override;
+  void finish(std::uint64_t ticket) override;
   [[nodiscard]] Status model_ready(const models::ModelVersion& model) const override;
   [[nodiscard]] bool is_withheld(const models::ModelVersion& model) const override;
   [[nodiscard]] Status server_ready() const override;

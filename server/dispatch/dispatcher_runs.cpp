@@ -46,7 +46,8 @@ void Dispatcher::start_run(const schedule::Action& action) {
                      .outputs = first.request.outputs,
                      .pooling = first.request.pooling,
                      .deadline = first.request.deadline,
-                     .sequence = first.request.sequence};
+                     .sequence = first.request.sequence,
+                     .generate = first.request.generate};
   std::vector<Member> members;
   for (const std::uint64_t ticket : action.members) {
     OpenRequest& open = *open_.at(ticket);
@@ -128,6 +129,20 @@ void Dispatcher::run_gave(std::uint64_t id, pool::RunOutcome outcome, std::funct
   // The receiver may cancel the request.
   const Partial partial = open.request.partial;
   partial(std::move(response), std::move(more));
+}
+
+void Dispatcher::finish(std::uint64_t ticket) {
+  const auto found = open_.find(ticket);
+  if (found == open_.end() || !found->second->has_responded || found->second->worker == nullptr) {
+    return;
+  }
+  OpenRequest& open = *found->second;
+  const std::uint64_t compute_us = microseconds_between(open.sent, Clock::now());
+  leave_run(open);
+  Tally::ran(*open.counts, open.batch_size, {.compute_us = compute_us});
+  metrics_.run_finished(open.request.model->name, backend_name(open.way->candidate.backend), open.batch_size);
+  member_ended(open, {.outputs = {}, .compute_us = compute_us, .finish_reason = "stop"});
+  step();
 }
 
 void Dispatcher::run_ended(std::uint64_t id, Result<pool::RunOutcome> outcome) {

@@ -13,10 +13,12 @@
 #include "server/core/backend.hpp"
 #include "server/core/clock.hpp"
 #include "server/core/family.hpp"
+#include "server/core/generation.hpp"
 #include "server/core/pooling.hpp"
 #include "server/core/sequence_step.hpp"
 #include "server/core/tensor.hpp"
 #include "server/core/tier.hpp"
+#include "server/dispatch/text_request.hpp"
 
 namespace shoal::models {
 struct ModelVersion;
@@ -45,6 +47,8 @@ struct Timing {
   std::uint64_t compute_us = 0;  // entry to exit of the engine's run
   std::uint64_t output_us = 0;   // answer's way back
   std::uint64_t total_us = 0;    // accepted to answered, here
+  std::uint64_t prefill_us = 0;  // of generation: the steps that read the prompt
+  std::uint64_t decode_us = 0;   // of generation: the steps after them
 };
 
 struct InferenceResponse {
@@ -61,7 +65,9 @@ struct InferenceResponse {
   std::uint32_t attempts = 1;
   std::map<std::string, std::uint32_t> nodes;  // graph nodes by where they really run
   Timing timing;
-  bool has_no_response = false;  // a decoupled model's run ended without one: all else says how it ended
+  bool has_no_response = false;         // a decoupled model's run ended without one: all else says how it ended
+  std::string finish_reason = {};       // of generation, in the last response: "stop" or "length"
+  std::optional<TextPiece> piece = {};  // of a request with `text`: what this response adds
 };
 
 // One of a decoupled model's responses, in their order, all but the last: that one is the completion's. The next one
@@ -79,8 +85,10 @@ struct InferenceRequest {
   std::optional<SequenceStep> sequence = {};  // of a stateful model
   std::uint32_t priority = 0;                 // 0 = the model's default, 1 highest
   TimePoint received;
-  TimePoint deadline = kNoDeadline;  // kNoDeadline: the server's default timeout applies
-  Partial partial = {};              // of a decoupled model, which is refused without
+  TimePoint deadline = kNoDeadline;              // kNoDeadline: the server's default timeout applies
+  Partial partial = {};                          // of a decoupled model, which is refused without
+  std::optional<GenerateOptions> generate = {};  // of a model that generates: `inputs` is one, tokens INT32 [n]
+  std::optional<TextRequest> text = {};          // for TextService, which makes `generate` and `inputs` of it
 };
 
 using Completion = std::function<void(Result<InferenceResponse>)>;
@@ -98,6 +106,9 @@ class InferenceService {
   virtual std::uint64_t submit(InferenceRequest request, Completion done) = 0;
   // The client has gone or cancelled: frees the queue slot or the worker; `done` is called with kCancelled.
   virtual void cancel(std::uint64_t ticket) = 0;
+  // The client has what it wanted of a request with `generate` that has responded: it ends now, as one that ended by
+  // itself with "stop".
+  virtual void finish(std::uint64_t ticket) { cancel(ticket); }
   // Whether the model's default backend is ready; kUnavailable with the reason when not.
   [[nodiscard]] virtual Status model_ready(const models::ModelVersion& model) const = 0;
   // Of one that is not ready: it will not become so by itself, since operators keep away what would run it.

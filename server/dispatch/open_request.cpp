@@ -11,6 +11,7 @@ InferenceResponse respond(const OpenRequest& open, pool::RunOutcome outcome, con
   InferenceResponse response;
   response.outputs = std::move(outcome.outputs);
   response.has_no_response = outcome.has_no_response;
+  response.finish_reason = std::move(outcome.finish_reason);
   if (open.way->is_padded) {
     crop_outputs(*open.request.model, *open.inputs, response.outputs);
   }
@@ -36,7 +37,9 @@ InferenceResponse respond(const OpenRequest& open, pool::RunOutcome outcome, con
                      .input_us = outcome.agent_queue_us,
                      .compute_us = outcome.compute_us,
                      .output_us = round_trip > inside ? round_trip - inside : 0,
-                     .total_us = microseconds_between(open.request.received, now)};
+                     .total_us = microseconds_between(open.request.received, now),
+                     .prefill_us = outcome.prefill_us,
+                     .decode_us = outcome.decode_us};
   return response;
 }
 

@@ -32,6 +32,8 @@ class SequenceGate final : public InferenceService {
 
   std::uint64_t submit(InferenceRequest request, Completion done) override;
   void cancel(std::uint64_t ticket) override;
+  // Sequences do not generate.
+  void finish(std::uint64_t ticket) override { behind_.finish(ticket); }
   // Neither model is ready while nothing is taken.
   [[nodiscard]] Status model_ready(const models::ModelVersion& model) const override;
   [[nodiscard]] bool is_withheld(const models::ModelVersion& model) const override {

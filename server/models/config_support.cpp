@@ -70,7 +70,7 @@ Status check_supported(const inference::ModelConfig& config) {
   const auto bad = [](std::string_view field, std::string message) {
     return fail(Code::kInvalidArgument, std::move(message), std::string(field));
   };
-  if (config.model_transaction_policy().decoupled() && !is_echo(config)) {
+  if (config.model_transaction_policy().decoupled() && !is_echo(config) && config.platform() != kPlanPlatform) {
     return bad("model_transaction_policy",
                "model_transaction_policy: only models of the echo backend may be decoupled");
   }

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/archs/model.hpp"
 #include "engine/core/result.hpp"
 #include "server/core/backend.hpp"
 #include "server/core/clock.hpp"
@@ -27,8 +28,9 @@ namespace inference {
 class ModelConfig;  // inference/model_config.pb.h
 }
 namespace shoal::text {
+class ChatTemplate;
 class Tokenizer;
-}
+}  // namespace shoal::text
 
 namespace shoal::models {
 
@@ -64,6 +66,18 @@ struct EmbeddingConfig {
   // Of a model that pools itself: the output that is the vector; `pooling` says nothing then.
   std::string pooled_output{};
   std::uint32_t width = 0;
+};
+
+// How this model continues a prompt: what generation needs beside the plan.
+struct GenerationConfig {
+  archs::ModelClass model_class = archs::ModelClass::kDecoder;  // or an encoder-decoder
+  std::shared_ptr<const text::Tokenizer> tokenizer;             // null: prompts and answers are token ids
+  std::shared_ptr<const text::ChatTemplate> chat_template;      // null: it takes no messages
+  std::string no_chat_reason;                                   // why there is none
+  std::uint32_t vocabulary = 0;
+  std::uint32_t context = 0;  // tokens of prompt and answer together; of an encoder-decoder of each
+  std::vector<std::uint32_t> stop_ids;
+  std::int32_t decoder_start = 0;  // of an encoder-decoder
 };
 
 // Of a package: what the plan engine is told beside its files.
@@ -138,6 +152,7 @@ struct ModelVersion {
   // Unset: trusted ones, unless a request says that others will do.
   std::optional<Tier> min_trust;
   std::optional<Echo> echo;  // it has no graph then; graph.sha256 is that of its configuration
+  std::optional<GenerationConfig> generation;
   std::optional<EmbeddingConfig> embedding;
   std::string no_embedding_reason;                                      // why there is none
   std::map<std::string, std::vector<std::string>, std::less<>> labels;  // of an output's classes, by index

@@ -121,13 +121,14 @@ Status read_pinned(const std::string& value, ModelVersion& model) {
   return {};
 }
 
-// read_scheduling() reads shoal_priority, read_package_version() shoal_variant.
+// read_scheduling() reads shoal_priority, read_package_version() shoal_context and shoal_variant.
 Status leave_to_others(const std::string& /*value*/, ModelVersion& /*model*/) { return {}; }
 
 using Reader = Status (*)(const std::string& value, ModelVersion& model);
 const std::map<std::string_view, Reader> kReaders = {
     {"shoal_backend", read_backend},
     {"shoal_buckets", read_buckets},
+    {"shoal_context", leave_to_others},
     {kEmbeddingKey, read_embedding},
     {"shoal_family", read_family},
     {"shoal_max_queue_bytes", read_max_queue_bytes},

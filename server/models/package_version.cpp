@@ -10,6 +10,7 @@
 #include "engine/graph/plan_file.hpp"
 #include "inference/model_config.pb.h"
 #include "server/models/config_support.hpp"
+#include "server/models/generation_config.hpp"
 #include "server/models/model_parameters.hpp"
 #include "server/models/plan_signature.hpp"
 #include "server/models/read_file.hpp"
@@ -105,6 +106,63 @@ Status read_embedding(const fs::path& folder, const package::Description& descri
   return {};
 }
 
+struct Opened {
+  const fs::path& folder;
+  const package::Description& description;
+  const graph::Plan& plan;
+};
+
+Status read_encoder(const Opened& opened, ParsedConfig parsed, Tokenizers& tokenizers, ModelVersion& model) {
+  auto signature = plan_signature(opened.plan);
+  if (!signature) {
+    return fail(std::move(signature.error()));
+  }
+  signature->platform = kPlanPlatform;
+  if (!parsed.has_max_batch_size) {
+    parsed.config->set_max_batch_size(static_cast<int>(rows_of_context(opened.description.context)));
+    parsed.has_max_batch_size = true;
+  }
+  const bool is_embedding_wanted = !is_embedding_off(*parsed.config);
+  if (auto applied = apply_model_config(std::move(parsed), std::move(*signature), {Backend::kWasm}, model); !applied) {
+    return applied;
+  }
+  auto limits = limits_of(opened.description, model);
+  if (!limits) {
+    return fail(std::move(limits.error()));
+  }
+  model.plan->limits = std::move(*limits);
+  if (!is_embedding_wanted) {
+    model.no_embedding_reason = "shoal_embedding is off";
+    return {};
+  }
+  return read_embedding(opened.folder, opened.description, tokenizers, model);
+}
+
+Status read_generator(const Opened& opened, ParsedConfig parsed, Tokenizers& tokenizers, ModelVersion& model) {
+  const auto context = context_parameter(*parsed.config);
+  if (!context) {
+    return fail(context.error());
+  }
+  auto generation = read_generation(opened.folder, opened.description, *context, tokenizers);
+  if (!generation) {
+    return fail(std::move(generation.error()));
+  }
+  if (parsed.has_max_batch_size && parsed.config->max_batch_size() != 0) {
+    return bad("max_batch_size: a model that generates takes one prompt a request: it must be 0", "max_batch_size");
+  }
+  parsed.has_max_batch_size = true;
+  parsed.config->mutable_model_transaction_policy()->set_decoupled(true);
+  GraphSignature signature = generation_signature(generation->tokenizer != nullptr);
+  signature.platform = kPlanPlatform;
+  if (auto applied = apply_model_config(std::move(parsed), std::move(signature), {Backend::kWasm}, model); !applied) {
+    return applied;
+  }
+  model.plan->limits = generation_limits(*generation);
+  model.no_embedding_reason = "the package is of a model that generates";
+  model.generation = std::move(*generation);
+  return {};
+}
+
 // The plan engine runs on these; others are refused where a configuration asks for them.
 Status check_backends(const ModelVersion& model) {
   const auto other = std::ranges::find_if(model.backends, [](Backend backend) { return backend != Backend::kWasm; });
@@ -162,12 +220,6 @@ Status read_package_version(const fs::path& folder, ParsedConfig parsed, Digests
   if (!description) {
     return fail(description.error());
   }
-  if (description->model_class != archs::ModelClass::kEncoder) {
-    return fail(Code::kOperatorNotSupported,
-                fmt::format("{}: class: packages of class '{}' are not served, only 'encoder' is",
-                            package::kDescriptionFile, package::class_name(description->model_class)),
-                "class");
-  }
   const auto variant = chosen_variant(*description, *parsed.config);
   if (!variant) {
     return fail(variant.error());
@@ -176,36 +228,18 @@ Status read_package_version(const fs::path& folder, ParsedConfig parsed, Digests
   if (!files) {
     return fail(std::move(files.error()));
   }
-  auto signature = plan_signature(files->plan);
-  if (!signature) {
-    return fail(std::move(signature.error()));
-  }
-  signature->platform = kPlanPlatform;
-  if (!parsed.has_max_batch_size) {
-    parsed.config->set_max_batch_size(static_cast<int>(rows_of_context(description->context)));
-    parsed.has_max_batch_size = true;
-  }
-  const bool is_embedding_wanted = !is_embedding_off(*parsed.config);
-  if (auto applied = apply_model_config(std::move(parsed), std::move(*signature), {Backend::kWasm}, model); !applied) {
+  model.plan = PlanConfig{.variant = (*variant)->name, .bits = (*variant)->bits, .limits = {}};
+  if (auto applied = description->model_class == archs::ModelClass::kEncoder
+                         ? read_encoder({folder, *description, files->plan}, std::move(parsed), tokenizers, model)
+                         : read_generator({folder, *description, files->plan}, std::move(parsed), tokenizers, model);
+      !applied) {
     return applied;
   }
-  if (auto fine = check_backends(model); !fine) {
-    return fine;
-  }
-  auto limits = limits_of(*description, model);
-  if (!limits) {
-    return fail(std::move(limits.error()));
-  }
-  model.plan = PlanConfig{.variant = (*variant)->name, .bits = (*variant)->bits, .limits = std::move(*limits)};
   model.graph = std::move(files->plan_file);
   for (Blob& shard : files->shards) {
     model.external.push_back({.location = shard.sha256, .blob = std::move(shard)});
   }
-  if (!is_embedding_wanted) {
-    model.no_embedding_reason = "shoal_embedding is off";
-    return {};
-  }
-  return read_embedding(folder, *description, tokenizers, model);
+  return check_backends(model);
 }
 
 }  // namespace shoal::models

@@ -31,8 +31,7 @@ Result<PackageFiles> read_package_files(const std::filesystem::path& folder, con
                                         Digests& digests);
 
 // Fills the model from the package and the configuration, as apply_model_config() does from a graph. The variant is
-// that of `shoal_variant` in the configuration's parameters, else the package's default. kOperatorNotSupported for a
-// class that is not served.
+// that of `shoal_variant` in the configuration's parameters, else the package's default.
 Status read_package_version(const std::filesystem::path& folder, ParsedConfig parsed, Digests& digests,
                             Tokenizers& tokenizers, ModelVersion& model);
 

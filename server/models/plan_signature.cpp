@@ -43,4 +43,18 @@ Result<GraphSignature> plan_signature(const graph::Plan& plan) {
   return out;
 }
 
+GraphSignature generation_signature(bool has_tokenizer) {
+  GraphSignature out;
+  if (has_tokenizer) {
+    out.inputs = {{.name = "text_input", .datatype = DataType::kBytes, .dims = {1}, .dim_names = {""}}};
+    out.outputs = {{.name = "text_output", .datatype = DataType::kBytes, .dims = {1}, .dim_names = {""}}};
+  } else {
+    const TensorSignature tokens{
+        .name = "tokens", .datatype = DataType::kInt32, .dims = {-1}, .dim_names = {std::string(kTokens)}};
+    out.inputs = {tokens};
+    out.outputs = {tokens};
+  }
+  return out;
+}
+
 }  // namespace shoal::models

@@ -54,14 +54,14 @@ Envelope run_message(std::uint64_t work_id, const RunSpec& spec) {
   if (spec.pooling) {
     wire::pooling_to_wire(*spec.pooling, *run.mutable_pooling());
   }
+  if (spec.generate) {
+    wire::generate_to_wire(*spec.generate, *run.mutable_generate());
+  }
   wire::deadline_to_wire(spec.deadline, Clock::now(), run);
   return envelope;
 }
 
 constexpr std::size_t kCurveSamples = 600;
-constexpr std::size_t kMaxDebugs = 4;
-constexpr std::size_t kMaxDebugBytes = std::size_t{16} << 20;
-constexpr auto kDebugTimeout = std::chrono::seconds(10);
 
 }  // namespace
 
@@ -73,11 +73,15 @@ AgentSession::AgentSession(net::WebSocket& socket, boost::asio::any_io_executor 
       state_(std::move(state)),
       log_(std::move(log)),
       table_(config.max_output_bytes),
-      last_message_(Clock::now()) {
+      last_message_(Clock::now()),
+      alive_(std::make_shared<AgentSession*>(this)) {
   socket_->set_bulk_source([this] { return outbox_.next_frame(); });
 }
 
-AgentSession::~AgentSession() { unbind(); }
+AgentSession::~AgentSession() {
+  *alive_ = nullptr;
+  unbind();
+}
 
 boost::asio::awaitable<std::string> AgentSession::serve() {
   net::WebSocket& socket = *socket_;
@@ -127,7 +131,7 @@ Status AgentSession::handle(std::string_view message) {
     case Envelope::kOutput:
       return take_output(*frame);
     case Envelope::kChunk:
-      return table_.chunk(envelope.work_id(), frame->payload);
+      return answer(table_.chunk(envelope.work_id(), frame->payload));
     case Envelope::kEnd:
       return answer(table_.end(envelope.work_id(), envelope.end()));
     case Envelope::kError:
@@ -177,27 +181,17 @@ void AgentSession::note_heartbeat(const agent::v1::Heartbeat& beat) {
                     .cache_bytes = beat.cache_bytes()});
 }
 
-template <class Done>
-void AgentSession::refuse(Done done, Error error) {
-  boost::asio::post(executor_, [done = std::move(done), error = std::move(error)] { done(fail(error)); });
-}
-
-template <class Done>
-bool AgentSession::accepts(Done& done) {
+std::optional<Error> AgentSession::obstacle() const {
   if (lost_) {
-    refuse(std::move(done), Error{Code::kWorkerLost, fmt::format("worker {} was lost: {}", state_.slot, *lost_), {}});
-    return false;
+    return Error{Code::kWorkerLost, fmt::format("worker {} was lost: {}", state_.slot, *lost_), {}};
   }
   if (is_paused_) {
-    refuse(std::move(done), Error{Code::kDeviceLost, fmt::format("worker {} pauses", state_.slot), {}});
-    return false;
+    return Error{Code::kDeviceLost, fmt::format("worker {} pauses", state_.slot), {}};
   }
   if (table_.size() >= config_.max_pending_work) {
-    refuse(std::move(done),
-           Error{Code::kOverloaded, fmt::format("worker {} has {} items in hand", state_.slot, table_.size()), {}});
-    return false;
+    return Error{Code::kOverloaded, fmt::format("worker {} has {} items in hand", state_.slot, table_.size()), {}};
   }
-  return true;
+  return std::nullopt;
 }
 
 bool AgentSession::send_control(const Envelope& envelope) {
@@ -209,7 +203,8 @@ bool AgentSession::send_control(const Envelope& envelope) {
 
 std::uint64_t AgentSession::load(LoadSpec spec, std::function<void(Result<LoadOutcome>)> done) {
   const std::uint64_t work_id = next_work_id_++;
-  if (!accepts(done)) {
+  if (std::optional<Error> error = obstacle()) {
+    refuse(std::move(done), *std::move(error));
     return work_id;
   }
   Envelope envelope = load_message(work_id, spec);
@@ -226,7 +221,8 @@ std::uint64_t AgentSession::load(LoadSpec spec, std::function<void(Result<LoadOu
 
 std::uint64_t AgentSession::run(RunSpec spec, std::function<void(Result<RunOutcome>)> done) {
   const std::uint64_t work_id = next_work_id_++;
-  if (!accepts(done)) {
+  if (std::optional<Error> error = obstacle()) {
+    refuse(std::move(done), *std::move(error));
     return work_id;
   }
   if (outbox_.waiting_bytes() + total_bytes(*spec.inputs) > config_.max_pending_bytes) {
@@ -247,6 +243,9 @@ std::uint64_t AgentSession::run(RunSpec spec, std::function<void(Result<RunOutco
   table_.add_run(work_id, backend, later(spec.deadline, config_.run_grace), std::move(done));
   ++figures_.runs;
   table_.keep(work_id, {.envelope = envelope, .inputs = spec.inputs, .deadline = spec.deadline});
+  if (spec.partial) {
+    stream(work_id, std::move(spec.partial));
+  }
   if (socket_ != nullptr && !is_sent) {
     outbox_.add(std::move(envelope), std::move(spec.inputs));
     socket_->wake();
@@ -293,51 +292,6 @@ void AgentSession::lose(const std::string& reason) {
   }
   for (auto& [work_id, debug] : std::exchange(debugs_, {})) {
     debug.done(fail(error));
-  }
-}
-
-void AgentSession::debug(agent::v1::DebugRequest request, DebugDone done) {
-  const std::uint64_t work_id = next_work_id_++;
-  if (!accepts(done)) {
-    return;
-  }
-  Envelope envelope;
-  envelope.set_work_id(work_id);
-  *envelope.mutable_debug() = std::move(request);
-  if (debugs_.size() >= kMaxDebugs || !send_control(envelope)) {
-    refuse(std::move(done), Error{Code::kOverloaded, fmt::format("worker {} is asked by others", state_.slot), {}});
-    return;
-  }
-  debugs_.emplace(work_id, Debug{Clock::now() + kDebugTimeout, std::move(done), {}, 0});
-}
-
-Status AgentSession::take_debug(std::uint64_t work_id, const agent::v1::DebugReport& part) {
-  const auto found = debugs_.find(work_id);
-  if (found == debugs_.end()) {
-    return {};  // it came too late
-  }
-  Debug& debug = found->second;
-  debug.bytes += part.ByteSizeLong();
-  if (debug.bytes > kMaxDebugBytes) {
-    return fail(Code::kInvalidArgument, "a debug report without end");
-  }
-  debug.report.MergeFrom(part);
-  if (part.last()) {
-    const Debug whole = std::move(debugs_.extract(found).mapped());
-    whole.done(whole.report);
-  }
-  return {};
-}
-
-void AgentSession::expire_debug(TimePoint now) {
-  for (auto entry = debugs_.begin(); entry != debugs_.end();) {
-    if (entry->second.due > now) {
-      ++entry;
-      continue;
-    }
-    const DebugDone done = std::move(entry->second.done);
-    entry = debugs_.erase(entry);
-    done(fail(Code::kDeadlineExceeded, fmt::format("worker {} did not answer in time", state_.slot)));
   }
 }
 

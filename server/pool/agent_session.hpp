@@ -6,10 +6,12 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/post.hpp>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -86,8 +88,8 @@ class AgentSession final : public Worker {
     std::uint64_t pss_bytes = 0, wasm_bytes = 0, gpu_bytes = 0, cache_bytes = 0;
   };
   [[nodiscard]] const std::deque<MemorySample>& memory_curve() const { return curve_; }
-  // Answers what was due.
-  void expire_debug(TimePoint now);
+  // Answers what was due, and ends runs whose readers take too long.
+  void expire(TimePoint now);
 
   struct Figures {
     TimePoint last_message;
@@ -112,13 +114,18 @@ class AgentSession final : public Worker {
   void note_heartbeat(const agent::v1::Heartbeat& beat);
   // An error for a completion that cannot be given to the agent; called later, not from here.
   template <class Done>
-  void refuse(Done done, Error error);
-  template <class Done>
-  bool accepts(Done& done);
+  void refuse(Done done, Error error) {
+    boost::asio::post(executor_, [done = std::move(done), error = std::move(error)] { done(fail(error)); });
+  }
+  // Why nothing can be given to the agent now, or nothing.
+  [[nodiscard]] std::optional<Error> obstacle() const;
   Status take_pause(const std::optional<std::string>& reason);
   Status take_debug(std::uint64_t work_id, const agent::v1::DebugReport& part);
   bool send_control(const agent::v1::Envelope& envelope);
 
+  void stream(std::uint64_t work_id, Partial partial);
+  void expire_debug(TimePoint now);
+  void expire_held(TimePoint now);
   void send_again(const WorkTable::Request& request, bool is_held);
 
   net::WebSocket* socket_;  // nullptr between two connections
@@ -146,6 +153,8 @@ class AgentSession final : public Worker {
   PauseObserver on_pause_;
   bool is_paused_ = false;
   std::deque<MemorySample> curve_;
+  std::map<std::uint64_t, TimePoint> held_;  // runs whose reader has a part, and since when
+  std::shared_ptr<AgentSession*> alive_;     // readers that ask for more look here before they touch this
 };
 
 }  // namespace shoal::pool

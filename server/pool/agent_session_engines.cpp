@@ -85,8 +85,11 @@ Status AgentSession::handle_engine(std::string_view message) {
 Status AgentSession::take_output(const wire::Frame& frame) {
   const std::uint64_t work_id = frame.envelope.work_id();
   const agent::v1::Output& output = frame.envelope.output();
-  const Status taken = table_.output(work_id, output, frame.payload);
-  return taken && output.has_end() ? answer(table_.end(work_id, output.end())) : taken;
+  if (const Status taken = answer(table_.output(work_id, output, frame.payload)); !taken || !output.has_end()) {
+    return taken;
+  }
+  // Whoever was told of the output may have cancelled the work: the agent answers it all the same.
+  return answer(table_.end(work_id, output.end()));
 }
 
 void AgentSession::drop_engines() {

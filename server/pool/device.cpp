@@ -67,7 +67,7 @@ void Device::check(TimePoint now) {
     detach(*session_, *wrong, Loss::kHung);
     return;
   }
-  session_->expire_debug(now);
+  session_->expire(now);
   if (state_ == SlotState::kDraining && session_->figures().pending_work == 0) {
     enter(SlotState::kDrained);
   }

@@ -244,7 +244,7 @@ void Slot::check(TimePoint now) {
     detach(*session_, *wrong, Loss::kMemory);
     return;
   }
-  session_->expire_debug(now);
+  session_->expire(now);
   if (session_->figures().pending_work > 0) {
     return;
   }

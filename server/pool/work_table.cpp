@@ -39,6 +39,32 @@ void WorkTable::add_run(std::uint64_t work_id, std::string backend, TimePoint an
   items_[work_id] = Item{.backend = std::move(backend), .answer_by = answer_by, .ran = std::move(done)};
 }
 
+void WorkTable::stream(std::uint64_t work_id, Partial partial, std::function<void()> more) {
+  if (const auto found = items_.find(work_id); found != items_.end()) {
+    found->second.partial = std::move(partial);
+    found->second.more = std::move(more);
+  }
+}
+
+WorkTable::Answer WorkTable::go_on(std::uint64_t work_id) {
+  const auto found = items_.find(work_id);
+  if (found == items_.end()) {
+    return [] {};
+  }
+  found->second.is_held = false;
+  return give(found->second);
+}
+
+WorkTable::Answer WorkTable::give(Item& item) {
+  if (!item.partial || item.is_held || item.is_given_up || item.parts.is_empty()) {
+    return [] {};
+  }
+  item.is_held = true;
+  return [partial = item.partial, more = item.more, outcome = RunOutcome{.outputs = item.parts.take()}]() mutable {
+    partial(std::move(outcome), more);
+  };
+}
+
 void WorkTable::add_unload(std::uint64_t work_id, TimePoint answer_by) {
   items_[work_id] = Item{.answer_by = answer_by};
 }
@@ -62,6 +88,7 @@ std::vector<const WorkTable::Request*> WorkTable::restart() {
     item.byte_sizes.clear();
     item.filling = 0;
     item.declared_bytes = 0;
+    item.parts.restart();
     requests.push_back(&item.request);
   }
   return requests;
@@ -75,7 +102,8 @@ Result<WorkTable::Item*> WorkTable::running(std::uint64_t work_id) {
   return &found->second;
 }
 
-Status WorkTable::output(std::uint64_t work_id, const agent::v1::Output& message, std::string_view payload) {
+Result<WorkTable::Answer> WorkTable::output(std::uint64_t work_id, const agent::v1::Output& message,
+                                            std::string_view payload) {
   const Result<Item*> item = running(work_id);
   if (!item) {
     return fail(item.error());
@@ -100,12 +128,12 @@ Status WorkTable::output(std::uint64_t work_id, const agent::v1::Output& message
   return fill(work_id, run, payload);
 }
 
-Status WorkTable::chunk(std::uint64_t work_id, std::string_view payload) {
+Result<WorkTable::Answer> WorkTable::chunk(std::uint64_t work_id, std::string_view payload) {
   const Result<Item*> item = running(work_id);
   return item ? fill(work_id, **item, payload) : fail(item.error());
 }
 
-Status WorkTable::fill(std::uint64_t work_id, Item& item, std::string_view payload) {
+Result<WorkTable::Answer> WorkTable::fill(std::uint64_t work_id, Item& item, std::string_view payload) {
   for (; item.filling < item.outputs.size(); ++item.filling) {
     std::string& data = item.outputs[item.filling].data;
     const std::size_t count = std::min<std::uint64_t>(item.byte_sizes[item.filling] - data.size(), payload.size());
@@ -115,7 +143,18 @@ Status WorkTable::fill(std::uint64_t work_id, Item& item, std::string_view paylo
       break;
     }
   }
-  return payload.empty() ? Status() : breach(work_id, fmt::format("{} bytes beyond its outputs", payload.size()));
+  if (!payload.empty()) {
+    return breach(work_id, fmt::format("{} bytes beyond its outputs", payload.size()));
+  }
+  if (!item.partial || item.filling < item.outputs.size()) {
+    return [] {};
+  }
+  item.byte_sizes.clear();
+  item.filling = 0;
+  if (auto added = item.parts.add(std::exchange(item.outputs, {})); !added) {
+    return breach(work_id, added.error().message);
+  }
+  return give(item);
 }
 
 Result<WorkTable::Answer> WorkTable::end(std::uint64_t work_id, const agent::v1::End& message) {
@@ -144,8 +183,12 @@ Result<WorkTable::Answer> WorkTable::end(std::uint64_t work_id, const agent::v1:
     };
   }
   if (item.ran) {
-    RunOutcome outcome{
-        .outputs = std::move(item.outputs), .compute_us = message.compute_us(), .agent_queue_us = message.queue_us()};
+    RunOutcome outcome{.outputs = item.partial ? item.parts.take() : std::move(item.outputs),
+                       .compute_us = message.compute_us(),
+                       .agent_queue_us = message.queue_us(),
+                       .finish_reason = message.finish_reason(),
+                       .prefill_us = message.prefill_us(),
+                       .decode_us = message.decode_us()};
     return [done = std::move(item.ran), outcome = std::move(outcome)]() mutable { done(std::move(outcome)); };
   }
   return [] {};
@@ -199,6 +242,15 @@ WorkTable::GivenUp WorkTable::give_up_runs(const Error& error) {
     }
   }
   return given_up;
+}
+
+WorkTable::Answer WorkTable::give_up(std::uint64_t work_id, Error error) {
+  const auto found = items_.find(work_id);
+  if (found == items_.end() || !found->second.ran) {
+    return [] {};
+  }
+  found->second.is_given_up = true;
+  return [done = std::exchange(found->second.ran, {}), error = std::move(error)] { done(fail(error)); };
 }
 
 bool WorkTable::holds_any(const std::string& backend) const {

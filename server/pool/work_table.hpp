@@ -16,6 +16,7 @@
 #include "engine/core/result.hpp"
 #include "server/core/clock.hpp"
 #include "server/pool/liveness.hpp"
+#include "server/pool/partial_outputs.hpp"
 #include "server/pool/worker.hpp"
 
 namespace shoal::pool {
@@ -30,11 +31,16 @@ class WorkTable {
 
   void add_load(std::uint64_t work_id, std::string backend, TimePoint answer_by, Loaded done);
   void add_run(std::uint64_t work_id, std::string backend, TimePoint answer_by, Ran done);
+  // Of one in hand that generates: each Output is for its reader. `more` is what the reader is given to ask for the
+  // next one; it has to end in go_on().
+  void stream(std::uint64_t work_id, Partial partial, std::function<void()> more);
+  // The reader has asked for more: what came meanwhile, or nothing to call.
+  Answer go_on(std::uint64_t work_id);
   void add_unload(std::uint64_t work_id, TimePoint answer_by);
 
   // Frames of the agent.
-  Status output(std::uint64_t work_id, const agent::v1::Output& message, std::string_view payload);
-  Status chunk(std::uint64_t work_id, std::string_view payload);
+  Result<Answer> output(std::uint64_t work_id, const agent::v1::Output& message, std::string_view payload);
+  Result<Answer> chunk(std::uint64_t work_id, std::string_view payload);
   Result<Answer> end(std::uint64_t work_id, const agent::v1::End& message);
   Result<Answer> error(std::uint64_t work_id, const agent::v1::Error& message);
 
@@ -59,6 +65,8 @@ class WorkTable {
     std::vector<Answer> answers;
   };
   GivenUp give_up_runs(const Error& error);
+  // The same of one run in hand.
+  Answer give_up(std::uint64_t work_id, Error error);
 
   [[nodiscard]] std::vector<WorkInHand> in_hand() const;
   // Whether anything is in hand that this backend's engine may be busy with.
@@ -78,10 +86,17 @@ class WorkTable {
     std::vector<std::uint64_t> byte_sizes = {};  // of outputs
     std::size_t filling = 0;                     // the first output that is not complete
     std::uint64_t declared_bytes = 0;
+    // Of a run that generates.
+    Partial partial = {};
+    std::function<void()> more = {};
+    PartialOutputs parts = {};
+    bool is_held = false;  // its reader has a part and has not asked for the next
   };
   static Answer failed(Item item, Error error);
   Result<Item*> running(std::uint64_t work_id);
-  Status fill(std::uint64_t work_id, Item& item, std::string_view payload);
+  Result<Answer> fill(std::uint64_t work_id, Item& item, std::string_view payload);
+  // What its reader is told now.
+  static Answer give(Item& item);
 
   std::size_t max_output_bytes_;
   std::map<std::uint64_t, Item> items_;

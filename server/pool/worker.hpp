@@ -15,6 +15,7 @@
 #include "server/core/backend.hpp"
 #include "server/core/clock.hpp"
 #include "server/core/echo.hpp"
+#include "server/core/generation.hpp"
 #include "server/core/pooling.hpp"
 #include "server/core/sequence_step.hpp"
 #include "server/core/tensor.hpp"
@@ -59,6 +60,10 @@ struct RunOutcome {
   std::uint64_t agent_queue_us = 0;
   std::uint64_t held_us = 0;     // it waited for the reader of its responses, which is in none of the other times
   bool has_no_response = false;  // a decoupled run that ends without one: there are no outputs
+  // Of a run that generates.
+  std::string finish_reason = {};  // "stop" or "length"
+  std::uint64_t prefill_us = 0;    // the steps that read the prompt
+  std::uint64_t decode_us = 0;     // the steps after them
 };
 
 // One of several responses of a run, all but the last: that one is the completion's. The run goes on when `more` is
@@ -74,6 +79,10 @@ struct RunSpec {
   TimePoint deadline = kNoDeadline;
   Partial partial = {};                       // of a decoupled model's run; else empty, and there is one response
   std::optional<SequenceStep> sequence = {};  // of a stateful model: steps come one after the other
+  // Of a plan that decodes: the input `tokens` INT32 [n] is the prompt; responses are `tokens` INT32 [k] as they are
+  // made. A reader who is slow gets more of them at once: the run does not wait for it, but not for longer than
+  // kMaxHold.
+  std::optional<GenerateOptions> generate = {};
 };
 
 struct WorkerState {

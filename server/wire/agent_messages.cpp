@@ -161,6 +161,23 @@ void pooling_to_wire(const Pooling& pooling, agent::v1::Pooling& out) {
   out.set_mask(pooling.mask);
 }
 
+void generate_to_wire(const GenerateOptions& options, agent::v1::Generate& out) {
+  out.set_max_tokens(options.max_tokens);
+  out.mutable_stop_ids()->Add(options.stop_ids.begin(), options.stop_ids.end());
+  out.set_decoder_start(options.decoder_start);
+  const SamplingOptions& from = options.sampling;
+  agent::v1::Sampling& to = *out.mutable_sampling();
+  to.set_temperature(from.temperature);
+  to.set_top_k(from.top_k);
+  to.set_top_p(from.top_p);
+  to.set_min_p(from.min_p);
+  to.set_repetition_penalty(from.repetition_penalty);
+  to.set_presence_penalty(from.presence_penalty);
+  to.set_frequency_penalty(from.frequency_penalty);
+  to.set_seed(from.seed);
+  to.mutable_logit_bias()->insert(from.logit_bias.begin(), from.logit_bias.end());
+}
+
 Error error_from_wire(const agent::v1::Error& message) {
   Error error;
   const int number = message.code();

@@ -14,6 +14,7 @@
 #include "engine/core/result.hpp"
 #include "server/core/backend.hpp"
 #include "server/core/clock.hpp"
+#include "server/core/generation.hpp"
 #include "server/core/pooling.hpp"
 #include "server/core/tensor.hpp"
 
@@ -30,6 +31,7 @@ struct TensorHeader {
 Result<TensorHeader> tensor_from_wire(const agent::v1::Tensor& message);
 
 void pooling_to_wire(const Pooling& pooling, agent::v1::Pooling& out);
+void generate_to_wire(const GenerateOptions& options, agent::v1::Generate& out);
 // The time that is left of the deadline; none of kNoDeadline.
 void deadline_to_wire(TimePoint deadline, TimePoint now, agent::v1::Run& out);
 

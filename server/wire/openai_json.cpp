@@ -5,6 +5,7 @@
 #include "server/wire/json_reader.hpp"
 #include "server/wire/kserve_json.hpp"
 #include "server/wire/numbers.hpp"
+#include "server/wire/shoal_json.hpp"
 
 namespace shoal::wire {
 namespace {
@@ -67,40 +68,6 @@ Status read_input(JsonReader& reader, std::size_t max_inputs, std::vector<Input>
       default:
         return reader.ok() ? wrong("input", "a string, a list of strings, a list of token ids or a list of such lists")
                            : reader.status();
-    }
-  }
-  return reader.status();
-}
-
-Status read_shoal(JsonReader& reader, Parameters& parameters) {
-  if (reader.peek() != JsonReader::Kind::kObject) {
-    return reader.ok() ? wrong("shoal", "an object") : reader.status();
-  }
-  reader.enter_object();
-  while (auto key = reader.next_key()) {
-    if (*key == "backend" || *key == "worker" || *key == "variant" || *key == "trust" || *key == "family") {
-      if (reader.peek() != JsonReader::Kind::kString) {
-        return wrong("shoal." + *key, "a string");
-      }
-      parameters.emplace("shoal_" + *key, reader.read_string().value_or(""));
-    } else if (*key == "priority" && reader.peek() == JsonReader::Kind::kString) {
-      parameters.emplace(*key, reader.read_string().value_or(""));
-    } else if (*key == "bits" || *key == "priority" || *key == "timeout_us" || *key == "max_batch_size") {
-      const auto number = reader.peek() == JsonReader::Kind::kNumber ? reader.read_int64() : std::nullopt;
-      if (!number) {
-        return wrong("shoal." + *key, "an integer");
-      }
-      parameters.emplace(*key == "priority"     ? "priority"
-                         : *key == "timeout_us" ? std::string("timeout")
-                                                : "shoal_" + *key,
-                         *number);
-    } else {
-      return fail(
-          Code::kInvalidArgument,
-          fmt::format("'shoal.{}' is not known; there are backend, worker, family, trust, variant, bits, priority, "
-                      "timeout_us, max_batch_size",
-                      *key),
-          "shoal");
     }
   }
   return reader.status();

@@ -22,7 +22,8 @@ struct Running {
   std::shared_ptr<ResponseStream> responses;
 };
 
-asio::awaitable<Result<Running>> start(Services& services, Exchange& exchange) {
+// `is_streamed`: what a model that generates text does where the request does not say it.
+asio::awaitable<Result<Running>> start(Services& services, Exchange& exchange, bool is_streamed) {
   const Request& request = exchange.request;
   auto model = find_model(*services.models(), request);
   if (!model) {
@@ -36,6 +37,9 @@ asio::awaitable<Result<Running>> start(Services& services, Exchange& exchange) {
   exchange.request.body = {};
   if (!parsed) {
     co_return fail(std::move(parsed.error()));
+  }
+  if ((*model)->generation) {
+    parsed->call.parameters.try_emplace("stream", is_streamed);
   }
   auto made = kserve::make_request(*model, std::move(parsed->call), request.request_id, request.received);
   if (!made) {
@@ -78,7 +82,7 @@ asio::awaitable<std::optional<std::string>> event_of(Services& services, const R
 }  // namespace
 
 asio::awaitable<Response> generate(Services& services, Exchange& exchange) {
-  const auto running = co_await start(services, exchange);
+  const auto running = co_await start(services, exchange, false);
   if (!running) {
     co_return error_response(ErrorStyle::kKserve, running.error());
   }
@@ -108,7 +112,7 @@ asio::awaitable<Response> generate(Services& services, Exchange& exchange) {
 }
 
 asio::awaitable<Response> generate_stream(Services& services, Exchange& exchange) {
-  auto started = co_await start(services, exchange);
+  auto started = co_await start(services, exchange, true);
   if (!started) {
     co_return error_response(ErrorStyle::kKserve, started.error());
   }

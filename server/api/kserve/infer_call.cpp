@@ -10,6 +10,7 @@
 
 #include "inference/model_config.pb.h"
 #include "server/api/kserve/natural.hpp"
+#include "server/api/kserve/text_call.hpp"
 #include "server/models/model_config.hpp"
 #include "server/models/scheduling_config.hpp"
 #include "server/models/validate.hpp"
@@ -175,8 +176,16 @@ Result<dispatch::InferenceRequest> make_request(models::ModelPtr model, InferCal
   dispatch::InferenceRequest request;
   request.request_id = std::move(request_id);
   request.model = std::move(model);
-  request.inputs = std::move(call.inputs);
-  request.outputs = std::move(call.outputs);
+  if (request.model->generation) {
+    auto text = text_request(call.inputs, call.parameters);
+    if (!text) {
+      return fail(std::move(text.error()));
+    }
+    request.text = std::move(*text);
+  } else {
+    request.inputs = std::move(call.inputs);
+    request.outputs = std::move(call.outputs);
+  }
   request.received = received;
   if (Status status = apply_parameters(call.parameters, request); !status) {
     return fail(std::move(status.error()));
@@ -221,6 +230,11 @@ void each_answer_parameter(const dispatch::InferenceResponse& response,
   }
   number("shoal_queue_us", response.timing.queue_us);
   number("shoal_compute_us", response.timing.compute_us);
+  if (response.piece) {
+    number("prompt_tokens", response.piece->prompt_tokens);
+    number("completion_tokens", response.piece->completion_tokens);
+    text("finish_reason", response.finish_reason);
+  }
 }
 
 wire::Parameters answer_parameters(const dispatch::InferenceResponse& response) {

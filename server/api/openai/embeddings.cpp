@@ -12,6 +12,7 @@
 #include "server/api/http/offload.hpp"
 #include "server/api/http/submit.hpp"
 #include "server/api/kserve/infer_call.hpp"
+#include "server/api/openai/report.hpp"
 #include "server/api/openai/token_rows.hpp"
 #include "server/models/embedding_inputs.hpp"
 #include "server/models/validate.hpp"
@@ -152,25 +153,7 @@ Result<std::vector<std::vector<float>>> gather(const Prepared& prepared, std::sp
 std::string report(std::span<const InferenceResponse> answers) {
   const auto slowest =
       std::ranges::max_element(answers, {}, [](const InferenceResponse& answer) { return answer.timing.total_us; });
-  nlohmann::ordered_json document = {{"backend", slowest->backend},
-                                     {"worker", slowest->worker},
-                                     {"adapter", slowest->adapter},
-                                     {"tier", slowest->tier},
-                                     {"nodes", slowest->nodes},
-                                     {"variant", slowest->variant},
-                                     {"bits", slowest->bits},
-                                     {"fallback_from", slowest->fallback_from},
-                                     {"timing",
-                                      {{"queue_us", slowest->timing.queue_us},
-                                       {"compute_us", slowest->timing.compute_us},
-                                       {"total_us", slowest->timing.total_us}}}};
-  if (slowest->bits == 0) {
-    document["bits"] = nullptr;
-  }
-  if (slowest->fallback_from.empty()) {
-    document["fallback_from"] = nullptr;
-  }
-  return document.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  return report_of(*slowest).dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 Response write_answer(const Prepared& prepared, std::span<const InferenceResponse> answers) {

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "server/api/http/errors.hpp"
+#include "server/api/openai/completions.hpp"
 #include "server/api/openai/embeddings.hpp"
 #include "server/wire/openai_json.hpp"
 
@@ -75,6 +76,8 @@ void add_openai_routes(http::Router& router, Services& services) {
   add("GET", "/v1/models", services.limits.control_body_bytes, list_models);
   add("GET", "/v1/models/{model}", services.limits.control_body_bytes, retrieve_model);
   add("POST", "/v1/embeddings", services.limits.embeddings_body_bytes, embeddings);
+  add("POST", "/v1/chat/completions", services.limits.embeddings_body_bytes, chat_completions);
+  add("POST", "/v1/completions", services.limits.embeddings_body_bytes, completions);
 }
 
 }  // namespace shoal::api::openai

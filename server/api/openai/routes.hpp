@@ -1,4 +1,5 @@
-// OpenAI-compatible routes: /v1/models, /v1/models/{model}, /v1/embeddings. The router refers to `services`, which must
+// OpenAI-compatible routes: /v1/models, /v1/models/{model}, /v1/embeddings,
+// /v1/chat/completions, /v1/completions. The router refers to `services`, which must
 // outlive it. Main lane; long texts are tokenised on the CPU pool.
 #pragma once
 

@@ -30,7 +30,7 @@ class EchoService : public dispatch::InferenceService {
   }
   void cancel(std::uint64_t ticket) override {
     ++cancel_count;
-    finish(ticket, fail(Code::kCancelled, "cancelled"));
+    end(ticket, fail(Code::kCancelled, "cancelled"));
   }
   [[nodiscard]] Status model_ready(const models::ModelVersion&) const override { return ready; }
   [[nodiscard]] Status server_ready() const override { return ready; }
@@ -55,7 +55,7 @@ class EchoService : public dispatch::InferenceService {
       return;
     }
     if (failure) {
-      finish(ticket, fail(*failure));
+      end(ticket, fail(*failure));
       return;
     }
     const dispatch::InferenceRequest& request = found->second.first;
@@ -68,9 +68,9 @@ class EchoService : public dispatch::InferenceService {
     response.worker = "test/0";
     response.adapter = "cpu";
     response.timing = {.queue_us = 5, .input_us = 1, .compute_us = 7, .output_us = 1, .total_us = 20};
-    finish(ticket, std::move(response));
+    end(ticket, std::move(response));
   }
-  void finish(std::uint64_t ticket, Result<dispatch::InferenceResponse> result) {
+  void end(std::uint64_t ticket, Result<dispatch::InferenceResponse> result) {
     const auto found = open_.find(ticket);
     if (found == open_.end()) {
       return;

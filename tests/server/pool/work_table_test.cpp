@@ -190,5 +190,72 @@ TEST_F(WorkTableTest, OnAnotherConnectionHalfAnOutputIsNoneAndTheRequestsAreTher
   EXPECT_EQ(ran[0]->outputs.at(0).data, "12345678");
 }
 
+struct Reader {
+  std::vector<std::string> told;
+  int asked = 0;
+};
+
+TEST_F(WorkTableTest, AStreamIsToldPieceByPieceAsItsReaderAsks) {
+  add_run(1);
+  Reader reader;
+  table.stream(
+      1,
+      [&](RunOutcome outcome, const std::function<void()>& more) {
+        reader.told.push_back(outcome.outputs.at(0).data);
+        more();
+      },
+      [&] { ++reader.asked; });
+  (*table.output(1, output({fp32("t", 1)}), "aaaa"))();
+  EXPECT_EQ(reader.told, (std::vector<std::string>{"aaaa"}));
+  EXPECT_EQ(reader.asked, 1);
+  // The reader has not come back by go_on(): what comes meanwhile waits, and is told at once.
+  (*table.output(1, output({fp32("t", 1)}), "bb"))();
+  (*table.chunk(1, "bb"))();
+  (*table.output(1, output({fp32("t", 1)}), "cccc"))();
+  EXPECT_EQ(reader.told.size(), 1U);
+  table.go_on(1)();
+  EXPECT_EQ(reader.told.back(), "bbbbcccc");
+  table.go_on(1)();
+  EXPECT_EQ(reader.told.size(), 2U);
+  (*table.output(1, output({fp32("t", 1)}), "dddd"))();
+  (*table.output(1, output({fp32("t", 1)}), "eeee"))();
+  agent::v1::End end;
+  end.set_finish_reason("length");
+  end.set_prefill_us(7);
+  (*table.end(1, end))();
+  ASSERT_EQ(ran.size(), 1U);
+  EXPECT_EQ(ran[0]->outputs.at(0).data, "eeee");
+  EXPECT_EQ(ran[0]->finish_reason, "length");
+  EXPECT_EQ(ran[0]->prefill_us, 7U);
+  table.go_on(1)();
+}
+
+TEST_F(WorkTableTest, AStreamThatIsToldAgainGoesOnWhereItWas) {
+  add_run(1);
+  std::string told;
+  table.stream(1, [&](RunOutcome outcome, const std::function<void()>&) { told += outcome.outputs.at(0).data; }, [] {});
+  (*table.output(1, output({fp32("t", 2)}), "aaaabbbb"))();
+  ASSERT_TRUE(table.output(1, output({fp32("t", 1)}), "c"));
+  table.restart();
+  table.go_on(1)();
+  (*table.output(1, output({fp32("t", 3)}), "aaaabbbbcccc"))();
+  EXPECT_EQ(told, "aaaabbbbcccc");
+  finish(1);
+  EXPECT_TRUE(ran[0]->outputs.empty());
+}
+
+TEST_F(WorkTableTest, AStreamWhoseReaderIsTooSlowIsGivenUpOnce) {
+  add_run(1);
+  table.stream(1, [](RunOutcome, const std::function<void()>&) {}, [] {});
+  (*table.output(1, output({fp32("t", 1)}), "aaaa"))();
+  table.give_up(1, {Code::kResourceLimit, "slow", {}})();
+  ASSERT_EQ(ran.size(), 1U);
+  EXPECT_EQ(ran[0].error().code, Code::kResourceLimit);
+  table.give_up(1, {Code::kResourceLimit, "slow", {}})();
+  (*table.output(1, output({fp32("t", 1)}), "bbbb"))();
+  finish(1);
+  EXPECT_EQ(ran.size(), 1U);
+}
+
 }  // namespace
 }  // namespace shoal::pool

@@ -1,0 +1,221 @@
+#include "server/dispatch/text_service.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "server/dispatch/text_answer.hpp"
+#include "server/models/model.hpp"
+#include "server/text/tokenizer.hpp"
+
+namespace shoal::dispatch {
+namespace {
+
+// Tickets of its own; those of requests that pass are of the services behind, which count from 1 and from 2^63.
+constexpr std::uint64_t kFirstTicket = std::uint64_t{3} << 62U;
+
+using Ids = std::vector<std::uint32_t>;
+
+Result<Ids> ids_of(const models::GenerationConfig& generation, const TextRequest& text) {
+  if (const auto* ids = std::get_if<Ids>(&text.prompt)) {
+    const auto wrong = std::ranges::find_if(*ids, [&](std::uint32_t id) { return id >= generation.vocabulary; });
+    if (wrong != ids->end()) {
+      return fail(Code::kInvalidArgument,
+                  fmt::format("prompt: token id {} is not below {}", *wrong, generation.vocabulary), "prompt");
+    }
+    return *ids;
+  }
+  if (generation.tokenizer == nullptr) {
+    return fail(Code::kOperatorNotSupported, "the model has no tokenizer: its prompts are token ids", "prompt");
+  }
+  auto tokens = generation.tokenizer->encode(std::get<std::string>(text.prompt), text.adds_special_tokens);
+  if (!tokens) {
+    return fail(std::move(tokens.error()));
+  }
+  return std::move(tokens->ids);
+}
+
+Tensor tokens_tensor(const Ids& ids) {
+  Tensor tensor{.name = "tokens",
+                .datatype = DataType::kInt32,
+                .shape = {static_cast<std::int64_t>(ids.size())},
+                .data = std::string(reinterpret_cast<const char*>(ids.data()), ids.size() * sizeof(ids[0]))};
+  return tensor;
+}
+
+// Room for an answer behind the prompt.
+Result<std::uint32_t> room_for(const models::ModelVersion& model, std::size_t prompt_tokens) {
+  const models::GenerationConfig& generation = *model.generation;
+  if (prompt_tokens == 0) {
+    return fail(Code::kInvalidArgument, "prompt: it has no tokens", "prompt");
+  }
+  const bool is_decoder = generation.model_class == archs::ModelClass::kDecoder;
+  const std::size_t most = is_decoder ? generation.context - 1 : generation.context;
+  if (prompt_tokens > most) {
+    return fail(Code::kContextLengthExceeded,
+                fmt::format("model '{}' takes {} tokens, prompt and answer together; the prompt alone has {}",
+                            model.name, generation.context, prompt_tokens),
+                "prompt");
+  }
+  return is_decoder ? generation.context - static_cast<std::uint32_t>(prompt_tokens) : generation.context - 1;
+}
+
+}  // namespace
+
+struct TextService::Answer {
+  InferenceRequest request;
+  Completion done;
+  TextAnswer text;
+  std::uint64_t inner = 0;  // the ticket behind; 0 = it is not there yet
+};
+
+TextService::TextService(boost::asio::any_io_executor main, boost::asio::any_io_executor cpu, InferenceService& behind,
+                         TextServiceOptions options)
+    : main_(std::move(main)),
+      cpu_(std::move(cpu)),
+      behind_(behind),
+      options_(options),
+      next_ticket_(kFirstTicket),
+      alive_(std::make_shared<TextService*>(this)) {}
+
+TextService::~TextService() { *alive_ = nullptr; }
+
+std::uint64_t TextService::submit(InferenceRequest request, Completion done) {
+  if (!request.text) {
+    return behind_.submit(std::move(request), std::move(done));
+  }
+  const std::uint64_t ticket = next_ticket_++;
+  auto answer = std::make_shared<Answer>(Answer{.request = std::move(request), .done = std::move(done), .text = {}});
+  answers_.emplace(ticket, answer);
+  // The model and the text outlive the work, whatever becomes of the answer.
+  boost::asio::post(cpu_, [main = main_, alive = alive_, ticket, model = answer->request.model,
+                           text = std::make_shared<const TextRequest>(*answer->request.text)] {
+    auto ids = model->generation ? ids_of(*model->generation, *text)
+                                 : fail(Code::kOperatorNotSupported,
+                                        fmt::format("model '{}' does not generate text", model->name), "model");
+    boost::asio::post(main, [alive, ticket, ids = std::move(ids)]() mutable {
+      if (*alive != nullptr) {
+        (*alive)->tokenized(ticket, std::move(ids));
+      }
+    });
+  });
+  return ticket;
+}
+
+void TextService::tokenized(std::uint64_t ticket, Result<Ids> ids) {
+  const auto found = answers_.find(ticket);
+  if (found == answers_.end()) {
+    return;  // cancelled
+  }
+  if (!ids) {
+    return end(ticket, fail(std::move(ids.error())));
+  }
+  Answer& answer = *found->second;
+  const models::ModelVersion& model = *answer.request.model;
+  const auto room = room_for(model, ids->size());
+  if (!room) {
+    return end(ticket, fail(room.error()));
+  }
+  const TextRequest& text = *answer.request.text;
+  answer.text = TextAnswer(model.generation->tokenizer, text.stop, ids->size());
+  InferenceRequest inner;
+  inner.request_id = answer.request.request_id;
+  inner.model = answer.request.model;
+  inner.inputs = {tokens_tensor(*ids)};
+  inner.demand = answer.request.demand;
+  inner.priority = answer.request.priority;
+  inner.received = answer.request.received;
+  inner.deadline = answer.request.deadline == kNoDeadline ? answer.request.received + options_.default_timeout
+                                                          : answer.request.deadline;
+  inner.generate = GenerateOptions{.max_tokens = std::min(text.max_tokens.value_or(*room), *room),
+                                   .stop_ids = text.ignores_eos ? Ids() : model.generation->stop_ids,
+                                   .decoder_start = model.generation->decoder_start,
+                                   .sampling = text.sampling};
+  inner.partial = [alive = alive_, ticket](InferenceResponse response, std::function<void()> more) {
+    if (*alive != nullptr) {
+      (*alive)->gave(ticket, std::move(response), std::move(more));
+    }
+  };
+  answer.inner = behind_.submit(std::move(inner), [alive = alive_, ticket](Result<InferenceResponse> result) {
+    if (*alive != nullptr) {
+      (*alive)->ended(ticket, std::move(result));
+    }
+  });
+}
+
+void TextService::gave(std::uint64_t ticket, InferenceResponse response, std::function<void()> more) {
+  const auto found = answers_.find(ticket);
+  if (found == answers_.end()) {
+    return;
+  }
+  const AnswerPtr answer = found->second;
+  if (auto added = answer->text.add(response.outputs); !added) {
+    const std::uint64_t inner = answer->inner;
+    end(ticket, fail(std::move(added.error())));
+    behind_.cancel(inner);
+    return;
+  }
+  if (answer->text.is_stopped()) {
+    behind_.finish(answer->inner);
+    return;
+  }
+  if (!answer->request.text->is_streamed || !answer->request.partial || !answer->text.has_news()) {
+    more();
+    return;
+  }
+  answer->text.put_into(response);
+  answer->request.partial(std::move(response), std::move(more));
+}
+
+void TextService::ended(std::uint64_t ticket, Result<InferenceResponse> result) {
+  const auto found = answers_.find(ticket);
+  if (found == answers_.end()) {
+    return;
+  }
+  if (result) {
+    TextAnswer& text = found->second->text;
+    auto added = text.add(result->outputs);
+    if (added) {
+      added = text.finish();
+    }
+    if (!added) {
+      return end(ticket, fail(std::move(added.error())));
+    }
+    if (text.is_stopped()) {
+      result->finish_reason = "stop";
+    }
+    text.put_into(*result);
+  }
+  end(ticket, std::move(result));
+}
+
+void TextService::end(std::uint64_t ticket, Result<InferenceResponse> result) {
+  const auto found = answers_.find(ticket);
+  const AnswerPtr answer = std::move(found->second);
+  answers_.erase(found);
+  answer->done(std::move(result));
+}
+
+void TextService::cancel(std::uint64_t ticket) {
+  const auto found = answers_.find(ticket);
+  if (found == answers_.end()) {
+    behind_.cancel(ticket);
+  } else if (found->second->inner != 0) {
+    behind_.cancel(found->second->inner);
+  } else {
+    // Not from inside this call, as the services behind have it.
+    boost::asio::post(main_, [done = std::move(found->second->done)] {
+      done(fail(Code::kCancelled, "the client cancelled the request or went away"));
+    });
+    answers_.erase(found);
+  }
+}
+
+void TextService::finish(std::uint64_t ticket) {
+  const auto found = answers_.find(ticket);
+  behind_.finish(found == answers_.end() ? ticket : found->second->inner);
+}
+
+}  // namespace shoal::dispatch

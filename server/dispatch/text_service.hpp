@@ -1,0 +1,60 @@
+// Text in, text out: requests with a `text` become token ids for the services behind, and the tokens that come back
+// become text again, piece by piece, up to a stop string. Every protocol's generation goes through here. All other
+// requests pass. Main lane; tokenising is done on the CPU pool.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "server/dispatch/inference.hpp"
+
+namespace shoal::dispatch {
+
+struct TextServiceOptions {
+  Duration default_timeout = std::chrono::minutes(10);  // of requests that name none: answers take as long as they are
+};
+
+class TextService final : public InferenceService {
+ public:
+  // `cpu` runs what takes longer than the lane should: both outlive this, and so does what was posted to `cpu`.
+  TextService(boost::asio::any_io_executor main, boost::asio::any_io_executor cpu, InferenceService& behind,
+              TextServiceOptions options);
+  ~TextService() override;
+
+  // Of a request with `text`: kInvalidArgument names the field that is wrong, kContextLengthExceeded a prompt that
+  // leaves no room for an answer. Responses have `piece`, and the output `text_output` BYTES [1], or `tokens` INT32 [n]
+  // of a model without a tokenizer. The last one has `finish_reason`: "stop" or "length".
+  std::uint64_t submit(InferenceRequest request, Completion done) override;
+  void cancel(std::uint64_t ticket) override;
+  void finish(std::uint64_t ticket) override;
+  [[nodiscard]] Status model_ready(const models::ModelVersion& model) const override {
+    return behind_.model_ready(model);
+  }
+  [[nodiscard]] bool is_withheld(const models::ModelVersion& model) const override {
+    return behind_.is_withheld(model);
+  }
+  [[nodiscard]] Status server_ready() const override { return behind_.server_ready(); }
+
+ private:
+  struct Answer;
+  using AnswerPtr = std::shared_ptr<Answer>;
+
+  void tokenized(std::uint64_t ticket, Result<std::vector<std::uint32_t>> ids);
+  void gave(std::uint64_t ticket, InferenceResponse response, std::function<void()> more);
+  void ended(std::uint64_t ticket, Result<InferenceResponse> result);
+  void end(std::uint64_t ticket, Result<InferenceResponse> result);
+
+  boost::asio::any_io_executor main_;
+  boost::asio::any_io_executor cpu_;
+  InferenceService& behind_;
+  TextServiceOptions options_;
+  std::map<std::uint64_t, AnswerPtr> answers_;
+  std::uint64_t next_ticket_;
+  // What was posted looks here before it touches this.
+  std::shared_ptr<TextService*> alive_;
+};
+
+}  // namespace shoal::dispatch

@@ -1,0 +1,238 @@
+// Texts through a service that the test answers in place of the dispatcher.
+#include "server/dispatch/text_service.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/asio/io_context.hpp>
+#include <cstring>
+
+#include "server/models/model.hpp"
+#include "tests/server/text/bytes_tokenizer.hpp"
+
+namespace shoal::dispatch {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class Behind final : public InferenceService {
+ public:
+  std::uint64_t submit(InferenceRequest request, Completion done) override {
+    requests.emplace_back(std::move(request), std::move(done));
+    return requests.size();
+  }
+  void cancel(std::uint64_t ticket) override { cancelled.push_back(ticket); }
+  void finish(std::uint64_t ticket) override { finished.push_back(ticket); }
+  [[nodiscard]] Status model_ready(const models::ModelVersion&) const override { return {}; }
+  [[nodiscard]] Status server_ready() const override { return fail(Code::kUnavailable, "not yet"); }
+
+  std::vector<std::pair<InferenceRequest, Completion>> requests;
+  std::vector<std::uint64_t> cancelled;
+  std::vector<std::uint64_t> finished;
+};
+
+InferenceResponse tokens(std::string_view text, std::string finish_reason = {}) {
+  InferenceResponse response;
+  response.worker = "w/0";
+  response.finish_reason = std::move(finish_reason);
+  Tensor tensor{
+      .name = "tokens", .datatype = DataType::kInt32, .shape = {static_cast<std::int64_t>(text.size())}, .data = {}};
+  for (const char one : text) {
+    const std::int32_t id = static_cast<unsigned char>(one);
+    tensor.data.append(reinterpret_cast<const char*>(&id), sizeof(id));
+  }
+  if (!text.empty()) {
+    response.outputs.push_back(std::move(tensor));
+  }
+  return response;
+}
+
+class TextServiceTest : public testing::Test {
+ protected:
+  TextServiceTest() {
+    model->name = "m";
+    model->generation =
+        models::GenerationConfig{.tokenizer = text::bytes_tokenizer(), .chat_template = {}, .no_chat_reason = {}};
+    model->generation->vocabulary = 257;
+    model->generation->context = 16;
+    model->generation->stop_ids = {256};
+  }
+  void settle() {
+    context.restart();
+    context.poll();
+  }
+  std::uint64_t submit(TextRequest text) {
+    InferenceRequest request;
+    request.model = model;
+    request.received = Clock::now();
+    request.text = std::move(text);
+    request.partial = [this](InferenceResponse response, std::function<void()> more) {
+      told.push_back(response.piece->text);
+      more();
+    };
+    return service.submit(std::move(request), [this](Result<InferenceResponse> result) { ended = std::move(result); });
+  }
+  // As the dispatcher gives a response that is not the last.
+  void give(std::string_view text) {
+    behind.requests.back().first.partial(tokens(text), [this] { ++asked; });
+  }
+  void end(std::string_view text, std::string finish_reason) {
+    behind.requests.back().second(tokens(text, std::move(finish_reason)));
+  }
+
+  boost::asio::io_context context;
+  Behind behind;
+  std::shared_ptr<models::ModelVersion> model = std::make_shared<models::ModelVersion>();
+  TextService service{context.get_executor(), context.get_executor(), behind, {}};
+  std::vector<std::string> told;
+  int asked = 0;
+  std::optional<Result<InferenceResponse>> ended;
+};
+
+TEST_F(TextServiceTest, OtherRequestsPass) {
+  InferenceRequest request;
+  request.model = model;
+  EXPECT_EQ(service.submit(std::move(request), {}), 1U);
+  service.cancel(1);
+  EXPECT_THAT(behind.cancelled, ElementsAre(1U));
+  service.finish(1);
+  EXPECT_THAT(behind.finished, ElementsAre(1U));
+  EXPECT_EQ(service.server_ready().error().code, Code::kUnavailable);
+}
+
+TEST_F(TextServiceTest, ATextBecomesTokensAndTokensBecomeText) {
+  submit({.prompt = "hey", .max_tokens = 9, .sampling = {.temperature = 0.5F}});
+  settle();
+  ASSERT_EQ(behind.requests.size(), 1U);
+  const InferenceRequest& inner = behind.requests[0].first;
+  EXPECT_FALSE(inner.text);
+  ASSERT_EQ(inner.inputs.size(), 1U);
+  EXPECT_EQ(inner.inputs[0].shape, Shape{3});
+  EXPECT_EQ(inner.generate->max_tokens, 9U);
+  EXPECT_THAT(inner.generate->stop_ids, ElementsAre(256U));
+  EXPECT_EQ(inner.generate->sampling.temperature, 0.5F);
+  EXPECT_GT(inner.deadline, Clock::now() + std::chrono::minutes(5));
+  give("ab");
+  give("\xC3");  // the first half of a character
+  EXPECT_EQ(asked, 2);
+  give("\xA9x");
+  end("y", "length");
+  EXPECT_THAT(told, ElementsAre("ab", "\xC3\xA9x"));
+  ASSERT_TRUE(ended && *ended);
+  const InferenceResponse& last = **ended;
+  EXPECT_EQ(last.piece->text, "y");
+  EXPECT_EQ(last.piece->prompt_tokens, 3U);
+  EXPECT_EQ(last.piece->completion_tokens, 6U);
+  EXPECT_EQ(last.finish_reason, "length");
+  EXPECT_EQ(last.worker, "w/0");
+  ASSERT_EQ(last.outputs.size(), 1U);
+  EXPECT_EQ(last.outputs[0].name, "text_output");
+  EXPECT_EQ(last.outputs[0].data, std::string("\1\0\0\0y", 5));
+}
+
+TEST_F(TextServiceTest, WithoutAStreamThereIsOneResponse) {
+  submit({.prompt = "hey", .max_tokens = 9, .is_streamed = false});
+  settle();
+  give("ab");
+  give("cd");
+  EXPECT_EQ(asked, 2);
+  end("", "stop");
+  EXPECT_TRUE(told.empty());
+  EXPECT_EQ((*ended)->piece->text, "abcd");
+}
+
+TEST_F(TextServiceTest, AStopStringEndsTheRunAsIfItHadEnded) {
+  submit({.prompt = "hey", .max_tokens = 9, .stop = {"END"}});
+  settle();
+  give("abE");
+  EXPECT_THAT(told, ElementsAre("ab"));
+  give("NDzz");
+  EXPECT_THAT(behind.finished, ElementsAre(1U));
+  EXPECT_TRUE(behind.cancelled.empty());
+  EXPECT_FALSE(ended);
+  end("", "stop");
+  EXPECT_EQ((*ended)->piece->text, "");
+  EXPECT_EQ((*ended)->finish_reason, "stop");
+  EXPECT_EQ((*ended)->piece->completion_tokens, 5U);
+}
+
+TEST_F(TextServiceTest, WhatLooksLikeAStopAndIsNoneIsToldAtTheEnd) {
+  submit({.prompt = "hey", .max_tokens = 9, .stop = {"END"}});
+  settle();
+  give("abE");
+  end("N", "length");
+  EXPECT_EQ((*ended)->piece->text, "EN");
+  EXPECT_EQ((*ended)->finish_reason, "length");
+}
+
+TEST_F(TextServiceTest, AnAnswerTakesTheRoomThatTheContextHas) {
+  submit({.prompt = "0123456789", .max_tokens = std::nullopt, .ignores_eos = true});
+  settle();
+  EXPECT_EQ(behind.requests.back().first.generate->max_tokens, 6U);
+  EXPECT_TRUE(behind.requests.back().first.generate->stop_ids.empty());
+  submit({.prompt = "0123456789abcdef", .max_tokens = 1});
+  settle();
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->error().code, Code::kContextLengthExceeded);
+  EXPECT_THAT(ended->error().message, HasSubstr("16 tokens"));
+}
+
+TEST_F(TextServiceTest, WhatCannotBeContinuedIsSaid) {
+  submit({.prompt = "", .max_tokens = 1});
+  settle();
+  EXPECT_EQ(ended->error().code, Code::kInvalidArgument);
+  submit({.prompt = std::vector<std::uint32_t>{1, 257}, .max_tokens = 1});
+  settle();
+  EXPECT_THAT(ended->error().message, HasSubstr("257"));
+  model->generation->tokenizer = nullptr;
+  submit({.prompt = "hey", .max_tokens = 1});
+  settle();
+  EXPECT_EQ(ended->error().code, Code::kOperatorNotSupported);
+  model->generation = std::nullopt;
+  submit({.prompt = "hey", .max_tokens = 1});
+  settle();
+  EXPECT_EQ(ended->error().code, Code::kOperatorNotSupported);
+  EXPECT_TRUE(behind.requests.empty());
+}
+
+TEST_F(TextServiceTest, WithoutATokenizerTokensAreAnswered) {
+  model->generation->tokenizer = nullptr;
+  submit({.prompt = std::vector<std::uint32_t>{1, 2}, .max_tokens = 4});
+  settle();
+  give("ab");
+  end("c", "length");
+  EXPECT_EQ(told.size(), 1U);
+  ASSERT_EQ((*ended)->outputs.size(), 1U);
+  EXPECT_EQ((*ended)->outputs[0].name, "tokens");
+  EXPECT_EQ((*ended)->outputs[0].shape, Shape{1});
+}
+
+TEST_F(TextServiceTest, ACancelReachesWhereverTheRequestIs) {
+  const std::uint64_t early = submit({.prompt = "hey", .max_tokens = 4});
+  service.cancel(early);
+  settle();
+  EXPECT_EQ(ended->error().code, Code::kCancelled);
+  EXPECT_TRUE(behind.requests.empty());
+  const std::uint64_t later = submit({.prompt = "hey", .max_tokens = 4});
+  settle();
+  service.cancel(later);
+  EXPECT_THAT(behind.cancelled, ElementsAre(1U));
+}
+
+TEST_F(TextServiceTest, AnErrorAndAForeignAnswerEndIt) {
+  submit({.prompt = "hey", .max_tokens = 4});
+  settle();
+  behind.requests.back().second(fail(Code::kWorkerLost, "gone"));
+  EXPECT_EQ(ended->error().code, Code::kWorkerLost);
+  submit({.prompt = "hey", .max_tokens = 4});
+  settle();
+  InferenceResponse foreign = tokens("a");
+  foreign.outputs[0].name = "other";
+  behind.requests.back().first.partial(std::move(foreign), [] {});
+  EXPECT_EQ(ended->error().code, Code::kInternal);
+  EXPECT_THAT(behind.cancelled, ElementsAre(2U));
+}
+
+}  // namespace
+}  // namespace shoal::dispatch
