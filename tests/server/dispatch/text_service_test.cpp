@@ -52,8 +52,8 @@ class TextServiceTest : public testing::Test {
  protected:
   TextServiceTest() {
     model->name = "m";
-    model->generation =
-        models::GenerationConfig{.tokenizer = text::bytes_tokenizer(), .chat_template = {}, .no_chat_reason = {}};
+    model->generation.emplace();
+    model->generation->tokenizer = text::bytes_tokenizer();
     model->generation->vocabulary = 257;
     model->generation->context = 16;
     model->generation->stop_ids = {256};

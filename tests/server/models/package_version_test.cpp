@@ -1,5 +1,6 @@
 #include "server/models/package_version.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -129,11 +130,81 @@ TEST_F(PackageVersionTest, ABrokenDescriptionIsNamedByItsField) {
   EXPECT_THAT(reason(), HasSubstr("embedding.output: the plan has no output 'sentence' [batch, 16]"));
 }
 
-TEST_F(PackageVersionTest, AClassThatIsNotServedIsSaid) {
-  Serial serial;
-  write_package(root(), "chat", test::small_llama(serial));
-  EXPECT_THAT(find("chat").error().message, HasSubstr("packages of class 'decoder' are not served"));
-  EXPECT_TRUE(find());
+class GeneratorTest : public PackageVersionTest {
+ protected:
+  GeneratorTest() {
+    Serial serial;
+    description_ = write_package(root(), "chat", test::small_llama(serial));
+  }
+  std::string reason() {
+    const auto found = find("chat");
+    return found ? "found" : found.error().message;
+  }
+  void config(std::string_view text) { folder_.write("models/chat/config.pbtxt", text); }
+};
+
+TEST_F(GeneratorTest, WithoutATokenizerTokensAreContinued) {
+  const auto model = find("chat").value();
+  ASSERT_TRUE(model->generation);
+  EXPECT_EQ(model->platform, "shoal_plan");
+  EXPECT_EQ(model->max_batch_size, 0);
+  EXPECT_TRUE(model->is_decoupled);
+  EXPECT_TRUE(model->config->model_transaction_policy().decoupled());
+  ASSERT_EQ(model->inputs.size(), 1U);
+  EXPECT_EQ(model->inputs[0].name, "tokens");
+  EXPECT_EQ(model->generation->tokenizer, nullptr);
+  EXPECT_THAT(model->generation->no_chat_reason, HasSubstr("tokenizer.json"));
+  EXPECT_EQ(model->generation->context, 4096U);  // nothing bounds its positions
+  EXPECT_EQ(model->generation->vocabulary, description_.vocabulary);
+  EXPECT_EQ(model->plan->limits.at("S"), 4096U);
+  EXPECT_EQ(model->plan->limits.at("R"), 1U);
+  EXPECT_FALSE(model->embedding);
+}
+
+TEST_F(GeneratorTest, ATokenizerMakesItTextAndATemplateAChat) {
+  folder_.write("models/chat/1/tokenizer.json", kTokenizer);
+  const auto text = find("chat").value();
+  EXPECT_EQ(text->inputs.at(0).name, "text_input");
+  EXPECT_EQ(text->inputs.at(0).datatype, DataType::kBytes);
+  EXPECT_EQ(text->outputs.at(0).name, "text_output");
+  EXPECT_NE(text->generation->tokenizer, nullptr);
+  EXPECT_EQ(text->generation->chat_template, nullptr);
+  EXPECT_THAT(text->generation->no_chat_reason, HasSubstr("chat_template.jinja"));
+  folder_.write("models/chat/1/chat_template.jinja", "{{ messages[0].content }}");
+  EXPECT_NE(find("chat").value()->generation->chat_template, nullptr);
+  folder_.write("models/chat/1/chat_template.jinja", "{{ messages[0");
+  EXPECT_THAT(reason(), HasSubstr("chat_template.jinja"));
+}
+
+TEST_F(GeneratorTest, TheContextIsTheOneOfTheConfiguration) {
+  const auto with_context = [&](std::string_view value) {
+    config(fmt::format(R"(parameters {{ key: "shoal_context" value {{ string_value: "{}" }} }})", value));
+  };
+  with_context("12");
+  EXPECT_EQ(find("chat").value()->generation->context, 12U);
+  EXPECT_EQ(find("chat").value()->plan->limits.at("S"), 12U);
+  EXPECT_EQ(find("chat").value()->plan->limits.at("T"), 12U);
+  for (const char* wrong : {"1", "many", "", "-3", "999999999"}) {
+    with_context(wrong);
+    EXPECT_THAT(reason(), HasSubstr("shoal_context")) << wrong;
+  }
+  const auto file = root() / "chat/1/package.json";
+  auto package = nlohmann::json::parse(read_file(file, 1U << 20U).value());
+  package["context"] = 24;
+  folder_.write("models/chat/1/package.json", package.dump());
+  with_context("25");
+  EXPECT_THAT(reason(), HasSubstr("25, the model has 24 positions"));
+  with_context("24");
+  EXPECT_EQ(find("chat").value()->generation->context, 24U);
+}
+
+TEST_F(GeneratorTest, ItTakesOnePromptARequest) {
+  config("max_batch_size: 4");
+  EXPECT_THAT(reason(), HasSubstr("max_batch_size"));
+  config("max_batch_size: 0");
+  EXPECT_EQ(reason(), "found");
+  config(R"(parameters { key: "shoal_backend" value { string_value: "webgpu" } })");
+  EXPECT_THAT(reason(), HasSubstr("packages run on 'wasm'"));
 }
 
 }  // namespace
