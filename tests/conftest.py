@@ -80,8 +80,8 @@ class Endpoints:
 
 @pytest.fixture(scope="session")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The default browsers, every backend warmed up."""
-    server = Server(tmp_path_factory.mktemp("shared"), models__warm_up="all")
+    """The default browsers and models, every backend warmed up."""
+    server = Server(tmp_path_factory.mktemp("shared"), models__warm_up="all", models__repository=str(HOME / "models"))
     try:
         yield server.start()
         server.stop()

@@ -45,7 +45,7 @@ run, report = partial(shoal, "run"), partial(document, "run")
 def chat_model() -> Path:
     file = chat_model_file()
     if file is None:
-        pytest.skip("the chat model is not here: scripts/fetch_models.py smollm2-135m-instruct fetches it")
+        pytest.skip("the chat model is not here: scripts/fetch_models.py smollm2-135m-instruct.gguf fetches it")
     return file
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 README = Path(__file__).resolve().parents[2] / "README.md"
-EXPECTED = {"bash": 2, "python": 2}
+EXPECTED = {"bash": 3, "python": 3}
 
 
 def examples(language: str) -> list[str]:
@@ -37,8 +37,14 @@ def test_curl(endpoints):
     assert '"shoal"' in answer
 
 
-def test_generate(endpoints):
+def test_chat(endpoints):
     answer = json.loads(run(["bash", "-c", with_ports(examples("bash")[1], endpoints)]))
+    assert answer["choices"][0]["message"]["content"].startswith("The primary colors are:")
+    assert answer["shoal"]["backend"] == "wasm"
+
+
+def test_generate(endpoints):
+    answer = json.loads(run(["bash", "-c", with_ports(examples("bash")[2], endpoints)]))
     assert (answer["id"], answer["model_name"]) == ("7", "all-minilm-l6-v2")
     assert len(answer["last_hidden_state"]) == 3 * 384
 
@@ -47,6 +53,10 @@ def test_openai_client(endpoints):
     assert run([sys.executable, "-c", with_ports(examples("python")[0], endpoints)]).split() == ["2", "384"]
 
 
+def test_chat_client(endpoints):
+    assert "Red" in run([sys.executable, "-c", with_ports(examples("python")[1], endpoints)])
+
+
 def test_triton_client(endpoints):
-    answer = run([sys.executable, "-c", with_ports(examples("python")[1], endpoints)])
+    answer = run([sys.executable, "-c", with_ports(examples("python")[2], endpoints)])
     assert answer.strip() in ("(1, 3, 384) webnn", "(1, 3, 384) mixed")

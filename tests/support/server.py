@@ -34,8 +34,20 @@ def environment(home: Path) -> dict[str, str]:
     return kept | {"SHOAL_HOME": str(home)}
 
 
+def encoders(folder: Path) -> Path:
+    """A repository of the default models without the one that chats: hundreds of servers need not load it."""
+    repository = folder / "encoders"
+    repository.mkdir(parents=True, exist_ok=True)
+    for model in (MODEL, f"{MODEL}-fp32"):
+        link = repository / model
+        if not link.is_symlink():
+            link.symlink_to(HOME / "models" / model)
+    return repository
+
+
 class Server:
-    """`shoal serve` on free ports with state of its own below `folder`; models and browsers are the repository's.
+    """`shoal serve` on free ports with state of its own below `folder`; its models are the encoders among the default ones, its
+    browsers the repository's.
 
     stop() ends it by SIGTERM and fails unless it exits with 0 and no process of it is left.
     """
@@ -49,7 +61,7 @@ class Server:
             "server.metrics_port": "0",
             "log.format": "json",
             "agent.dir": str(AGENT),
-            "models.repository": str(HOME / "models"),
+            "models.repository": str(encoders(folder)),
             "models.warm_up": "default",
             "pool.headless_shell": str(HOME / "tools/headless_shell/headless_shell.sh"),
         } | {name.replace("__", "."): value for name, value in settings.items()}
