@@ -73,7 +73,8 @@ class Browser:
 
 
 def measure(folder, say):
-    subprocess.run([sys.executable, ROOT / "scripts/fetch_models.py", f"{MODEL}.gguf"], check=True, env=os.environ | {"SHOAL_HOME": str(HOME)})
+    fetch = [sys.executable, ROOT / "scripts/fetch_models.py", f"{MODEL}.gguf"]
+    subprocess.run(fetch, check=True, env=os.environ | {"SHOAL_HOME": str(HOME)})
     chat_peers.install()
     gguf = HOME / "gguf" / f"{MODEL}.gguf"
     fast = chat_peers.as_q4_0(gguf, folder / "q4_0.gguf")
