@@ -127,7 +127,10 @@ int run_command(int argc, char** argv) {
   ImportCommand import(command, home() + "/models");
   EstimateCommand estimate(command);
   ModelsCommand list(command, home());
-  RunCommand run(command, home());
+  RunCommand run(command, home(), [&]() -> Result<Settings> {
+    const Status status = SettingsSource({}, {}).read(schema);
+    return status ? Result<Settings>(settings) : fail(status.error());
+  });
 
   CLI::App* settings_command = command.add_subcommand("settings", "Print every setting of serve as a Markdown table");
 

@@ -18,6 +18,7 @@
 #include "server/api/http/server.hpp"
 #include "server/app/agent_bundle.hpp"
 #include "server/app/program_version.hpp"
+#include "server/app/scratch_folder.hpp"
 #include "server/dispatch/dispatcher.hpp"
 #include "server/metrics/families.hpp"
 #include "server/net/deadline.hpp"
@@ -31,28 +32,6 @@ namespace asio = boost::asio;
 namespace fs = std::filesystem;
 
 constexpr auto kPollInterval = std::chrono::milliseconds(20);
-
-// A folder of this run alone.
-class Scratch {
- public:
-  Scratch() : path_((fs::temp_directory_path() / "shoal-doctor-XXXXXX").string()) {
-    if (mkdtemp(path_.data()) == nullptr) {
-      path_.clear();
-    }
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  ~Scratch() {
-    std::error_code ignored;
-    if (!path_.empty()) {
-      fs::remove_all(path_, ignored);
-    }
-  }
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 // As much of a server as a browser needs to say hello.
 class Examination {
@@ -163,7 +142,7 @@ class Examination {
     }
   }
 
-  Scratch scratch_;
+  ScratchFolder scratch_{"shoal-doctor"};
   pool::PoolConfig config_;
   Log log_ = Log::discard();
   asio::io_context main_{1};

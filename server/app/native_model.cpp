@@ -37,17 +37,6 @@ std::optional<fs::path> package_of_name(const fs::path& repository, const std::s
   return newest == 0 ? std::nullopt : std::optional(repository / name / std::to_string(newest));
 }
 
-Result<const package::Variant*> variant_of(const package::Description& description, std::optional<std::uint32_t> bits) {
-  if (!bits) {
-    return description.find({});
-  }
-  const auto found = std::ranges::find(description.variants, *bits, &package::Variant::bits);
-  if (found == description.variants.end()) {
-    return fail(Code::kNotFound, fmt::format("'{}' has no variant of {} bits", description.name, *bits), "bits");
-  }
-  return &*found;
-}
-
 // Empty where there is no such file.
 Result<std::string> text_of(const fs::path& file) {
   auto text = models::read_file(file, kMaxTextBytes);
@@ -137,21 +126,39 @@ Result<std::unique_ptr<NativeModel>> load_source(const NativeRequest& request, P
 
 }  // namespace
 
-Result<std::unique_ptr<NativeModel>> load_native(const NativeRequest& request, Parallel& parallel) {
+Result<fs::path> find_package(const std::string& model, const fs::path& home) {
   std::error_code error;
-  if (models::is_package(request.model)) {
-    return load_package(request.model, request);
+  if (models::is_package(model)) {
+    return model;
   }
-  if (!fs::exists(request.model, error)) {
-    if (const auto folder = package_of_name(request.home / "models", request.model)) {
-      return load_package(*folder, request);
-    }
-    return fail(Code::kNotFound,
-                fmt::format("'{}' is no folder, no GGUF file, and no package in {}", request.model,
-                            (request.home / "models").string()),
-                "model");
+  if (fs::exists(model, error)) {
+    return fs::path();
   }
-  return load_source(request, parallel);
+  if (auto folder = package_of_name(home / "models", model)) {
+    return *std::move(folder);
+  }
+  return fail(Code::kNotFound,
+              fmt::format("'{}' is no folder, no GGUF file, and no package in {}", model, (home / "models").string()),
+              "model");
+}
+
+Result<const package::Variant*> variant_of(const package::Description& description, std::optional<std::uint32_t> bits) {
+  if (!bits) {
+    return description.find({});
+  }
+  const auto found = std::ranges::find(description.variants, *bits, &package::Variant::bits);
+  if (found == description.variants.end()) {
+    return fail(Code::kNotFound, fmt::format("'{}' has no variant of {} bits", description.name, *bits), "bits");
+  }
+  return &*found;
+}
+
+Result<std::unique_ptr<NativeModel>> load_native(const NativeRequest& request, Parallel& parallel) {
+  const auto package = find_package(request.model, request.home);
+  if (!package) {
+    return fail(package.error());
+  }
+  return package->empty() ? load_source(request, parallel) : load_package(*package, request);
 }
 
 }  // namespace shoal::app

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "engine/runtime/generation.hpp"
+#include "server/app/browser_run.hpp"
 #include "server/app/native_answer.hpp"
 #include "server/app/native_model.hpp"
 #include "server/app/thread_pool.hpp"
@@ -69,7 +70,9 @@ Result<kernels::Matrix> main_output(const runtime::Executor& executor) {
 
 struct RunCommand::State {
   CLI::App* command = nullptr;
-  std::string home, model, prompt, tokens;
+  std::function<Result<Settings>()> settings;
+  std::string home, model, prompt, tokens, url;
+  std::string backend = "native";
   std::uint32_t max_tokens = 256;
   std::optional<std::uint32_t> bits;
   std::uint32_t threads = std::max(1U, std::thread::hardware_concurrency());
@@ -80,10 +83,31 @@ struct RunCommand::State {
   std::shared_ptr<const text::Tokenizer> tokenizer;  // null where the model has none
   nlohmann::json report;
 
+  // Those of --tokens.
+  [[nodiscard]] Result<Ids> given_ids() const;
   [[nodiscard]] Result<Ids> ids_of(const NativeModel& loaded);
+  // Prints what an answer gets longer by.
+  void tell(const std::vector<std::int32_t>& ids, std::string_view text) const;
+  void print_rows(const nlohmann::json& rows) const;
+  Status run_in_browser();
   Status encode(runtime::Executor& executor, const Ids& ids);
   Status generate(runtime::Executor& executor, const archs::Facts& facts, const graph::Extents& limits, const Ids& ids);
 };
+
+Result<Ids> RunCommand::State::given_ids() const {
+  Ids ids;
+  for (const std::string_view part : tokens.empty() ? std::vector<std::string_view>() : split(tokens, ',')) {
+    const std::string one(part);
+    if (one.empty() || one.size() > 9 || one.find_first_not_of("0123456789") != std::string::npos) {
+      return fail(Code::kInvalidArgument, fmt::format("--tokens: '{}' is no token id", one), "tokens");
+    }
+    ids.push_back(static_cast<std::int32_t>(std::stoul(one)));
+  }
+  if (ids.empty() && prompt.empty()) {
+    return fail(Code::kInvalidArgument, "expected a prompt or --tokens", "prompt");
+  }
+  return ids;
+}
 
 Result<Ids> RunCommand::State::ids_of(const NativeModel& loaded) {
   if (!loaded.tokenizer.empty()) {
@@ -93,19 +117,9 @@ Result<Ids> RunCommand::State::ids_of(const NativeModel& loaded) {
     }
     tokenizer = std::move(*made);
   }
-  Ids ids;
-  for (const std::string_view part : tokens.empty() ? std::vector<std::string_view>() : split(tokens, ',')) {
-    const std::string one(part);
-    if (one.empty() || one.size() > 9 || one.find_first_not_of("0123456789") != std::string::npos) {
-      return fail(Code::kInvalidArgument, fmt::format("--tokens: '{}' is no token id", one), "tokens");
-    }
-    ids.push_back(static_cast<std::int32_t>(std::stoul(one)));
-  }
-  if (!ids.empty()) {
+  auto ids = given_ids();
+  if (!ids || !ids->empty()) {
     return ids;
-  }
-  if (prompt.empty()) {
-    return fail(Code::kInvalidArgument, "expected a prompt or --tokens", "prompt");
   }
   if (!tokenizer) {
     return fail(Code::kNotFound, "the model has no tokenizer.json: expected --tokens", "tokens");
@@ -113,6 +127,70 @@ Result<Ids> RunCommand::State::ids_of(const NativeModel& loaded) {
   return prompt_ids(*tokenizer,
                     {.tokenizer_config = loaded.tokenizer_config, .chat_template = is_raw ? "" : loaded.chat_template},
                     prompt);
+}
+
+// Ids in, ids out: a program that has tokens wants tokens.
+void RunCommand::State::tell(const std::vector<std::int32_t>& ids, std::string_view text) const {
+  if (as_json) {
+    return;
+  }
+  if (tokens.empty()) {
+    fmt::print("{}", text);
+  } else {
+    for (const std::int32_t id : ids) {
+      fmt::print("{}\n", id);
+    }
+  }
+  std::fflush(stdout);
+}
+
+void RunCommand::State::print_rows(const nlohmann::json& rows) const {
+  for (const nlohmann::json& row : rows) {
+    if (!as_json) {
+      fmt::print("{}\n", fmt::join(row.get<std::vector<float>>(), " "));
+    }
+  }
+}
+
+Status RunCommand::State::run_in_browser() {
+  const auto ids = given_ids();
+  auto configured = ids ? settings() : fail(ids.error());
+  if (!configured) {
+    return fail(configured.error());
+  }
+  ThreadPool pool(threads);
+  BrowserRun run{.url = url, .model = model, .bits = bits, .question = {}};
+  sampling.seed = seed ? *seed : std::random_device()();
+  run.question = {.model = model,
+                  .prompt = prompt,
+                  .is_raw = is_raw,
+                  .ids = *ids,
+                  .max_tokens = max_tokens,
+                  .sampling = {.temperature = sampling.temperature,
+                               .top_k = sampling.top_k,
+                               .top_p = sampling.top_p,
+                               .min_p = sampling.min_p,
+                               .repetition_penalty = sampling.repetition_penalty,
+                               .seed = sampling.seed}};
+  std::signal(SIGINT, interrupt);
+  auto answer = app::run_in_browser(std::move(run), *configured, pool, [this](const auto& more, std::string_view text) {
+    tell(more, text);
+    return !was_interrupted;
+  });
+  std::signal(SIGINT, SIG_DFL);
+  if (!answer) {
+    return fail(answer.error());
+  }
+  report = *std::move(answer);
+  if (report.contains("output")) {
+    print_rows(report["output"]);
+  } else {
+    report["seed"] = sampling.seed;
+    if (!as_json && tokens.empty()) {
+      fmt::print("\n");
+    }
+  }
+  return {};
 }
 
 Status RunCommand::State::encode(runtime::Executor& executor, const Ids& ids) {
@@ -133,11 +211,9 @@ Status RunCommand::State::encode(runtime::Executor& executor, const Ids& ids) {
   std::vector<std::vector<float>> rows;
   for (std::size_t index = 0; index < output->rows; ++index) {
     rows.emplace_back(output->row(index), output->row(index) + output->columns);
-    if (!as_json) {
-      fmt::print("{}\n", fmt::join(rows.back(), " "));
-    }
   }
   report["output"] = std::move(rows);
+  print_rows(report["output"]);
   return {};
 }
 
@@ -156,24 +232,17 @@ Status RunCommand::State::generate(runtime::Executor& executor, const archs::Fac
   if (!generation) {
     return fail(std::move(generation.error()));
   }
-  // Ids in, ids out: a program that has tokens wants tokens.
-  const bool prints_ids = !tokens.empty();
-  const auto tell = [&](std::optional<std::int32_t> id, std::string_view text) {
-    if (!as_json && prints_ids && id) {
-      fmt::print("{}\n", *id);
-    } else if (!as_json && !prints_ids) {
-      fmt::print("{}", text);
-    }
-    std::fflush(stdout);
+  const auto on_token = [&](std::optional<std::int32_t> id, std::string_view text) {
+    tell(id ? std::vector{*id} : std::vector<std::int32_t>(), text);
   };
   std::signal(SIGINT, interrupt);
   const auto answer =
-      run_answer(executor, *generation, tokenizer, {.on_token = tell, .is_cancelled = &was_interrupted});
+      run_answer(executor, *generation, tokenizer, {.on_token = on_token, .is_cancelled = &was_interrupted});
   std::signal(SIGINT, SIG_DFL);
   if (!answer) {
     return fail(answer.error());
   }
-  if (!as_json && !prints_ids) {
+  if (!as_json && tokens.empty()) {
     fmt::print("\n");
   }
   report["ids"] = answer->ids;
@@ -189,11 +258,12 @@ Status RunCommand::State::generate(runtime::Executor& executor, const archs::Fac
   return {};
 }
 
-RunCommand::RunCommand(CLI::App& command, std::string home) : state_(std::make_unique<State>()) {
+RunCommand::RunCommand(CLI::App& command, std::string home, std::function<Result<Settings>()> settings)
+    : state_(std::make_unique<State>()) {
   State& s = *state_;
+  s.settings = std::move(settings);
   s.home = std::move(home);
-  s.command =
-      command.add_subcommand("run", "Compute one answer of a model here: a chat model's text, an encoder's vector");
+  s.command = command.add_subcommand("run", "Compute one answer of a model: a chat model's text, an encoder's vector");
   s.command
       ->add_option("model", s.model,
                    "Package by its name in $SHOAL_HOME/models or by its folder, Hugging Face folder, or GGUF file")
@@ -201,7 +271,15 @@ RunCommand::RunCommand(CLI::App& command, std::string home) : state_(std::make_u
   s.command->add_option("prompt", s.prompt, "Text; of a chat model what the user says");
   s.command->add_flag("--raw", s.is_raw, "Give a chat model the text as it is, without its chat template");
   s.command->add_option("--tokens", s.tokens, "Token ids instead of a text: 1,2,3; the answer is ids too");
-  s.command->add_option("--backend", "Where to compute: native")->check(CLI::IsMember({"native"}));
+  CLI::Option* backend =
+      s.command
+          ->add_option("--backend", s.backend, "native: here. wasm: in a headless browser, which is started for it")
+          ->check(CLI::IsMember({"native", "wasm"}))
+          ->capture_default_str();
+  s.command
+      ->add_option("--url", s.url,
+                   "http://HOST:PORT of a running server whose browsers compute it; the model is one of its own")
+      ->excludes(backend);
   s.command->add_option("--bits", s.bits, "Bits of the weights: 32, 16, 8, 4, 3 or 2; of a package those of a variant");
   s.command->add_option("--max-tokens", s.max_tokens, "Tokens of the answer at most")
       ->check(CLI::Range(1U, 1U << 20))
@@ -225,6 +303,13 @@ bool RunCommand::was_asked() const { return state_->command->parsed(); }
 
 Status RunCommand::run() {
   State& s = *state_;
+  if (s.backend != "native" || !s.url.empty()) {
+    const Status status = s.run_in_browser();
+    if (status && s.as_json) {
+      fmt::print("{}\n", s.report.dump());
+    }
+    return status;
+  }
   const auto begin = Clock::now();
   ThreadPool pool(s.threads);
   const auto loaded = load_native({.model = s.model, .home = s.home, .bits = s.bits}, pool);
