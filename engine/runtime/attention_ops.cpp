@@ -1,7 +1,8 @@
 // The operations on keys and values: appending them to the slots of their rows, and attention over them.
-#include <algorithm>
+#include <array>
 
 #include "engine/kernels/attention.hpp"
+#include "engine/kernels/kv_attention.hpp"
 #include "engine/runtime/op_runner.hpp"
 
 namespace shoal::runtime {
@@ -21,10 +22,11 @@ Status OpRunner::run(const graph::KvAppend&, const graph::Op& op) {
     }
     for (const std::size_t which : {std::size_t{0}, std::size_t{1}}) {
       const Matrix from = value(op.input(which));
-      const MutableMatrix to = slot(op.input(which + 2), slots[row]);
+      const kernels::KvFormat& format = executor_.kv_[op.input(which + 2)];
+      std::uint8_t* const to = slot(op.input(which + 2), slots[row]);
       for (std::int32_t token = starts[row]; token < starts[row + 1]; ++token) {
         const auto position = static_cast<std::size_t>(past[row] + token - starts[row]);
-        std::copy_n(from.row(static_cast<std::size_t>(token)), from.columns, to.row(position));
+        kernels::store_row(format, from.row(static_cast<std::size_t>(token)), to + position * format.row_bytes());
       }
     }
   }
@@ -36,8 +38,6 @@ namespace {
 Matrix columns_of(const Matrix& all, std::size_t first, std::size_t count) {
   return {all.data + first, all.rows, count, all.stride};
 }
-
-Matrix constant(const MutableMatrix& matrix) { return {matrix.data, matrix.rows, matrix.columns, matrix.stride}; }
 
 }  // namespace
 
@@ -54,14 +54,35 @@ Status OpRunner::run(const graph::Attention& attention, const graph::Op& op) {
       return fits;
     }
   }
-  const Matrix q = value(op.input(0));
-  const MutableMatrix y = executor_.value(op.output);
   const TensorId bias = op.input(has_slots ? graph::kSlottedBias : graph::kPackedBias);
   const RelativeBias* relative =
       attention.bias == graph::AttentionBias::kRelative ? executor_.find_relative(bias, is_causal) : nullptr;
+  const bool is_stored = has_slots && executor_.kv_bits_ != KvBits();
+  return is_stored ? attend_stored(attention, op, relative) : attend(attention, op, relative);
+}
+
+kernels::ScoreBias OpRunner::bias_of(const graph::Attention& attention, TensorId bias, const RelativeBias* relative,
+                                     std::size_t head) const {
+  kernels::ScoreBias out;
+  if (attention.bias == graph::AttentionBias::kAlibi) {
+    out.slope = executor_.weights_.vector(bias)[head];
+  } else if (relative != nullptr) {
+    out.of_distance = relative->of_head(head);
+  }
+  return out;
+}
+
+Status OpRunner::attend(const graph::Attention& attention, const graph::Op& op, const RelativeBias* relative) {
+  const bool has_slots = executor_.plan_.tensors[op.input(1)].kind == graph::TensorKind::kState;
+  const bool is_causal = attention.mask == graph::AttentionMask::kCausal;
+  const auto starts = input(op.input(3));
+  const auto slots = has_slots ? input(op.input(4)) : std::span<const std::int32_t>();
+  const auto lengths = has_slots ? input(op.input(5)) : std::span<const std::int32_t>();
+  const TensorId bias = op.input(has_slots ? graph::kSlottedBias : graph::kPackedBias);
+  const Matrix q = value(op.input(0));
+  const MutableMatrix y = executor_.value(op.output);
   const std::size_t width = attention.head_dim;
   const std::size_t shared_by = attention.heads / attention.kv_heads;
-
   auto task = [&](std::uint32_t index, std::uint32_t lane) {
     const std::size_t row = index / attention.heads;
     const std::size_t head = index % attention.heads;
@@ -73,26 +94,59 @@ Status OpRunner::run(const graph::Attention& attention, const graph::Op& op) {
         return columns_of(range(value(op.input(operand)), begin, end), column, width);
       }
       const auto count = static_cast<std::size_t>(lengths[row]) + (is_causal ? end - begin : 0);
-      return columns_of(range(constant(slot(op.input(operand), slots[row])), 0, count), column, width);
+      return columns_of(slot_floats(op.input(operand), slots[row], count), column, width);
     };
-    kernels::AttentionCall call{.q = columns_of(range(q, begin, end), head * width, width),
-                                .k = keys_of(1),
-                                .v = keys_of(2),
-                                .scale = attention.scale,
-                                .is_causal = is_causal,
-                                .first_position = has_slots && is_causal ? static_cast<std::size_t>(lengths[row]) : 0,
-                                .window = attention.window,
-                                .bias = {},
-                                .y = {y.row(begin) + head * width, end - begin, width, y.stride},
-                                .scratch = scratch(lane)};
-    if (attention.bias == graph::AttentionBias::kAlibi) {
-      call.bias.slope = executor_.weights_.vector(bias)[head];
-    } else if (relative != nullptr) {
-      call.bias.of_distance = relative->of_head(head);
-    }
-    kernels::attention(call);
+    kernels::attention({.q = columns_of(range(q, begin, end), head * width, width),
+                        .k = keys_of(1),
+                        .v = keys_of(2),
+                        .scale = attention.scale,
+                        .is_causal = is_causal,
+                        .first_position = has_slots && is_causal ? static_cast<std::size_t>(lengths[row]) : 0,
+                        .window = attention.window,
+                        .bias = bias_of(attention, bias, relative, head),
+                        .y = {y.row(begin) + head * width, end - begin, width, y.stride},
+                        .scratch = scratch(lane)});
   };
-  executor_.parallel_.run(static_cast<std::uint32_t>(rows * attention.heads), TaskRef(task));
+  executor_.parallel_.run(static_cast<std::uint32_t>((starts.size() - 1) * attention.heads), TaskRef(task));
+  return {};
+}
+
+Status OpRunner::attend_stored(const graph::Attention& attention, const graph::Op& op, const RelativeBias* relative) {
+  constexpr std::size_t kMostShared = 64;
+  const bool is_causal = attention.mask == graph::AttentionMask::kCausal;
+  const auto starts = input(op.input(3));
+  const auto slots = input(op.input(4));
+  const auto lengths = input(op.input(5));
+  const Matrix q = value(op.input(0));
+  const MutableMatrix y = executor_.value(op.output);
+  const std::size_t shared_by = attention.heads / attention.kv_heads;
+  if (shared_by > kMostShared) {
+    return fail(Code::kOperatorNotSupported, "keys of few bits are shared by at most 64 heads");
+  }
+  auto task = [&](std::uint32_t index, std::uint32_t lane) {
+    const std::size_t row = index / attention.kv_heads;
+    const std::size_t kv_head = index % attention.kv_heads;
+    const auto begin = static_cast<std::size_t>(starts[row]);
+    const auto end = static_cast<std::size_t>(starts[row + 1]);
+    const auto count = static_cast<std::size_t>(lengths[row]) + (is_causal ? end - begin : 0);
+    const std::size_t columns = shared_by * attention.head_dim;
+    std::array<kernels::ScoreBias, kMostShared> biases;
+    for (std::size_t head = 0; head < shared_by; ++head) {
+      biases[head] = bias_of(attention, op.input(graph::kSlottedBias), relative, kv_head * shared_by + head);
+    }
+    kernels::kv_attention({.q = columns_of(range(q, begin, end), kv_head * columns, columns),
+                           .heads = shared_by,
+                           .k = slot_head(op.input(1), slots[row], count, kv_head),
+                           .v = slot_head(op.input(2), slots[row], count, kv_head),
+                           .scale = attention.scale,
+                           .is_causal = is_causal,
+                           .first_position = is_causal ? static_cast<std::size_t>(lengths[row]) : 0,
+                           .window = attention.window,
+                           .biases = biases.data(),
+                           .y = {y.row(begin) + kv_head * columns, end - begin, columns, y.stride},
+                           .scratch = scratch(lane)});
+  };
+  executor_.parallel_.run(static_cast<std::uint32_t>(slots.size() * attention.kv_heads), TaskRef(task));
   return {};
 }
 

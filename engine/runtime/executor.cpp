@@ -43,7 +43,7 @@ RelativeBias relative_bias(const formats::BlockMatrix& table, const graph::Atten
 }  // namespace
 
 Result<std::unique_ptr<Executor>> Executor::make(const graph::Plan& plan, const Weights& weights,
-                                                 const graph::Extents& limits, Parallel& parallel) {
+                                                 const graph::Extents& limits, Parallel& parallel, KvBits kv) {
   for (std::size_t index = 1; index < graph::kSymbolCount; ++index) {
     if (limits.of[index] > kMostExtent) {
       return fail(Code::kInvalidArgument, "the limit of " + std::string(graph::kSymbolNames[index]) + " is " +
@@ -51,7 +51,7 @@ Result<std::unique_ptr<Executor>> Executor::make(const graph::Plan& plan, const 
                                               std::to_string(kMostExtent));
     }
   }
-  std::unique_ptr<Executor> out(new Executor(plan, weights, limits, parallel));
+  std::unique_ptr<Executor> out(new Executor(plan, weights, limits, parallel, kv));
   if (auto done = out->reserve(); !done) {
     return fail(std::move(done.error()));
   }
@@ -86,13 +86,18 @@ Status Executor::reserve_values() {
 }
 
 Status Executor::reserve_states() {
+  auto formats = kv_formats(plan_, kv_bits_);
+  if (!formats) {
+    return fail(std::move(formats.error()));
+  }
+  kv_ = std::move(*formats);
   states_.resize(plan_.tensors.size());
   for (graph::TensorId id = 0; id < plan_.tensors.size(); ++id) {
     const graph::Tensor& tensor = plan_.tensors[id];
     if (tensor.kind != graph::TensorKind::kState) {
       continue;
     }
-    const auto bytes = state_bytes(tensor, limits_);
+    const auto bytes = state_bytes(tensor, kv_[id], limits_);
     if (!bytes) {
       return fail(bytes.error());
     }
@@ -108,7 +113,7 @@ Status Executor::reserve_states() {
 }
 
 Status Executor::reserve_scratch() {
-  const ScratchNeed need = scratch_need(plan_, limits_);
+  const ScratchNeed need = scratch_need(plan_, limits_, kv_bits_);
   lane_scratch_ = need.lane_floats;
   make_relative_biases();
   auto scratch = AlignedBytes::make(lane_scratch_ * sizeof(float) * parallel_.lanes());

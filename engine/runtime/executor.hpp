@@ -34,9 +34,10 @@ struct RelativeBias {
 class Executor {
  public:
   // `limits` are the largest extents of a step (B, T, R) and the extents of the state (N, S, M). The plan has been
-  // verified; plan, weights and threads outlive the executor. kResourceLimit when memory runs out.
+  // verified; plan, weights and threads outlive the executor. kResourceLimit when memory runs out; else as
+  // kv_formats().
   static Result<std::unique_ptr<Executor>> make(const graph::Plan& plan, const Weights& weights,
-                                                const graph::Extents& limits, Parallel& parallel);
+                                                const graph::Extents& limits, Parallel& parallel, KvBits kv = {});
 
   // kNotFound for an unknown signature; kInvalidArgument for a step beyond the limits or with ids that the tables do
   // not have; kContextLengthExceeded when a row does not fit into its slot. After an error the slots of the step's rows
@@ -59,8 +60,8 @@ class Executor {
  private:
   friend class OpRunner;
 
-  Executor(const graph::Plan& plan, const Weights& weights, const graph::Extents& limits, Parallel& parallel)
-      : plan_(plan), weights_(weights), limits_(limits), parallel_(parallel) {}
+  Executor(const graph::Plan& plan, const Weights& weights, const graph::Extents& limits, Parallel& parallel, KvBits kv)
+      : plan_(plan), weights_(weights), limits_(limits), parallel_(parallel), kv_bits_(kv) {}
   Status reserve();
   Status reserve_values();
   Status reserve_states();
@@ -74,6 +75,8 @@ class Executor {
   const Weights& weights_;
   graph::Extents limits_;
   Parallel& parallel_;
+  KvBits kv_bits_;
+  std::vector<kernels::KvFormat> kv_;  // by tensor
   MemoryUse memory_;
   AlignedBytes values_;
   std::vector<AlignedBytes> states_;                        // by tensor

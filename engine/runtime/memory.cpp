@@ -6,6 +6,7 @@
 
 #include "engine/core/aligned_bytes.hpp"
 #include "engine/kernels/int8_rows.hpp"
+#include "engine/kernels/kv_attention.hpp"
 #include "engine/kernels/linear.hpp"
 
 namespace shoal::runtime {
@@ -30,21 +31,27 @@ Result<ValueLayout> value_layout(const graph::Signature& signature, const graph:
   return out;
 }
 
-Result<std::uint64_t> state_bytes(const graph::Tensor& state, const graph::Extents& limits) {
-  // Three extents below 2^28 each do not fit into 64 bits together with the size of a float.
+Result<std::uint64_t> state_bytes(const graph::Tensor& state, const kernels::KvFormat& format,
+                                  const graph::Extents& limits) {
+  // Three extents below 2^28 each do not fit into 64 bits together with the size of a row.
   const std::uint64_t rows = state.shape[0].in(limits)*state.shape[1].in(limits);
-  if (rows > kMostBytes || rows * state.shape[2].size / kMostBytes != 0) {
+  if (rows > kMostBytes || format.row_bytes() > kMostBytes / std::max<std::uint64_t>(rows, 1)) {
     return fail(Code::kResourceLimit, "the state needs more than 2^46 bytes");
   }
-  return rows * state.shape[2].size * sizeof(float);
+  return rows * format.row_bytes();
 }
 
-ScratchNeed scratch_need(const graph::Plan& plan, const graph::Extents& limits) {
+ScratchNeed scratch_need(const graph::Plan& plan, const graph::Extents& limits, KvBits kv) {
   ScratchNeed out{.lane_floats = std::max<std::uint64_t>(
                       {limits[Symbol::kTokens], limits[Symbol::kContext], limits[Symbol::kMemory]})};
   for (const graph::Signature& signature : plan.signatures) {
     for (const graph::Op& op : signature.ops) {
-      if (std::holds_alternative<graph::Embedding>(op.attributes)) {
+      if (const auto* attention = std::get_if<graph::Attention>(&op.attributes);
+          attention != nullptr && kv != KvBits()) {
+        const std::size_t keys = std::max(limits[Symbol::kContext], limits[Symbol::kMemory]);
+        out.lane_floats =
+            std::max<std::uint64_t>(out.lane_floats, kernels::kv_attention_scratch(keys, attention->head_dim));
+      } else if (std::holds_alternative<graph::Embedding>(op.attributes)) {
         out.lane_floats = std::max<std::uint64_t>(out.lane_floats, plan.tensors[op.output].shape[1].size);
       } else if (std::holds_alternative<graph::Linear>(op.attributes)) {
         const graph::Tensor& weight = plan.tensors[op.input(1)];
@@ -59,7 +66,11 @@ ScratchNeed scratch_need(const graph::Plan& plan, const graph::Extents& limits) 
   return out;
 }
 
-Result<MemoryUse> memory_of(const graph::Plan& plan, const graph::Extents& limits, std::uint32_t lanes) {
+Result<MemoryUse> memory_of(const graph::Plan& plan, const graph::Extents& limits, std::uint32_t lanes, KvBits kv) {
+  const auto formats = kv_formats(plan, kv);
+  if (!formats) {
+    return fail(formats.error());
+  }
   MemoryUse out;
   for (const graph::Signature& signature : plan.signatures) {
     const auto values = value_layout(signature, limits);
@@ -68,16 +79,16 @@ Result<MemoryUse> memory_of(const graph::Plan& plan, const graph::Extents& limit
     }
     out.values = std::max(out.values, values->bytes);
   }
-  for (const graph::Tensor& tensor : plan.tensors) {
-    if (tensor.kind == graph::TensorKind::kState) {
-      const auto bytes = state_bytes(tensor, limits);
+  for (graph::TensorId id = 0; id < plan.tensors.size(); ++id) {
+    if (plan.tensors[id].kind == graph::TensorKind::kState) {
+      const auto bytes = state_bytes(plan.tensors[id], (*formats)[id], limits);
       if (!bytes) {
         return fail(bytes.error());
       }
       out.state += *bytes;
     }
   }
-  const ScratchNeed scratch = scratch_need(plan, limits);
+  const ScratchNeed scratch = scratch_need(plan, limits, kv);
   out.scratch = scratch.lane_floats * sizeof(float) * lanes + scratch.int8_bytes;
   return out;
 }

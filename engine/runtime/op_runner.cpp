@@ -32,12 +32,20 @@ std::span<const std::int32_t> OpRunner::input(TensorId id) const {
 
 const float* OpRunner::vector(TensorId id) const { return id == kNoTensor ? nullptr : executor_.weights_.vector(id); }
 
-MutableMatrix OpRunner::slot(TensorId state, std::int32_t index) const {
-  const graph::Shape& shape = executor_.plan_.tensors[state].shape;
-  const auto positions = static_cast<std::size_t>(shape[1].in(executor_.limits_));
-  const std::size_t columns = shape[2].size;
-  float* data = executor_.states_[state].floats();
-  return {data + static_cast<std::size_t>(index) * positions * columns, positions, columns, columns};
+std::uint8_t* OpRunner::slot(TensorId state, std::int32_t index) const {
+  const auto positions = static_cast<std::size_t>(executor_.plan_.tensors[state].shape[1].in(executor_.limits_));
+  const std::size_t bytes = positions * executor_.kv_[state].row_bytes();
+  return reinterpret_cast<std::uint8_t*>(executor_.states_[state].data()) + static_cast<std::size_t>(index) * bytes;
+}
+
+Matrix OpRunner::slot_floats(TensorId state, std::int32_t index, std::size_t count) const {
+  const std::size_t columns = executor_.plan_.tensors[state].shape[2].size;
+  return {reinterpret_cast<const float*>(slot(state, index)), count, columns, columns};
+}
+
+kernels::KvRows OpRunner::slot_head(TensorId state, std::int32_t index, std::size_t count, std::size_t head) const {
+  const kernels::KvFormat& format = executor_.kv_[state];
+  return {slot(state, index) + head * format.head_bytes(), count, format};
 }
 
 Status OpRunner::check_slot(TensorId state, std::int32_t index, std::int64_t count) const {

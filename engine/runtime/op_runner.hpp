@@ -2,6 +2,8 @@
 // index into it, and spreads a kernel over the lanes.
 #pragma once
 
+#include "engine/kernels/attention.hpp"
+#include "engine/kernels/kv_format.hpp"
 #include "engine/runtime/executor.hpp"
 
 namespace shoal::runtime {
@@ -33,8 +35,16 @@ class OpRunner {
   [[nodiscard]] std::span<const std::int32_t> input(graph::TensorId id) const;
   // The vector of a weight, or null when the operand is left out.
   [[nodiscard]] const float* vector(graph::TensorId id) const;
-  // All positions of one slot: [S or M, columns].
-  [[nodiscard]] kernels::MutableMatrix slot(graph::TensorId state, std::int32_t index) const;
+  // Where the positions of one slot begin, in the state's format.
+  [[nodiscard]] std::uint8_t* slot(graph::TensorId state, std::int32_t index) const;
+  // The first `count` of them: of floats, and of one head of any format.
+  [[nodiscard]] kernels::Matrix slot_floats(graph::TensorId state, std::int32_t index, std::size_t count) const;
+  [[nodiscard]] kernels::KvRows slot_head(graph::TensorId state, std::int32_t index, std::size_t count,
+                                          std::size_t head) const;
+  Status attend(const graph::Attention& attention, const graph::Op& op, const RelativeBias* relative);
+  Status attend_stored(const graph::Attention& attention, const graph::Op& op, const RelativeBias* relative);
+  [[nodiscard]] kernels::ScoreBias bias_of(const graph::Attention& attention, graph::TensorId bias,
+                                           const RelativeBias* relative, std::size_t head) const;
   // kInvalidArgument when a slot is not one, kContextLengthExceeded when `count` positions are more than it has.
   [[nodiscard]] Status check_slot(graph::TensorId state, std::int32_t index, std::int64_t count) const;
   [[nodiscard]] float* scratch(std::uint32_t lane) const;

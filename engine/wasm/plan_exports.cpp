@@ -113,12 +113,13 @@ __attribute__((export_name("shoal_plan_shard_memory"))) std::byte* shoal_plan_sh
   return place == nullptr ? nullptr : *place;
 }
 
-// Makes the executor; limits[7] are the largest extents by the numbers of the symbols. After all shards are there.
+// Makes the executor; limits[9] are the largest extents by the numbers of the symbols, then the bits of keys and of
+// values. After all shards are there.
 __attribute__((export_name("shoal_plan_prepare"))) std::uint32_t shoal_plan_prepare(PlanSession* session,
                                                                                     const std::uint32_t* limits) {
   graph::Extents extents;
   std::copy_n(limits, graph::kSymbolCount, extents.of.begin());
-  return status_of(session->prepare(extents));
+  return status_of(session->prepare(extents, {limits[graph::kSymbolCount], limits[graph::kSymbolCount + 1]}));
 }
 
 // Bytes that are taken; after shoal_plan_prepare.

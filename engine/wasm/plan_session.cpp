@@ -66,7 +66,7 @@ Result<std::byte*> PlanSession::shard(std::size_t index) {
   return shard.data();
 }
 
-Status PlanSession::prepare(const graph::Extents& limits) {
+Status PlanSession::prepare(const graph::Extents& limits, runtime::KvBits kv) {
   std::vector<Bytes> shards;
   for (std::size_t index = 0; index < shards_.size(); ++index) {
     if (shards_[index].data() == nullptr && plan_.shards[index].bytes > 0) {
@@ -80,7 +80,7 @@ Status PlanSession::prepare(const graph::Extents& limits) {
   }
   executor_.reset();
   weights_ = std::move(*weights);
-  auto executor = runtime::Executor::make(plan_, *weights_, limits, serial_);
+  auto executor = runtime::Executor::make(plan_, *weights_, limits, serial_, kv);
   if (!executor) {
     return fail(std::move(executor.error()));
   }

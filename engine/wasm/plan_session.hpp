@@ -47,7 +47,7 @@ class PlanSession {
 
   // Makes the executor. kInvalidArgument when a shard has no memory yet or a limit is too large, kResourceLimit when
   // memory runs out. Requires: the shards' memory holds their bytes.
-  Status prepare(const graph::Extents& limits);
+  Status prepare(const graph::Extents& limits, runtime::KvBits kv = {});
 
   // Begins a signature with the rows of a step; then run_layer() while layers are left. Errors are those of
   // runtime::make_step() and runtime::Executor::run(). `token_types` is empty or as long as `tokens`.

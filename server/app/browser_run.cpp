@@ -25,6 +25,13 @@ using nlohmann::json;
 
 constexpr const char* kName = "model";
 
+Status configure(const fs::path& repository, std::string_view key, std::string_view value) {
+  std::ofstream config(repository / kName / "config.pbtxt", std::ios::app);
+  config << fmt::format("parameters {{ key: \"{}\" value {{ string_value: \"{}\" }} }}\n", key, value);
+  config.close();
+  return config ? Status() : fail(Code::kInternal, fmt::format("cannot write to '{}'", repository.string()));
+}
+
 // A package where it lies, under the name kName.
 Status link_package(const fs::path& package, std::optional<std::uint32_t> bits, const fs::path& repository) {
   const auto description = models::read_description(package);
@@ -38,10 +45,10 @@ Status link_package(const fs::path& package, std::optional<std::uint32_t> bits, 
   std::error_code error;
   fs::create_directories(repository / kName, error);
   fs::create_directory_symlink(fs::absolute(package), repository / kName / "1", error);
-  std::ofstream config(repository / kName / "config.pbtxt");
-  config << fmt::format(R"(parameters {{ key: "shoal_variant" value {{ string_value: "{}" }} }})", (*variant)->name);
-  config.close();
-  return error || !config ? fail(Code::kInternal, fmt::format("cannot write '{}'", repository.string())) : Status();
+  if (error) {
+    return fail(Code::kInternal, fmt::format("cannot write '{}': {}", repository.string(), error.message()));
+  }
+  return configure(repository, "shoal_variant", (*variant)->name);
 }
 
 // Anything else becomes a package first, in the bits that it has unless others are asked for.
@@ -117,10 +124,13 @@ Result<json> run_in_browser(BrowserRun run, const Settings& settings, Parallel& 
   if (!package) {
     return fail(package.error());
   }
-  if (const Status prepared =
-          package->empty() ? import_source(run, repository, parallel) : link_package(*package, run.bits, repository);
-      !prepared) {
-    return fail(prepared.error());
+  Status prepared =
+      package->empty() ? import_source(run, repository, parallel) : link_package(*package, run.bits, repository);
+  if (prepared) {
+    prepared = configure(repository, "shoal_kv_bits", run.kv_bits);
+  }
+  if (!prepared) {
+    return fail(std::move(prepared.error()));
   }
   run.question.model = kName;
   asio::io_context context(1);

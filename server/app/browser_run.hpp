@@ -18,6 +18,7 @@ struct BrowserRun {
   std::string url;                      // of a running server, which has question.model; empty: one of our own
   std::string model;                    // as NativeRequest has it, of a server of our own
   std::optional<std::uint32_t> bits{};  // likewise
+  std::string kv_bits;                  // likewise, as runtime::parse_kv_bits() has it
   BrowserQuestion question;
 };
 

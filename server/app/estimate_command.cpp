@@ -43,7 +43,8 @@ graph::Extents limits_of(const archs::Facts& facts, std::uint32_t batch, std::ui
   return out;
 }
 
-Result<Estimate> estimate(const graph::Plan& plan, const graph::Extents& limits, std::uint32_t threads) {
+Result<Estimate> estimate(const graph::Plan& plan, const graph::Extents& limits, std::uint32_t threads,
+                          runtime::KvBits kv) {
   Estimate out;
   for (graph::Tensor tensor : plan.tensors) {
     if (tensor.kind != graph::TensorKind::kWeight) {
@@ -59,7 +60,7 @@ Result<Estimate> estimate(const graph::Plan& plan, const graph::Extents& limits,
     out.weights += *bytes;
     out.weights_f16 += *as_f16;
   }
-  const auto memory = runtime::memory_of(plan, limits, threads);
+  const auto memory = runtime::memory_of(plan, limits, threads, kv);
   if (!memory) {
     return fail(memory.error());
   }
@@ -104,6 +105,7 @@ struct EstimateCommand::State {
   std::uint32_t context = 0;
   std::uint32_t batch = 1;
   std::uint32_t threads = 1;
+  std::string kv_bits = "32";
   bool as_json = false;
 };
 
@@ -115,6 +117,9 @@ EstimateCommand::EstimateCommand(CLI::App& command) : state_(std::make_unique<St
   s.command->add_option("--context", s.context, "Tokens of a sequence; default: what the model was made for")
       ->check(CLI::Range(1U, 1U << 22));
   s.command->add_option("--batch", s.batch, "Sequences at once")->check(CLI::Range(1U, 4096U))->capture_default_str();
+  s.command
+      ->add_option("--kv-bits", s.kv_bits, "Bits of keys and values: 32, 16, 8, 4 or 2, for both or as KEYS,VALUES")
+      ->capture_default_str();
   s.command->add_option("--threads", s.threads, "Threads of the engine")
       ->check(CLI::Range(1U, 256U))
       ->capture_default_str();
@@ -144,7 +149,11 @@ Status EstimateCommand::run() {
   }
   const std::uint32_t made_for = model->facts.max_positions == 0 ? kUnboundedContext : model->facts.max_positions;
   const std::uint32_t context = s.context == 0 ? made_for : s.context;
-  const auto found = estimate(model->plan, limits_of(model->facts, s.batch, context), s.threads);
+  const auto kv = runtime::parse_kv_bits(s.kv_bits);
+  if (!kv) {
+    return fail(kv.error());
+  }
+  const auto found = estimate(model->plan, limits_of(model->facts, s.batch, context), s.threads, *kv);
   if (!found) {
     return fail(found.error());
   }

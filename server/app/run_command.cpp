@@ -73,6 +73,7 @@ struct RunCommand::State {
   std::function<Result<Settings>()> settings;
   std::string home, model, prompt, tokens, url;
   std::string backend = "native";
+  std::string kv_bits = "32";
   std::uint32_t max_tokens = 256;
   std::optional<std::uint32_t> bits;
   std::uint32_t threads = std::max(1U, std::thread::hardware_concurrency());
@@ -159,7 +160,7 @@ Status RunCommand::State::run_in_browser() {
     return fail(configured.error());
   }
   ThreadPool pool(threads);
-  BrowserRun run{.url = url, .model = model, .bits = bits, .question = {}};
+  BrowserRun run{.url = url, .model = model, .bits = bits, .kv_bits = kv_bits, .question = {}};
   sampling.seed = seed ? *seed : std::random_device()();
   run.question = {.model = model,
                   .prompt = prompt,
@@ -276,11 +277,15 @@ RunCommand::RunCommand(CLI::App& command, std::string home, std::function<Result
           ->add_option("--backend", s.backend, "native: here. wasm: in a headless browser, which is started for it")
           ->check(CLI::IsMember({"native", "wasm"}))
           ->capture_default_str();
+  s.command->add_option("--bits", s.bits, "Bits of the weights: 32, 16, 8, 4, 3 or 2; of a package those of a variant");
+  CLI::Option* kv_bits =
+      s.command
+          ->add_option("--kv-bits", s.kv_bits, "Bits of keys and values: 32, 16, 8, 4 or 2, for both or as KEYS,VALUES")
+          ->capture_default_str();
   s.command
       ->add_option("--url", s.url,
                    "http://HOST:PORT of a running server whose browsers compute it; the model is one of its own")
-      ->excludes(backend);
-  s.command->add_option("--bits", s.bits, "Bits of the weights: 32, 16, 8, 4, 3 or 2; of a package those of a variant");
+      ->excludes(backend, kv_bits);
   s.command->add_option("--max-tokens", s.max_tokens, "Tokens of the answer at most")
       ->check(CLI::Range(1U, 1U << 20))
       ->capture_default_str();
@@ -322,7 +327,11 @@ Status RunCommand::run() {
     return fail(ids.error());
   }
   const graph::Extents limits = limits_for(model.facts, ids->size(), s.max_tokens);
-  auto executor = runtime::Executor::make(model.plan, model.weights, limits, pool);
+  const auto kv = runtime::parse_kv_bits(s.kv_bits);
+  if (!kv) {
+    return fail(kv.error());
+  }
+  auto executor = runtime::Executor::make(model.plan, model.weights, limits, pool, *kv);
   if (!executor) {
     return fail(std::move(executor.error()));
   }

@@ -16,6 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kContextKey = "shoal_context";
+constexpr std::string_view kKvBitsKey = "shoal_kv_bits";
 
 Result<std::string> text_of(const fs::path& file, std::size_t limit) {
   auto text = read_file(file, limit);
@@ -70,6 +71,17 @@ Result<std::optional<std::uint32_t>> context_parameter(const inference::ModelCon
   return context;
 }
 
+Result<runtime::KvBits> kv_bits_parameter(const inference::ModelConfig& config) {
+  const auto found = config.parameters().find(std::string(kKvBitsKey));
+  if (found == config.parameters().end()) {
+    return kDefaultKvBits;
+  }
+  auto bits = runtime::parse_kv_bits(found->second.string_value());
+  return bits ? bits
+              : fail(Code::kInvalidArgument, fmt::format("{}: {}", kKvBitsKey, bits.error().message),
+                     std::string(kKvBitsKey));
+}
+
 Result<GenerationConfig> read_generation(const fs::path& folder, const package::Description& description,
                                          std::optional<std::uint32_t> context, Tokenizers& tokenizers) {
   if (context && description.context > 0 && *context > description.context) {
@@ -94,13 +106,15 @@ Result<GenerationConfig> read_generation(const fs::path& folder, const package::
   return out;
 }
 
-std::map<std::string, std::uint64_t> generation_limits(const GenerationConfig& generation) {
+std::map<std::string, std::uint64_t> generation_limits(const GenerationConfig& generation, runtime::KvBits kv) {
   const bool is_decoder = generation.model_class == archs::ModelClass::kDecoder;
   std::map<std::string, std::uint64_t> out = {{"B", 1}, {"N", 1}, {"R", 1}, {"S", generation.context}};
   out["T"] = is_decoder ? std::min(generation.context, kPromptChunk) : generation.context;
   if (!is_decoder) {
     out["M"] = generation.context;
   }
+  out["K"] = kv.keys;
+  out["V"] = kv.values;
   return out;
 }
 

@@ -121,7 +121,7 @@ Status read_pinned(const std::string& value, ModelVersion& model) {
   return {};
 }
 
-// read_scheduling() reads shoal_priority, read_package_version() shoal_context and shoal_variant.
+// read_scheduling() reads shoal_priority, read_package_version() shoal_context, shoal_kv_bits and shoal_variant.
 Status leave_to_others(const std::string& /*value*/, ModelVersion& /*model*/) { return {}; }
 
 using Reader = Status (*)(const std::string& value, ModelVersion& model);
@@ -131,6 +131,7 @@ const std::map<std::string_view, Reader> kReaders = {
     {"shoal_context", leave_to_others},
     {kEmbeddingKey, read_embedding},
     {"shoal_family", read_family},
+    {"shoal_kv_bits", leave_to_others},
     {"shoal_max_queue_bytes", read_max_queue_bytes},
     {"shoal_min_resident", read_min_resident},
     {"shoal_min_trust", read_min_trust},

@@ -143,6 +143,11 @@ Status read_generator(const Opened& opened, ParsedConfig parsed, Tokenizers& tok
   if (!context) {
     return fail(context.error());
   }
+  const auto kv = kv_bits_parameter(*parsed.config);
+  const auto formats = kv ? runtime::kv_formats(opened.plan, *kv) : fail(kv.error());
+  if (!formats) {
+    return fail(formats.error());
+  }
   auto generation = read_generation(opened.folder, opened.description, *context, tokenizers);
   if (!generation) {
     return fail(std::move(generation.error()));
@@ -157,7 +162,7 @@ Status read_generator(const Opened& opened, ParsedConfig parsed, Tokenizers& tok
   if (auto applied = apply_model_config(std::move(parsed), std::move(signature), {Backend::kWasm}, model); !applied) {
     return applied;
   }
-  model.plan->limits = generation_limits(*generation);
+  model.plan->limits = generation_limits(*generation, *kv);
   model.no_embedding_reason = "the package is of a model that generates";
   model.generation = std::move(*generation);
   return {};

@@ -168,3 +168,21 @@ def test_a_client_that_goes_away_frees_the_worker(server: Server) -> None:
     began = time.monotonic()
     assert server.post("/v1/completions", {"model": "gpt2", "prompt": "I", "max_tokens": 1}, timeout=30).status == 200
     assert time.monotonic() - began < 10
+
+
+def test_keys_and_values_of_few_bits(launch, fixtures: Path, tmp_path: Path) -> None:
+    case = cases(fixtures, "llama3", "texts")[0]
+    prompt, expected = case["raw"]["texts"][0], case["generate"]["text"][0]
+    for bits in ("32", "16", "8", "4,2"):
+        name = "kv" + bits.replace(",", "_")
+        document("import", fixtures / "llama3", "--name", name, "--bits", 32, home=tmp_path)
+        config = f'parameters {{ key: "shoal_kv_bits" value {{ string_value: "{bits}" }} }}'
+        (tmp_path / "models" / name / "config.pbtxt").write_text(config)
+    server = launch(models__repository=str(tmp_path / "models"), models__warm_up="none").start(60)
+    texts = {}
+    for bits in ("32", "16", "8", "4,2"):
+        body = {"model": "kv" + bits.replace(",", "_"), "prompt": prompt, "max_tokens": 24, "temperature": 0}
+        texts[bits] = server.post("/v1/completions", body, timeout=60).json()["choices"][0]["text"]
+        native = document("run", fixtures / "llama3", prompt, "--raw", "--max-tokens", 24, "--kv-bits", bits)["text"]
+        assert texts[bits] == native, bits
+    assert texts["32"] == texts["16"] == expected != texts["4,2"]

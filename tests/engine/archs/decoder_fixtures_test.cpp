@@ -104,17 +104,57 @@ TEST_P(DecoderFixture, LogitsAreThoseOfPyTorch) {
 TEST_P(DecoderFixture, GreedyTokensAreThoseOfPyTorch) {
   SHOAL_FIXTURE_OR_SKIP(fixture, GetParam());
   const LoadedModel loaded = load_model(fixture->path, serial_);
-  auto executor = runtime::Executor::make(loaded.model.plan, loaded.weights, limits(), serial_);
-  ASSERT_TRUE(executor) << executor.error().message;
-  for (const ReferenceCase& one : fixture->cases) {
-    const auto sequences = sequences_of(one);
-    const auto expected = one.facts.at("generate").at("ids").get<std::vector<Ints>>();
-    ASSERT_EQ(expected.at(0).size(), 24U);
-    for (const std::uint32_t chunk : {0U, 5U}) {
-      const auto made = runtime::greedy(**executor, sequences, {.max_new_tokens = 24, .chunk = chunk});
-      ASSERT_TRUE(made) << made.error().message;
-      EXPECT_EQ(*made, expected) << one.name << " chunk " << chunk;
+  for (const runtime::KvBits kv : {runtime::KvBits{}, runtime::KvBits{16, 16}}) {
+    auto executor = runtime::Executor::make(loaded.model.plan, loaded.weights, limits(), serial_, kv);
+    ASSERT_TRUE(executor) << executor.error().message;
+    for (const ReferenceCase& one : fixture->cases) {
+      const auto sequences = sequences_of(one);
+      const auto expected = one.facts.at("generate").at("ids").get<std::vector<Ints>>();
+      ASSERT_EQ(expected.at(0).size(), 24U);
+      for (const std::uint32_t chunk : {0U, 5U}) {
+        const auto made = runtime::greedy(**executor, sequences, {.max_new_tokens = 24, .chunk = chunk});
+        ASSERT_TRUE(made) << made.error().message;
+        EXPECT_EQ(*made, expected) << one.name << " chunk " << chunk << ", keys of " << kv.keys << " bits";
+      }
     }
+  }
+}
+
+// Keys and values of few bits: the same bits however the tokens come; how far the logits are off is bounded by what was
+// measured for each width, with room, since nothing but a wrong kernel is far beyond.
+TEST_P(DecoderFixture, FewBitsOfKeysAndValuesDriftAsFarAsTheyMay) {
+  SHOAL_FIXTURE_OR_SKIP(fixture, GetParam());
+  const LoadedModel loaded = load_model(fixture->path, serial_);
+  auto exact = runtime::Executor::make(loaded.model.plan, loaded.weights, limits(), serial_);
+  ASSERT_TRUE(exact);
+  std::uint64_t bytes = (*exact)->memory().state;
+  for (const auto& [kv, most] : {std::pair(runtime::KvBits{16, 16}, 2e-3),
+                                 {runtime::KvBits{8, 8}, 0.03},
+                                 {runtime::KvBits{8, 4}, 0.25},
+                                 {runtime::KvBits{4, 4}, 0.4},
+                                 {runtime::KvBits{2, 2}, 0.9}}) {
+    auto executor = runtime::Executor::make(loaded.model.plan, loaded.weights, limits(), serial_, kv);
+    ASSERT_TRUE(executor) << executor.error().message;
+    EXPECT_LT((*executor)->memory().state, bytes);
+    bytes = (*executor)->memory().state;
+    EXPECT_EQ(bytes, runtime::memory_of(loaded.model.plan, limits(), 1, kv)->state);
+    double squares = 0;
+    double errors = 0;
+    for (const ReferenceCase& one : fixture->cases) {
+      const auto sequences = sequences_of(one);
+      const auto expected = logits_of(**exact, sequences, 1000);
+      const auto actual = logits_of(**executor, sequences, 1000);
+      for (std::size_t row = 0; row < expected.size(); ++row) {
+        for (std::size_t index = 0; index < expected[row].size(); ++index) {
+          const double error = double{actual[row][index]} - double{expected[row][index]};
+          squares += double{expected[row][index]} * double{expected[row][index]};
+          errors += error * error;
+        }
+        EXPECT_EQ(logits_of(**executor, {sequences[row]}, 1)[0], actual[row]) << "alone, token by token";
+      }
+    }
+    const double drift = std::sqrt(errors / squares);
+    EXPECT_LT(drift, most) << kv.keys << "/" << kv.values;
   }
 }
 

@@ -198,6 +198,25 @@ TEST_F(GeneratorTest, TheContextIsTheOneOfTheConfiguration) {
   EXPECT_EQ(find("chat").value()->generation->context, 24U);
 }
 
+TEST_F(GeneratorTest, BitsOfKeysAndValuesAreThoseOfTheConfiguration) {
+  const auto bits = [&] {
+    const auto limits = find("chat").value()->plan->limits;
+    return std::pair(limits.at("K"), limits.at("V"));
+  };
+  EXPECT_EQ(bits(), std::pair(std::uint64_t{16}, std::uint64_t{16}));
+  const auto with_bits = [&](std::string_view value) {
+    config(fmt::format(R"(parameters {{ key: "shoal_kv_bits" value {{ string_value: "{}" }} }})", value));
+  };
+  with_bits("8,4");
+  EXPECT_EQ(bits(), std::pair(std::uint64_t{8}, std::uint64_t{4}));
+  with_bits("32");
+  EXPECT_EQ(bits(), std::pair(std::uint64_t{32}, std::uint64_t{32}));
+  for (const char* wrong : {"5", "8,", ",8", "8,4,2", "eight", ""}) {
+    with_bits(wrong);
+    EXPECT_THAT(reason(), HasSubstr("shoal_kv_bits")) << wrong;
+  }
+}
+
 TEST_F(GeneratorTest, ItTakesOnePromptARequest) {
   config("max_batch_size: 4");
   EXPECT_THAT(reason(), HasSubstr("max_batch_size"));

@@ -7,7 +7,7 @@ import type { BlobName, Place } from '../../store/blobStore';
 import type { Engine, RunControl, RunResult } from '../engine';
 import { encode } from './encode';
 import { generate } from './generate';
-import { PlanSession, SYMBOLS } from './session';
+import { DEFAULT_KV_BITS, KV_BITS, PlanSession, SYMBOLS } from './session';
 
 // What an engine needs of the store.
 export interface WeightStore {
@@ -131,12 +131,15 @@ export class PlanEngine implements Engine {
 
 // Every symbol, 0 where the load does not say: the executor refuses a step that needs it. R is at first what T is.
 function limitsOf(load: Load): Record<string, number> {
-  const limits: Record<string, number> = Object.fromEntries(SYMBOLS.map((symbol) => [symbol, 0]));
+  const limits: Record<string, number> = Object.fromEntries([
+    ...SYMBOLS.map((symbol) => [symbol, 0]),
+    ...KV_BITS.map((name) => [name, DEFAULT_KV_BITS]),
+  ]);
   for (const [symbol, extent] of Object.entries(load.planLimits)) {
     if (symbol === '' || !(symbol in limits))
       throw new AgentError(
         Code.INVALID_ARGUMENT,
-        `plan_limits has no '${symbol}', it has ${SYMBOLS.slice(1).join(' ')}`,
+        `plan_limits has no '${symbol}', it has ${[...SYMBOLS.slice(1), ...KV_BITS].join(' ')}`,
       );
     if (extent > BigInt(MOST_EXTENT))
       throw new AgentError(Code.INVALID_ARGUMENT, `plan_limits: ${symbol} is ${extent}, at most ${MOST_EXTENT}`);

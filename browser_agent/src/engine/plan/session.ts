@@ -7,6 +7,9 @@ import { type Exports, type Instance, instantiate } from './module';
 // Numbers of engine/graph/dims.hpp.
 export const SYMBOLS = ['', 'B', 'T', 'R', 'N', 'S', 'M'] as const;
 export type Symbol = (typeof SYMBOLS)[number];
+// Of plan_limits beside the symbols: bits of keys and of values.
+export const KV_BITS = ['K', 'V'] as const;
+export const DEFAULT_KV_BITS = 32;
 export type Limits = Readonly<Record<string, number>>;
 
 export interface StepRow {
@@ -106,7 +109,10 @@ export class PlanSession {
 
   // After the shards are there.
   prepare(limits: Limits): void {
-    const words = Uint32Array.from(SYMBOLS, (symbol) => limits[symbol] ?? 0);
+    const words = Uint32Array.of(
+      ...SYMBOLS.map((symbol) => limits[symbol] ?? 0),
+      ...KV_BITS.map((name) => limits[name] ?? DEFAULT_KV_BITS),
+    );
     this.#check(this.#with(words, (at) => this.#exports.shoal_plan_prepare(this.#session, at)));
   }
 
