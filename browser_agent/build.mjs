@@ -109,6 +109,7 @@ export async function buildAgent() {
     entryPoints: {
       page: 'src/page/page.ts',
       join: 'src/page/join.ts',
+      playground: 'src/playground/playground.ts',
       link: 'src/link/link.ts',
       engine: 'src/engine/worker.ts',
     },
@@ -127,6 +128,8 @@ export async function buildAgent() {
   });
   for (const file of ['index.html', 'page.css', 'join.html', 'join.css'])
     copyFileSync(join(here, 'src/page', file), join(dist, file));
+  for (const file of ['playground.html', 'playground.css'])
+    copyFileSync(join(here, 'src/playground', file), join(dist, file));
   for (const file of ortFiles) copyOrtFile(file);
   for (const file of engineFiles) copyFileSync(join(engineFolder, file), join(dist, 'plan', file));
   writeFileSync(join(dist, 'build.json'), JSON.stringify({ build: hash }) + '\n');

@@ -61,7 +61,8 @@ Result<std::shared_ptr<const ChatTemplate>> ChatTemplate::load(std::string_view 
                           error.size()) != SHOAL_TOKENIZER_OK) {
     return fail(Code::kInvalidArgument, fmt::format("chat template: {}", error.data()));
   }
-  return std::shared_ptr<const ChatTemplate>(new ChatTemplate(handle, std::move(*special_tokens)));
+  return std::shared_ptr<const ChatTemplate>(
+      new ChatTemplate(handle, std::move(*special_tokens), text::tool_style(source)));
 }
 
 ChatTemplate::~ChatTemplate() { shoal_template_free(handle_); }

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "engine/core/result.hpp"
+#include "server/text/tool_calls.hpp"
 
 struct ShoalTemplate;
 
@@ -40,12 +41,16 @@ class ChatTemplate {
   // alternate, for one), takes too many steps or writes more than kMaxTextBytes.
   [[nodiscard]] Result<std::string> render(const nlohmann::ordered_json& messages, const ChatOptions& options) const;
 
+  // How a model that was taught by it calls tools.
+  [[nodiscard]] ToolStyle tool_style() const { return tool_style_; }
+
  private:
-  ChatTemplate(ShoalTemplate* handle, nlohmann::ordered_json special_tokens)
-      : handle_(handle), special_tokens_(std::move(special_tokens)) {}
+  ChatTemplate(ShoalTemplate* handle, nlohmann::ordered_json special_tokens, ToolStyle tool_style)
+      : handle_(handle), special_tokens_(std::move(special_tokens)), tool_style_(tool_style) {}
 
   ShoalTemplate* handle_;
   nlohmann::ordered_json special_tokens_;
+  ToolStyle tool_style_;
 };
 
 }  // namespace shoal::text

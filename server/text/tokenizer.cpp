@@ -90,6 +90,13 @@ Result<std::string> Tokenizer::decode(std::span<const std::uint32_t> ids, bool s
   return text_from(status, "cannot make text of tokens", text, error);
 }
 
+Result<std::string> Tokenizer::token_bytes(std::uint32_t id) const {
+  ErrorText error{};
+  ShoalText text{};
+  const int status = shoal_tokenizer_token_bytes(handle_, id, &text, error.data(), error.size());
+  return text_from(status, "cannot spell a token", text, error);
+}
+
 std::uint32_t Tokenizer::vocab_size() const { return shoal_tokenizer_vocab_size(handle_); }
 
 std::optional<std::uint32_t> Tokenizer::pad_id() const { return id_from(shoal_tokenizer_pad_id(handle_)); }

@@ -44,6 +44,10 @@ class Tokenizer {
   // Ids that the tokenizer does not know have no text, and neither have special tokens unless they are asked for.
   [[nodiscard]] Result<std::string> decode(std::span<const std::uint32_t> ids, bool skip_special_tokens = true) const;
 
+  // The bytes that this token stands for, special or not: a character may be of several tokens. Its text where tokens
+  // are not spelled in bytes.
+  [[nodiscard]] Result<std::string> token_bytes(std::uint32_t id) const;
+
   // Ids are below this.
   [[nodiscard]] std::uint32_t vocab_size() const;
   // The padding token that the file names.
@@ -51,6 +55,7 @@ class Tokenizer {
   [[nodiscard]] std::optional<std::uint32_t> token_id(std::string_view token) const;
 
  private:
+  friend class Grammars;
   friend class TextStream;
 
   explicit Tokenizer(ShoalTokenizer* handle) : handle_(handle) {}

@@ -2,11 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
 #include <limits>
 #include <utility>
 
+#include "server/wire/chat_messages.hpp"
 #include "server/wire/completion_options.hpp"
 
 namespace shoal::wire {
@@ -15,94 +14,12 @@ namespace {
 using Kind = JsonReader::Kind;
 using Json = nlohmann::ordered_json;
 
-Status read_response_format(JsonReader& reader) {
-  Json format;
-  if (Status status = read_document(reader, "response_format", format); !status) {
-    return status;
-  }
-  const bool is_text = format.is_object() && format.value("type", Json()) == "text";
-  return is_text ? Status()
-                 : unsupported_member("response_format", "answers are text; leave it out, or say {\"type\": \"text\"}");
-}
-
-// The members of a request, those of `own` first. `null` is as if it were not there.
-template <class Body, class Own>
-Status read_members(JsonReader& reader, Body& body, Own own) {
-  bool has_stream_options = false;
-  if (!reader.enter_object()) {
-    return reader.ok() ? fail(Code::kInvalidArgument, "the request must be a JSON object") : reader.status();
-  }
-  while (const auto key = reader.next_key()) {
-    if (reader.peek() == Kind::kNull) {
-      reader.read_null();
-      continue;
-    }
-    has_stream_options = has_stream_options || *key == "stream_options";
-    const std::optional<Status> mine = own(*key);
-    const std::optional<Status> read = mine ? mine : read_option(reader, *key, body);
-    if (!read) {
-      reader.skip_value();
-    } else if (!*read) {
-      return *read;
-    }
-  }
-  if (Status status = reader.finish(); !status) {
-    return status;
-  }
-  if (body.model.empty()) {
-    return fail(Code::kInvalidArgument, "'model' is missing", "model");
-  }
-  if (has_stream_options && !body.is_streamed) {
-    return wrong_member("stream_options", "left out unless 'stream' is true");
-  }
-  return body.sampling.top_p > 0 ? Status() : wrong_member("top_p", "above 0");
-}
-
-// Content parts become the text that templates expect.
-Status join_parts(Json& message, const std::string& where) {
-  const auto content = message.find("content");
-  if (content == message.end() || content->is_string() || content->is_null()) {
-    return {};
-  }
-  if (!content->is_array()) {
-    return wrong_member(where + ".content", "a string or a list of parts");
-  }
-  std::string text;
-  for (const Json& part : *content) {
-    if (!part.is_object() || part.value("type", Json()) != "text" || !part.contains("text") ||
-        !part["text"].is_string()) {
-      return unsupported_member(where + ".content", "only parts of type 'text' are read");
-    }
-    text += part["text"].get<std::string>();
-  }
-  *content = std::move(text);
-  return {};
-}
-
-Status check_messages(Json& messages) {
-  static constexpr std::array<std::string_view, 5> kRoles = {"system", "developer", "user", "assistant", "tool"};
-  if (!messages.is_array() || messages.empty()) {
-    return wrong_member("messages", "a list of at least one message");
-  }
-  for (std::size_t index = 0; index < messages.size(); ++index) {
-    const std::string where = fmt::format("messages[{}]", index);
-    Json& message = messages[index];
-    const bool has_role = message.is_object() && message.contains("role") && message["role"].is_string();
-    if (!has_role || std::ranges::find(kRoles, message["role"].get<std::string>()) == kRoles.end()) {
-      return wrong_member(where + ".role", "'system', 'developer', 'user', 'assistant' or 'tool'");
-    }
-    if (message["role"] == "developer") {
-      message["role"] = "system";  // the older name, which templates know
-    }
-    const bool may_be_empty = message["role"] == "assistant" && message.contains("tool_calls");
-    if (!may_be_empty && (!message.contains("content") || message["content"].is_null())) {
-      return wrong_member(where + ".content", "a string or a list of parts");
-    }
-    if (Status status = join_parts(message, where); !status) {
-      return status;
-    }
-  }
-  return {};
+// A document that `read` takes in.
+template <class Read>
+Status read_part(JsonReader& reader, std::string_view member, Read read) {
+  Json document;
+  const Status status = read_document(reader, member, document);
+  return status ? read(document) : status;
 }
 
 Status read_ids(JsonReader& reader, std::vector<std::uint32_t>& ids) {
@@ -161,8 +78,6 @@ Status read_prompt(JsonReader& reader, CompletionBody& body) {
   return reader.status();
 }
 
-constexpr std::string_view kNoLogprobs = "the probabilities of tokens are not told";
-
 }  // namespace
 
 Result<ChatBody> parse_chat(std::string_view text) {
@@ -180,27 +95,41 @@ Result<ChatBody> parse_chat(std::string_view text) {
       return read_flag(reader, key, body.adds_generation_prompt);
     }
     if (key == "response_format") {
-      return read_response_format(reader);
+      return read_part(reader, key,
+                       [&](const Json& given) { return read_format(given, false, "response_format", body.form); });
     }
-    if (key == "tools" || key == "functions") {
-      return read_only(reader, key, "[]", "the server calls no functions and reads no calls out of answers");
+    if (key == "tools") {
+      return read_part(reader, key, [&](const Json& given) { return read_tools(given, false, body.form); });
     }
     if (key == "tool_choice") {
-      return read_only(reader, key, "\"none\"", "the server calls no functions and reads no calls out of answers");
+      return read_part(reader, key, [&](const Json& given) { return read_tool_choice(given, false, body.form); });
+    }
+    if (key == "parallel_tool_calls") {
+      return read_flag(reader, key, body.form.is_parallel);
+    }
+    if (key == "functions" || key == "function_call") {
+      reader.skip_value();
+      return unsupported_member(key, "its newer names are 'tools' and 'tool_choice'");
     }
     if (key == "logprobs") {
-      return read_only(reader, key, "false", kNoLogprobs);
+      return read_flag(reader, key, body.wants_logprobs);
     }
     if (key == "top_logprobs") {
-      return read_only(reader, key, "0", kNoLogprobs);
+      return read_count(reader, key, 0, kMaxTopLogprobs, body.top_logprobs);
     }
     return std::nullopt;
   };
   if (Status status = read_members(reader, body, own); !status) {
     return fail(std::move(status.error()));
   }
-  if (Status status = check_messages(body.messages); !status) {
+  if (Status status = check_messages(body.messages, "messages"); !status) {
     return fail(std::move(status.error()));
+  }
+  if (Status status = check_form(body.form); !status) {
+    return fail(std::move(status.error()));
+  }
+  if (body.top_logprobs > 0 && !body.wants_logprobs) {
+    return wrong_member("top_logprobs", "left out unless 'logprobs' is true");
   }
   return body;
 }
@@ -219,7 +148,8 @@ Result<CompletionBody> parse_completion(std::string_view text) {
       return read_only(reader, key, "\"\"", "an answer is what follows the prompt");
     }
     if (key == "logprobs") {
-      return read_only(reader, key, "0", kNoLogprobs);
+      body.wants_logprobs = true;
+      return read_count(reader, key, 0, kMaxTopLogprobs, body.top_logprobs);
     }
     return std::nullopt;
   };
@@ -228,6 +158,9 @@ Result<CompletionBody> parse_completion(std::string_view text) {
   }
   if (body.prompts.empty()) {
     return fail(Code::kInvalidArgument, "'prompt' is missing or empty", "prompt");
+  }
+  if (body.echo && body.wants_logprobs) {
+    return unsupported_member("echo", "the probabilities of a prompt's tokens are not told; leave 'logprobs' out");
   }
   if (body.prompts.size() * body.n > kMaxChoices) {
     return wrong_member("n", fmt::format("such that all prompts have at most {} answers together", kMaxChoices));

@@ -11,6 +11,7 @@
 
 #include "engine/core/result.hpp"
 #include "server/core/generation.hpp"
+#include "server/wire/answer_form.hpp"
 #include "server/wire/parameters.hpp"
 
 namespace shoal::wire {
@@ -31,12 +32,14 @@ struct CompletionOptions {
   bool is_streamed = false;
   bool wants_usage = false;      // stream_options.include_usage
   bool wants_token_ids = false;  // return_token_ids
-  Parameters parameters;         // of the object `shoal`, as parse_embeddings() has them
+  bool wants_logprobs = false;
+  std::uint32_t top_logprobs = 0;
+  Parameters parameters;  // of the object `shoal`, as parse_embeddings() has them
 };
 
 struct ChatBody : CompletionOptions {
-  nlohmann::ordered_json messages;                                               // a list of objects with a role
-  nlohmann::ordered_json tools = nullptr;                                        // a list, or null
+  nlohmann::ordered_json messages;  // a list of objects with a role, as check_messages() leaves them
+  AnswerForm form;
   nlohmann::ordered_json template_variables = nlohmann::ordered_json::object();  // chat_template_kwargs
   bool adds_generation_prompt = true;
 };

@@ -45,7 +45,22 @@ Status read_only(JsonReader& reader, std::string_view member, std::string_view a
   return !text || *text == allowed ? reader.status() : unsupported_member(member, why);
 }
 
+Status read_count(JsonReader& reader, std::string_view member, std::int64_t least, std::int64_t most,
+                  std::uint32_t& out) {
+  const auto value = reader.peek() == Kind::kNumber ? reader.read_int64() : std::nullopt;
+  if (!value || *value < least || *value > most) {
+    return wrong_member(member, fmt::format("an integer from {} to {}", least, most));
+  }
+  out = static_cast<std::uint32_t>(*value);
+  return {};
+}
+
 namespace {
+
+// As read_count().
+Status read_some(JsonReader& reader, std::string_view member, std::optional<std::uint32_t>& out) {
+  return read_count(reader, member, 1, std::numeric_limits<std::int32_t>::max(), out.emplace());
+}
 
 Status read_real(JsonReader& reader, std::string_view member, double least, double most, float& out) {
   const auto text = reader.peek() == Kind::kNumber ? reader.read_number() : std::nullopt;
@@ -55,15 +70,6 @@ Status read_real(JsonReader& reader, std::string_view member, double least, doub
     return wrong_member(member, fmt::format("a number from {} to {}", least, most));
   }
   out = static_cast<float>(value);
-  return {};
-}
-
-Status read_count(JsonReader& reader, std::string_view member, std::int64_t least, std::int64_t most, auto& out) {
-  const auto value = reader.peek() == Kind::kNumber ? reader.read_int64() : std::nullopt;
-  if (!value || *value < least || *value > most) {
-    return wrong_member(member, fmt::format("an integer from {} to {}", least, most));
-  }
-  out = static_cast<std::uint32_t>(*value);
   return {};
 }
 
@@ -130,14 +136,11 @@ Status read_stream_options(JsonReader& reader, bool& wants_usage) {
 using Member = Status (*)(JsonReader& reader, CompletionOptions& options);
 const std::map<std::string_view, Member> kMembers = {
     {"model", [](JsonReader& reader, CompletionOptions& options) { return read_text(reader, "model", options.model); }},
-    {"max_tokens",
-     [](JsonReader& reader, CompletionOptions& options) {
-       return read_count(reader, "max_tokens", 1, std::numeric_limits<std::int32_t>::max(), options.max_tokens);
-     }},
+    {"max_tokens", [](JsonReader& reader,
+                      CompletionOptions& options) { return read_some(reader, "max_tokens", options.max_tokens); }},
     {"max_completion_tokens",
      [](JsonReader& reader, CompletionOptions& options) {
-       return read_count(reader, "max_completion_tokens", 1, std::numeric_limits<std::int32_t>::max(),
-                         options.max_tokens);
+       return read_some(reader, "max_completion_tokens", options.max_tokens);
      }},
     {"n",
      [](JsonReader& reader, CompletionOptions& options) { return read_count(reader, "n", 1, kMaxChoices, options.n); }},
@@ -191,9 +194,37 @@ const std::map<std::string_view, Member> kMembers = {
 
 }  // namespace
 
-std::optional<Status> read_option(JsonReader& reader, std::string_view key, CompletionOptions& options) {
-  const auto found = kMembers.find(key);
-  return found == kMembers.end() ? std::nullopt : std::optional(found->second(reader, options));
+Status read_members(JsonReader& reader, CompletionOptions& options, const OwnMember& own) {
+  bool has_stream_options = false;
+  if (!reader.enter_object()) {
+    return reader.ok() ? fail(Code::kInvalidArgument, "the request must be a JSON object") : reader.status();
+  }
+  while (const auto key = reader.next_key()) {
+    if (reader.peek() == Kind::kNull) {
+      reader.read_null();
+      continue;
+    }
+    has_stream_options = has_stream_options || *key == "stream_options";
+    std::optional<Status> read = own(*key);
+    if (const auto shared = kMembers.find(*key); !read && shared != kMembers.end()) {
+      read = shared->second(reader, options);
+    }
+    if (!read) {
+      reader.skip_value();
+    } else if (!*read) {
+      return *read;
+    }
+  }
+  if (Status status = reader.finish(); !status) {
+    return status;
+  }
+  if (options.model.empty()) {
+    return fail(Code::kInvalidArgument, "'model' is missing", "model");
+  }
+  if (has_stream_options && !options.is_streamed) {
+    return wrong_member("stream_options", "left out unless 'stream' is true");
+  }
+  return options.sampling.top_p > 0 ? Status() : wrong_member("top_p", "above 0");
 }
 
 }  // namespace shoal::wire

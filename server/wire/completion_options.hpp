@@ -1,6 +1,8 @@
 // The members that all requests for completions share, one by one. Pure.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -22,7 +24,17 @@ Status read_document(JsonReader& reader, std::string_view member, nlohmann::orde
 // Refuses a member unless it says what is done anyway.
 Status read_only(JsonReader& reader, std::string_view member, std::string_view allowed, std::string_view why);
 
-// The next value as the member `key` of any request; nothing when there is no such member.
-std::optional<Status> read_option(JsonReader& reader, std::string_view key, CompletionOptions& options);
+// Reads the next value as a member of its own kind of request; nothing when there is no such member.
+using OwnMember = std::function<std::optional<Status>(std::string_view key)>;
+
+// All members of a request: `own` is asked first, then those that all requests share; others are passed over. `null` is
+// as if the member were not there.
+Status read_members(JsonReader& reader, CompletionOptions& options, const OwnMember& own);
+
+// An integer in these bounds.
+Status read_count(JsonReader& reader, std::string_view member, std::int64_t least, std::int64_t most,
+                  std::uint32_t& out);
+// How many likely tokens are told with each one.
+inline constexpr std::int64_t kMaxTopLogprobs = 20;
 
 }  // namespace shoal::wire

@@ -213,7 +213,13 @@ std::string write_model(const ListedModel& model) {
   append_json_string(out, model.id);
   out += R"(,"object":"model","created":)";
   append_number(out, model.created);
-  out += R"(,"owned_by":"shoal"})";
+  out += R"(,"owned_by":"shoal","shoal":{"kind":)";
+  append_json_string(out, model.kind);
+  if (model.context > 0) {
+    out += R"(,"context":)";
+    append_number(out, model.context);
+  }
+  out += "}}";
   return out;
 }
 

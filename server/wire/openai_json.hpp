@@ -42,7 +42,9 @@ std::string write_embeddings(const EmbeddingsAnswer& answer);
 
 struct ListedModel {
   std::string_view id;
-  std::int64_t created = 0;  // Unix seconds
+  std::int64_t created = 0;    // Unix seconds
+  std::string_view kind = {};  // "chat" "completion" "embedding" "other"
+  std::uint32_t context = 0;   // tokens, of those that generate
 };
 std::string write_model(const ListedModel& model);
 std::string write_models(std::span<const ListedModel> models);

@@ -43,7 +43,8 @@ constexpr std::string_view kPage = R"(<!doctype html>
 <p>An inference server whose workers are web browsers.</p>
 <ul>
   <li><a href="/v2">KServe v2</a> over REST here, over gRPC on its own port: <code>POST /v2/models/{model}/infer</code>
-  <li><a href="/v1/models">OpenAI API</a>: <code>POST /v1/embeddings</code>
+  <li><a href="/v1/models">OpenAI API</a>: <code>POST /v1/chat/completions</code>, <code>/v1/embeddings</code>
+  <li><a href="/playground">Playground</a>: a chat with the models here
   <li><a href="/v2/health/ready">Ready?</a> <a href="/v2/models/stats">Statistics</a>
 </ul>
 </html>
@@ -153,6 +154,15 @@ asio::awaitable<Response> model_blob(Services& services, Exchange& exchange) {
   co_return response;
 }
 
+void add_playground_route(Router& router, Services& services, const fs::path& agent_dir) {
+  router.add("GET", "/playground",
+             {.handler = [agent_dir](Exchange& exchange) { return agent_file(agent_dir, "playground.html", exchange); },
+              .body_limit = services.limits.control_body_bytes,
+              .errors = ErrorStyle::kKserve,
+              .guarded = true,
+              .scope = auth::Scope::kPublic});
+}
+
 }  // namespace
 
 void add_agent_routes(Router& router, Services& services, const fs::path& agent_dir) {
@@ -163,6 +173,7 @@ void add_agent_routes(Router& router, Services& services, const fs::path& agent_
               .guarded = false,
               .scope = auth::Scope::kPublic});
   add_agent_files(router, services, agent_dir);
+  add_playground_route(router, services, agent_dir);
 }
 
 void add_agent_files(Router& router, Services& services, const fs::path& agent_dir) {

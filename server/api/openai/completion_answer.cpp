@@ -1,9 +1,14 @@
 #include "server/api/openai/completion_answer.hpp"
 
-#include <nlohmann/json.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
+#include "server/api/http/errors.hpp"
 #include "server/api/openai/report.hpp"
+#include "server/api/openai/token_logprobs.hpp"
 
 namespace shoal::api::openai {
 namespace {
@@ -32,30 +37,59 @@ Json begin(const CompletionAnswer::Head& head, std::string_view object) {
   return {{"id", head.id}, {"object", object}, {"created", head.created}, {"model", head.model}};
 }
 
+// An answer that was cut is no call that is over.
+std::string finish_reason(const Choice& choice) {
+  return choice.calls.empty() || choice.last->finish_reason != "stop" ? choice.last->finish_reason : "tool_calls";
+}
+
 }  // namespace
 
 CompletionAnswer::CompletionAnswer(Head head, std::size_t prompts, std::size_t per_prompt,
-                                   std::vector<std::string> echoes)
-    : head_(std::move(head)), choices_(prompts * per_prompt), per_prompt_(per_prompt) {
-  for (std::size_t index = 0; index < choices_.size(); ++index) {
-    choices_[index].prompt = index / per_prompt;
-    choices_[index].text = echoes.empty() ? std::string() : echoes[index / per_prompt];
+                                   const std::vector<std::string>& echoes)
+    : head_(std::move(head)), per_prompt_(per_prompt) {
+  for (std::size_t index = 0; index < prompts * per_prompt; ++index) {
+    Choice& choice = choices_.emplace_back(head_.tool_style);
+    choice.text = echoes.empty() ? std::string() : echoes[index / per_prompt];
   }
 }
 
 void CompletionAnswer::add(std::size_t choice, dispatch::InferenceResponse response, bool is_last) {
   Choice& to = choices_[choice];
-  added_ = to.has_begun ? std::string() : to.text;
-  added_ids_.clear();
+  added_ = {};
   if (response.piece) {
-    added_ += response.piece->text;
-    to.text += response.piece->text;
-    added_ids_ = std::move(response.piece->ids);
-    to.ids.insert(to.ids.end(), added_ids_.begin(), added_ids_.end());
+    text::ToolCalls::Piece read = to.reader.add(response.piece->text);
+    if (is_last) {
+      text::ToolCalls::Piece rest = to.reader.finish();
+      read.content += rest.content;
+      std::ranges::move(rest.calls, std::back_inserter(read.calls));
+    }
+    added_.ids = std::move(response.piece->ids);
+    added_.text = (to.has_begun ? std::string() : to.text) + read.content;
+    added_.calls = std::move(read.calls);
+    to.text += read.content;
+    to.calls.insert(to.calls.end(), added_.calls.begin(), added_.calls.end());
+    to.ids.insert(to.ids.end(), added_.ids.begin(), added_.ids.end());
+    to.logprobs.insert(to.logprobs.end(), added_.logprobs.begin(), added_.logprobs.end());
   }
   if (is_last) {
     to.last = std::move(response);
   }
+}
+
+Json CompletionAnswer::call_of(std::size_t choice, std::size_t index, const text::ToolCall& call) const {
+  const std::string unique = head_.id.substr(head_.id.find('-') + 1);
+  return {{"id", fmt::format("call_{}_{}_{}", unique, choice, index)},
+          {"type", "function"},
+          {"function", {{"name", call.name}, {"arguments", call.arguments}}}};
+}
+
+Json CompletionAnswer::logprobs_of(std::span<const std::uint32_t> ids,
+                                   std::span<const dispatch::TokenLogprobs> logprobs, std::size_t& offset) const {
+  if (head_.tokenizer == nullptr) {
+    return nullptr;
+  }
+  return head_.is_chat ? Json{{"content", chat_logprobs(*head_.tokenizer, ids, logprobs)}, {"refusal", nullptr}}
+                       : completion_logprobs(*head_.tokenizer, ids, logprobs, offset);
 }
 
 std::string CompletionAnswer::whole() const {
@@ -65,12 +99,19 @@ std::string CompletionAnswer::whole() const {
     const Choice& choice = choices_[index];
     Json one = {{"index", index}};
     if (head_.is_chat) {
-      one["message"] = {{"role", "assistant"}, {"content", choice.text}, {"refusal", nullptr}};
+      const bool is_call = !choice.calls.empty();
+      Json& message = one["message"] = {{"role", "assistant"},
+                                        {"content", is_call && choice.text.empty() ? Json() : Json(choice.text)},
+                                        {"refusal", nullptr}};
+      for (std::size_t call = 0; call < choice.calls.size(); ++call) {
+        message["tool_calls"].push_back(call_of(index, call, choice.calls[call]));
+      }
     } else {
       one["text"] = choice.text;
     }
-    one["logprobs"] = nullptr;
-    one["finish_reason"] = choice.last->finish_reason;
+    std::size_t offset = 0;
+    one["logprobs"] = logprobs_of(choice.ids, choice.logprobs, offset);
+    one["finish_reason"] = finish_reason(choice);
     if (head_.wants_token_ids) {
       one["token_ids"] = choice.ids;
     }
@@ -84,41 +125,48 @@ std::string CompletionAnswer::whole() const {
 std::string CompletionAnswer::events(std::size_t choice) {
   Choice& to = choices_[choice];
   std::string out;
-  const auto chunk = [&](Json content, const Json& finish_reason) {
+  // Ids and log probabilities go with the first chunk that tells of an addition.
+  const auto chunk = [&](Json content, const Json& finish, bool has_tokens) {
     Json document = begin(head_, head_.is_chat ? "chat.completion.chunk" : "text_completion");
     Json one = {{"index", choice}};
     one[head_.is_chat ? "delta" : "text"] = std::move(content);
-    one["logprobs"] = nullptr;
-    one["finish_reason"] = finish_reason;
+    const auto ids = has_tokens ? std::exchange(added_.ids, {}) : std::vector<std::uint32_t>();
+    one["logprobs"] = has_tokens && !ids.empty() ? logprobs_of(ids, added_.logprobs, to.offset) : Json();
+    one["finish_reason"] = finish;
     if (head_.wants_token_ids) {
-      one["token_ids"] = std::exchange(added_ids_, {});
+      one["token_ids"] = ids;
     }
     document["choices"] = Json::array({std::move(one)});
     if (head_.wants_usage) {
       document["usage"] = nullptr;
     }
-    if (!finish_reason.is_null()) {
+    if (!finish.is_null()) {
       document["shoal"] = report_of(*to.last);
     }
     out += event_of(document);
   };
   const bool is_first = !std::exchange(to.has_begun, true);
   if (is_first && head_.is_chat) {
-    const auto ids = std::exchange(added_ids_, {});
-    chunk({{"role", "assistant"}, {"content", ""}}, nullptr);
-    added_ids_ = ids;
+    chunk({{"role", "assistant"}, {"content", ""}}, nullptr, false);
   }
-  if (!added_.empty() || (!added_ids_.empty() && head_.wants_token_ids)) {
-    const std::string text = std::exchange(added_, {});
-    chunk(head_.is_chat ? Json{{"content", text}} : Json(text), nullptr);
+  const bool has_wanted = !added_.ids.empty() && (head_.wants_token_ids || head_.tokenizer != nullptr);
+  if (!added_.text.empty() || (has_wanted && added_.calls.empty() && !to.last)) {
+    chunk(head_.is_chat ? Json{{"content", added_.text}} : Json(added_.text), nullptr, true);
+  }
+  for (std::size_t index = 0; index < added_.calls.size(); ++index) {
+    const std::size_t place = to.calls.size() - added_.calls.size() + index;
+    Json call = call_of(choice, place, added_.calls[index]);
+    call["index"] = place;
+    chunk({{"tool_calls", Json::array({std::move(call)})}}, nullptr, true);
   }
   if (to.last) {
-    chunk(head_.is_chat ? Json::object() : Json(""), to.last->finish_reason);
+    chunk(head_.is_chat ? Json::object() : Json(""), finish_reason(to), true);
   }
+  added_ = {};
   return out;
 }
 
-std::string CompletionAnswer::closing_events() const {
+std::string CompletionAnswer::closing_events() {
   std::string out;
   if (head_.wants_usage) {
     Json document = begin(head_, head_.is_chat ? "chat.completion.chunk" : "text_completion");
@@ -127,6 +175,10 @@ std::string CompletionAnswer::closing_events() const {
     out += event_of(document);
   }
   return out + "data: [DONE]\n\n";
+}
+
+std::string CompletionAnswer::error_events(const Error& error) {
+  return "data: " + error_response(http::ErrorStyle::kOpenai, error).body + "\n\n";
 }
 
 }  // namespace shoal::api::openai

@@ -2,53 +2,74 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "server/api/openai/answer_writer.hpp"
 #include "server/dispatch/inference.hpp"
+#include "server/dispatch/token_logprobs.hpp"
+#include "server/text/tokenizer.hpp"
+#include "server/text/tool_calls.hpp"
 
 namespace shoal::api::openai {
 
 // One answer as it grows.
 struct Choice {
-  std::size_t prompt = 0;  // which of the request's prompts
-  std::string text;        // until now; with `echo` it begins with the prompt
+  explicit Choice(text::ToolStyle style) : reader(style) {}
+
+  std::string text;  // until now, without calls; with `echo` it begins with the prompt
+  std::vector<text::ToolCall> calls;
   std::vector<std::uint32_t> ids;
+  std::vector<dispatch::TokenLogprobs> logprobs;  // of each id, where they are wanted
+  text::ToolCalls reader;
   bool has_begun = false;                                // a chunk has told of it
+  std::size_t offset = 0;                                // characters before the next token that is told of
   std::optional<dispatch::InferenceResponse> last = {};  // its end
 };
 
-class CompletionAnswer {
+class CompletionAnswer final : public AnswerWriter {
  public:
   struct Head {
     bool is_chat = true;
     std::string id;  // "chatcmpl-..." "cmpl-..."
     std::int64_t created = 0;
     std::string model;
-    bool wants_usage = false;      // in a chunk of its own at the end of a stream
-    bool wants_token_ids = false;  // in each choice
+    bool wants_usage = false;                               // in a chunk of its own at the end of a stream
+    bool wants_token_ids = false;                           // in each choice
+    std::shared_ptr<const text::Tokenizer> tokenizer = {};  // null: log probabilities are not wanted
+    text::ToolStyle tool_style = text::ToolStyle::kNone;
   };
 
   // `echoes`: what each choice begins with; empty strings mostly.
-  CompletionAnswer(Head head, std::size_t prompts, std::size_t per_prompt, std::vector<std::string> echoes);
+  CompletionAnswer(Head head, std::size_t prompts, std::size_t per_prompt, const std::vector<std::string>& echoes);
 
-  // Takes note of a response to this choice, the last one with `finish_reason`.
-  void add(std::size_t choice, dispatch::InferenceResponse response, bool is_last);
-
-  [[nodiscard]] std::string whole() const;
-  // What add() has just added, as events of a stream: none or more of "data: {...}\n\n".
-  [[nodiscard]] std::string events(std::size_t choice);
-  // After the last one.
-  [[nodiscard]] std::string closing_events() const;
+  void add(std::size_t choice, dispatch::InferenceResponse response, bool is_last) override;
+  [[nodiscard]] std::string whole() const override;
+  std::string events(std::size_t choice) override;
+  std::string closing_events() override;
+  std::string error_events(const Error& error) override;
 
  private:
+  struct Added {
+    std::string text;
+    std::vector<text::ToolCall> calls;
+    std::vector<std::uint32_t> ids;
+    std::vector<dispatch::TokenLogprobs> logprobs;
+  };
+  [[nodiscard]] nlohmann::ordered_json call_of(std::size_t choice, std::size_t index, const text::ToolCall& call) const;
+  // Null where they are not wanted.
+  [[nodiscard]] nlohmann::ordered_json logprobs_of(std::span<const std::uint32_t> ids,
+                                                   std::span<const dispatch::TokenLogprobs> logprobs,
+                                                   std::size_t& offset) const;
+
   Head head_;
   std::vector<Choice> choices_;
   std::size_t per_prompt_;
-  std::string added_;  // by the last add()
-  std::vector<std::uint32_t> added_ids_;
+  Added added_;  // by the last add()
 };
 
 }  // namespace shoal::api::openai

@@ -8,6 +8,9 @@
 #include "server/api/http/errors.hpp"
 #include "server/api/openai/completions.hpp"
 #include "server/api/openai/embeddings.hpp"
+#include "server/api/openai/responses.hpp"
+#include "server/api/openai/text_answers.hpp"
+#include "server/api/openai/tokenize.hpp"
 #include "server/wire/openai_json.hpp"
 
 namespace shoal::api::openai {
@@ -29,22 +32,26 @@ std::int64_t created(const models::ModelVersion& model) {
   return std::chrono::duration_cast<std::chrono::seconds>(since).count();
 }
 
-Response json_response(std::string body) {
-  Response response;
-  response.content_type = "application/json";
-  response.body = std::move(body);
-  return response;
+wire::ListedModel listed(const models::ModelVersion& model) {
+  const bool generates = model.generation.has_value();
+  return {.id = model.name,
+          .created = created(model),
+          .kind = generates && model.generation->chat_template != nullptr ? "chat"
+                  : generates                                             ? "completion"
+                  : model.embedding                                       ? "embedding"
+                                                                          : "other",
+          .context = generates ? model.generation->context : 0};
 }
 
 asio::awaitable<Response> list_models(Services& services, Exchange&) {
   const models::SnapshotPtr snapshot = services.models();
-  std::vector<wire::ListedModel> listed;
+  std::vector<wire::ListedModel> all;
   for (const auto& [name, versions] : snapshot->models) {
     if (const auto model = snapshot->find(name)) {
-      listed.push_back({.id = name, .created = created(**model)});
+      all.push_back(listed(**model));
     }
   }
-  co_return json_response(wire::write_models(listed));
+  co_return json_response(wire::write_models(all));
 }
 
 asio::awaitable<Response> retrieve_model(Services& services, Exchange& exchange) {
@@ -58,7 +65,7 @@ asio::awaitable<Response> retrieve_model(Services& services, Exchange& exchange)
             ? Error{Code::kNotFound, fmt::format("The model '{:.200}' does not exist", name), "model"}
             : model.error());
   }
-  co_return json_response(wire::write_model({.id = (*model)->name, .created = created(**model)}));
+  co_return json_response(wire::write_model(listed(**model)));
 }
 
 }  // namespace
@@ -78,6 +85,9 @@ void add_openai_routes(http::Router& router, Services& services) {
   add("POST", "/v1/embeddings", services.limits.embeddings_body_bytes, embeddings);
   add("POST", "/v1/chat/completions", services.limits.embeddings_body_bytes, chat_completions);
   add("POST", "/v1/completions", services.limits.embeddings_body_bytes, completions);
+  add("POST", "/v1/responses", services.limits.embeddings_body_bytes, responses);
+  add("POST", "/tokenize", services.limits.embeddings_body_bytes, tokenize);
+  add("POST", "/detokenize", services.limits.embeddings_body_bytes, detokenize);
 }
 
 }  // namespace shoal::api::openai

@@ -1,6 +1,6 @@
-// OpenAI-compatible routes: /v1/models, /v1/models/{model}, /v1/embeddings,
-// /v1/chat/completions, /v1/completions. The router refers to `services`, which must
-// outlive it. Main lane; long texts are tokenised on the CPU pool.
+// OpenAI-compatible routes: /v1/models, /v1/models/{model}, /v1/embeddings, /v1/chat/completions, /v1/completions,
+// /v1/responses; /tokenize and /detokenize beside them. The router refers to `services`, which must outlive it. Main
+// lane; long texts are tokenised on the CPU pool.
 #pragma once
 
 #include "server/api/http/router.hpp"

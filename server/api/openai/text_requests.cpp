@@ -1,35 +1,17 @@
 #include "server/api/openai/text_requests.hpp"
 
-#include <fmt/format.h>
-
-#include <ctime>
 #include <random>
 #include <utility>
 
 #include "server/api/kserve/infer_call.hpp"
+#include "server/api/openai/generating_model.hpp"
+#include "server/dispatch/answer_grammar.hpp"
+#include "server/text/answer_grammar.hpp"
 #include "server/text/chat_template.hpp"
 #include "server/text/tokenizer.hpp"
 
 namespace shoal::api::openai {
 namespace {
-
-Result<models::ModelPtr> find_model(const models::Snapshot& snapshot, const std::string& name) {
-  auto model = snapshot.find(name);
-  if (!model) {
-    return model.error().code == Code::kNotFound
-               ? fail(Code::kNotFound, fmt::format("The model '{:.200}' does not exist", name), "model")
-               : model;
-  }
-  if (!(*model)->generation) {
-    return fail(Code::kInvalidArgument, fmt::format("The model '{}' does not generate text", name), "model");
-  }
-  if ((*model)->generation->tokenizer == nullptr) {
-    return fail(Code::kInvalidArgument,
-                fmt::format("The model '{}' has no tokenizer: its prompts are token ids, at /v2/models", name),
-                "model");
-  }
-  return model;
-}
 
 std::uint64_t any_seed() {
   static thread_local std::mt19937_64 numbers{std::random_device{}()};
@@ -38,9 +20,29 @@ std::uint64_t any_seed() {
 
 using Prompt = decltype(dispatch::TextRequest::prompt);
 
+// What all answers have in common beside the options.
+struct Answers {
+  std::optional<std::uint32_t> max_tokens;
+  std::optional<dispatch::AnswerGrammar> grammar;
+};
+
+// What browsers do not do: nothing is made up in its place.
+Status check_support(const Answers& answers, const wire::CompletionOptions& options) {
+  if (answers.grammar) {
+    return fail(Code::kInvalidArgument, "answers cannot be held to a form by this server's workers",
+                answers.grammar->param);
+  }
+  return options.wants_logprobs
+             ? fail(Code::kInvalidArgument, "this server's workers tell no log probabilities", "logprobs")
+             : Status();
+}
+
 // Adds the answers to one prompt.
-Status add_requests(const http::Request& http_request, Prompt prompt, bool adds_special_tokens,
-                    std::optional<std::uint32_t> max_tokens, TextRequests& out) {
+Status add_requests(const http::Request& http_request, const Prompt& prompt, bool adds_special_tokens,
+                    const Answers& answers, TextRequests& out) {
+  if (Status supported = check_support(answers, out.options); !supported) {
+    return supported;
+  }
   const wire::CompletionOptions& options = out.options;
   const std::uint64_t seed = options.seed.value_or(any_seed());
   for (std::uint32_t choice = 0; choice < options.n; ++choice) {
@@ -50,7 +52,7 @@ Status add_requests(const http::Request& http_request, Prompt prompt, bool adds_
     request.received = http_request.received;
     dispatch::TextRequest text{.prompt = prompt,
                                .adds_special_tokens = adds_special_tokens,
-                               .max_tokens = max_tokens,
+                               .max_tokens = answers.max_tokens,
                                .stop = options.stop,
                                .ignores_eos = options.ignores_eos,
                                .sampling = options.sampling,
@@ -66,52 +68,66 @@ Status add_requests(const http::Request& http_request, Prompt prompt, bool adds_
   return {};
 }
 
+using Kind = wire::ToolChoice::Kind;
+
+// What the answer is held to, if anything.
+std::optional<dispatch::AnswerGrammar> grammar_of(const wire::AnswerForm& form, text::ToolStyle style) {
+  if (form.schema) {
+    return dispatch::AnswerGrammar{
+        .text = text::schema_grammar(*form.schema), .is_schema = true, .param = "response_format"};
+  }
+  if (form.tools.is_null() || (form.choice.kind != Kind::kRequired && form.choice.kind != Kind::kNamed)) {
+    return std::nullopt;
+  }
+  std::vector<text::Tool> tools;
+  for (const auto& tool : form.tools) {
+    const auto& function = tool["function"];
+    if (form.choice.kind == Kind::kRequired || function["name"] == form.choice.name) {
+      tools.push_back({.name = function["name"], .parameters = function["parameters"]});
+    }
+  }
+  const bool is_parallel = form.is_parallel && form.choice.kind == Kind::kRequired;
+  return dispatch::AnswerGrammar{
+      .text = text::call_grammar(style, tools, is_parallel), .is_schema = false, .param = "tools"};
+}
+
 }  // namespace
 
-Result<TextRequests> chat_requests(const models::Snapshot& snapshot, const http::Request& request) {
-  auto body = wire::parse_chat(request.body);
-  if (!body) {
-    return fail(std::move(body.error()));
-  }
-  auto model = find_model(snapshot, body->model);
+Result<TextRequests> chat_requests(const models::Snapshot& snapshot, const http::Request& request,
+                                   wire::ChatBody body) {
+  auto model = find_generating_model(snapshot, body.model);
   if (!model) {
     return fail(std::move(model.error()));
   }
-  const models::GenerationConfig& generation = *(*model)->generation;
-  if (generation.chat_template == nullptr) {
-    return fail(Code::kInvalidArgument,
-                fmt::format("The model '{}' takes no messages: {}. Its place is /v1/completions.", body->model,
-                            generation.no_chat_reason),
-                "messages");
-  }
-  auto prompt = generation.chat_template->render(body->messages, {.add_generation_prompt = body->adds_generation_prompt,
-                                                                  .now = std::time(nullptr),
-                                                                  .variables = std::move(body->template_variables)});
+  const bool has_tools = !body.form.tools.is_null() && body.form.choice.kind != Kind::kNone;
+  auto prompt = chat_text(**model, {.messages = body.messages,
+                                    .tools = has_tools ? body.form.tools : nullptr,
+                                    .variables = std::move(body.template_variables),
+                                    .adds_generation_prompt = body.adds_generation_prompt});
   if (!prompt) {
-    prompt.error().param = "messages";
     return fail(std::move(prompt.error()));
   }
-  TextRequests out{.model = std::move(*model), .options = std::move(*body), .echoes = {}, .requests = {}};
+  TextRequests out{.model = std::move(*model), .options = std::move(body), .echoes = {}, .requests = {}};
+  out.tool_style = has_tools ? out.model->generation->chat_template->tool_style() : text::ToolStyle::kNone;
+  const Answers answers{.max_tokens = out.options.max_tokens, .grammar = grammar_of(body.form, out.tool_style)};
   // A template writes the special tokens itself.
-  if (Status added = add_requests(request, std::move(*prompt), false, out.options.max_tokens, out); !added) {
+  if (Status added = add_requests(request, *prompt, false, answers, out); !added) {
     return fail(std::move(added.error()));
   }
   return out;
 }
 
-Result<TextRequests> completion_requests(const models::Snapshot& snapshot, const http::Request& request) {
-  auto body = wire::parse_completion(request.body);
-  if (!body) {
-    return fail(std::move(body.error()));
-  }
-  auto model = find_model(snapshot, body->model);
+Result<TextRequests> completion_requests(const models::Snapshot& snapshot, const http::Request& request,
+                                         wire::CompletionBody body) {
+  auto model = find_generating_model(snapshot, body.model);
   if (!model) {
     return fail(std::move(model.error()));
   }
   TextRequests out{
-      .model = std::move(*model), .options = *body, .prompts = body->prompts.size(), .echoes = {}, .requests = {}};
-  for (auto& prompt : body->prompts) {
-    if (body->echo) {
+      .model = std::move(*model), .options = body, .prompts = body.prompts.size(), .echoes = {}, .requests = {}};
+  const Answers answers{.max_tokens = out.options.max_tokens.value_or(kDefaultCompletionTokens), .grammar = {}};
+  for (auto& prompt : body.prompts) {
+    if (body.echo) {
       const auto* ids = std::get_if<std::vector<std::uint32_t>>(&prompt);
       auto echo = ids == nullptr ? Result<std::string>(std::get<std::string>(prompt))
                                  : out.model->generation->tokenizer->decode(*ids);
@@ -120,9 +136,7 @@ Result<TextRequests> completion_requests(const models::Snapshot& snapshot, const
       }
       out.echoes.push_back(std::move(*echo));
     }
-    if (Status added = add_requests(request, std::move(prompt), true,
-                                    out.options.max_tokens.value_or(kDefaultCompletionTokens), out);
-        !added) {
+    if (Status added = add_requests(request, prompt, true, answers, out); !added) {
       return fail(std::move(added.error()));
     }
   }

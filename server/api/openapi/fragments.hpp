@@ -6,6 +6,6 @@
 
 namespace shoal::api::openapi {
 
-extern const std::array<std::string_view, 9> kFragments;
+extern const std::array<std::string_view, 10> kFragments;
 
 }  // namespace shoal::api::openapi

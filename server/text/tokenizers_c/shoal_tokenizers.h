@@ -13,6 +13,8 @@ extern "C" {
 typedef struct ShoalTokenizer ShoalTokenizer;
 typedef struct ShoalTextStream ShoalTextStream;
 typedef struct ShoalTemplate ShoalTemplate;
+typedef struct ShoalVocabulary ShoalVocabulary;
+typedef struct ShoalConstraint ShoalConstraint;
 
 enum {
   SHOAL_TOKENIZER_OK = 0,
@@ -27,7 +29,7 @@ typedef struct ShoalEncoding {
   size_t size;
 } ShoalEncoding;
 
-// UTF-8 of `size` bytes, not terminated; belongs to the caller until shoal_text_free. Null when it is empty.
+// `size` bytes, UTF-8 unless a function says otherwise, not terminated; belongs to the caller until shoal_text_free. Null when it is empty.
 typedef struct ShoalText {
   uint8_t* bytes;
   size_t size;
@@ -47,6 +49,10 @@ void shoal_encoding_free(ShoalEncoding* encoding);
 // The text of ids. Unknown ids have none; special tokens have none when `skip_special` is set.
 int shoal_tokenizer_decode(const ShoalTokenizer* tokenizer, const uint32_t* ids, size_t size, int skip_special,
                            ShoalText* out, char* error, size_t error_size);
+
+// The bytes that one token stands for, which need not be UTF-8; its text where the tokenizer does not spell in bytes.
+int shoal_tokenizer_token_bytes(const ShoalTokenizer* tokenizer, uint32_t id, ShoalText* out, char* error,
+                                size_t error_size);
 
 // A text that grows by tokens. The tokenizer outlives it; one thread at a time.
 ShoalTextStream* shoal_text_stream_new(const ShoalTokenizer* tokenizer, int skip_special);
@@ -76,6 +82,24 @@ typedef size_t (*ShoalFormatTime)(const void* context, const char* format, char*
 int shoal_template_render(const ShoalTemplate* chat_template, const uint8_t* json, size_t json_size, size_t most_bytes,
                           ShoalFormatTime format_time, const void* time_context, ShoalText* out, char* error,
                           size_t error_size);
+
+// The bytes of all ids below `size`, for constraints. `stop_ids` end an answer, one at least. INVALID: a tokenizer whose
+// tokens are not spelled in bytes.
+int shoal_vocabulary_new(const ShoalTokenizer* tokenizer, const uint32_t* stop_ids, size_t stops, size_t size,
+                         ShoalVocabulary** out, char* error, size_t error_size);
+void shoal_vocabulary_free(ShoalVocabulary* vocabulary);
+
+// An answer that obeys a JSON schema, or a grammar in llguidance's form of Lark. The vocabulary outlives it; one thread at
+// a time. INVALID: the grammar is wrong, too large, or says something that would not be obeyed.
+int shoal_constraint_new(const ShoalVocabulary* vocabulary, int is_schema, const uint8_t* grammar, size_t grammar_size,
+                         ShoalConstraint** out, char* error, size_t error_size);
+void shoal_constraint_free(ShoalConstraint* constraint);
+// Which ids may come next: bit i % 8 of byte i / 8. `size` is that of the vocabulary, in whole bytes.
+int shoal_constraint_mask(ShoalConstraint* constraint, uint8_t* mask, size_t size, char* error, size_t error_size);
+// This one came.
+int shoal_constraint_take(ShoalConstraint* constraint, uint32_t id, char* error, size_t error_size);
+// Nothing may follow but the end.
+int shoal_constraint_has_ended(const ShoalConstraint* constraint);
 
 #ifdef __cplusplus
 }

@@ -29,27 +29,29 @@ inline std::string stand_in(unsigned byte) {
   return {static_cast<char>(0xC0 | point >> 6), static_cast<char>(0x80 | (point & 0x3F))};
 }
 
-// A token for each byte, ids as the bytes; 256 is a special token.
-inline std::shared_ptr<const Tokenizer> bytes_tokenizer() {
+// Of a token for each byte, ids as the bytes; 256 is a special token.
+inline nlohmann::json bytes_tokenizer_file() {
   nlohmann::json vocabulary;
   for (unsigned byte = 0; byte < 256; ++byte) {
     vocabulary[stand_in(byte)] = byte;
   }
   vocabulary["<end>"] = 256;
-  const nlohmann::json file = {
-      {"version", "1.0"},
-      {"added_tokens",
-       {{{"id", 256},
-         {"content", "<end>"},
-         {"single_word", false},
-         {"lstrip", false},
-         {"rstrip", false},
-         {"normalized", false},
-         {"special", true}}}},
-      {"pre_tokenizer",
-       {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", true}}},
-      {"decoder", {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", true}, {"use_regex", true}}},
-      {"model", {{"type", "BPE"}, {"vocab", vocabulary}, {"merges", nlohmann::json::array()}}}};
+  return {{"version", "1.0"},
+          {"added_tokens",
+           {{{"id", 256},
+             {"content", "<end>"},
+             {"single_word", false},
+             {"lstrip", false},
+             {"rstrip", false},
+             {"normalized", false},
+             {"special", true}}}},
+          {"pre_tokenizer",
+           {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", true}}},
+          {"decoder", {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", true}, {"use_regex", true}}},
+          {"model", {{"type", "BPE"}, {"vocab", vocabulary}, {"merges", nlohmann::json::array()}}}};
+}
+
+inline std::shared_ptr<const Tokenizer> bytes_tokenizer(const nlohmann::json& file = bytes_tokenizer_file()) {
   const auto tokenizer = Tokenizer::load(as_bytes(file.dump()));
   EXPECT_TRUE(tokenizer) << tokenizer.error().message;
   return *tokenizer;

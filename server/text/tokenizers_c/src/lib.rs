@@ -1,9 +1,14 @@
-//! Hugging Face tokenizers and chat templates behind the C ABI of shoal_tokenizers.h. Every entry point catches panics.
+//! Hugging Face tokenizers, chat templates and grammars behind the C ABI of shoal_tokenizers.h. Every entry point catches
+//! panics.
 
 mod chat;
 mod chat_abi;
+mod constraint;
+mod constraint_abi;
+mod spelling;
 mod text_stream;
 
+use spelling::Spelling;
 use std::os::raw::{c_char, c_int};
 use std::panic::{catch_unwind, set_hook, AssertUnwindSafe};
 use std::ptr;
@@ -20,6 +25,8 @@ pub struct ShoalTokenizer {
     tokenizer: Tokenizer,
     pad_id: i64,
     id_bound: u32,
+    /// None: its tokens are no bytes.
+    spelling: Option<Spelling>,
 }
 
 #[repr(C)]
@@ -118,10 +125,12 @@ fn load(json: &[u8]) -> Result<ShoalTokenizer, String> {
         .values()
         .max()
         .map_or(0, |id| id.saturating_add(1));
+    let spelling = Spelling::of(&tokenizer).ok();
     Ok(ShoalTokenizer {
         tokenizer,
         pad_id,
         id_bound,
+        spelling,
     })
 }
 
@@ -223,15 +232,19 @@ pub unsafe extern "C" fn shoal_encoding_free(encoding: *mut ShoalEncoding) {
 }
 
 fn text_of(text: &str) -> ShoalText {
-    if text.is_empty() {
+    leak_text(text.as_bytes())
+}
+
+fn leak_text(bytes: &[u8]) -> ShoalText {
+    if bytes.is_empty() {
         return ShoalText {
             bytes: ptr::null_mut(),
             size: 0,
         };
     }
     ShoalText {
-        bytes: Box::into_raw(text.as_bytes().to_vec().into_boxed_slice()).cast::<u8>(),
-        size: text.len(),
+        bytes: Box::into_raw(bytes.to_vec().into_boxed_slice()).cast::<u8>(),
+        size: bytes.len(),
     }
 }
 

@@ -11,8 +11,8 @@ namespace shoal::api::http {
 namespace {
 
 // What only the server's own browsers and devices ask for.
-const std::set<std::string> kNotForPrograms = {"/",    "/agent", "/agent/", "/agent/{file...}", "/agent/blobs/{sha256}",
-                                               "/join"};
+const std::set<std::string> kNotForPrograms = {
+    "/", "/agent", "/agent/", "/agent/{file...}", "/agent/blobs/{sha256}", "/join", "/playground"};
 
 std::string upper(std::string text) {
   std::ranges::transform(text, text.begin(), [](unsigned char letter) { return std::toupper(letter); });
