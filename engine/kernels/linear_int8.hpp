@@ -15,11 +15,14 @@ struct LinearInt8 {
   static constexpr std::size_t kRowsPerPass = 64;
   // Steps of a run: blocks of 16 have two, with a scale each.
   static constexpr int kSteps = kHalfRuns ? 2 : 1;
-  // Vectors of a tile whose sums are kept in registers at once.
-  static constexpr int kGroup = V::kInt8VectorsAtOnce;
+  static constexpr bool kIsWide = kCodes == formats::Codes::kQ8;
+  // Rows of x that are taken at once, and vectors of a tile: as many sums of both as stay in registers.
+  static constexpr int kRows = kIsWide ? V::kWideRowsAtOnce : V::kInt8RowsAtOnce;
+  template <int M>
+  static constexpr int kGroup = kVectors * M <= V::kInt8SumsAtOnce ? kVectors : V::kInt8SumsAtOnce / M;
   using Floats = typename V::Floats;
-  using Sum = std::conditional_t<kCodes == formats::Codes::kQ8, typename V::Wide, typename V::Narrow>;
-  using SumOnce = std::conditional_t<kCodes == formats::Codes::kQ8, typename V::WideOnce, typename V::Narrow>;
+  using Sum = std::conditional_t<kIsWide, typename V::Wide, typename V::Narrow>;
+  using SumOnce = std::conditional_t<kIsWide, typename V::WideOnce, typename V::Narrow>;
   using Format = Unpack<V, kCodes>;
 
   // Scales of the tile, followed along k.
@@ -46,12 +49,10 @@ struct LinearInt8 {
   }
 
   // total + what a step contributes, given the integer sum of its products.
-  static Floats apply(const TileScales<V>& scales, bool is_min, int vector, Floats dot, Floats sum, Floats x_scale,
-                      Floats total) {
-    const Floats offset = V::mul(scales.offset[vector], sum);
-    const Floats scale = scales.scale[vector];
-    return V::add(total, is_min ? V::mul(V::add(V::mul(scale, dot), offset), x_scale)
-                                : V::mul(V::mul(scale, x_scale), V::sub(dot, offset)));
+  static Floats apply(Floats scale, Floats offset, bool is_min, Floats dot, Floats sum, Floats x_scale, Floats total) {
+    const Floats moved = V::mul(offset, sum);
+    return V::add(total, is_min ? V::mul(V::add(V::mul(scale, dot), moved), x_scale)
+                                : V::mul(V::mul(scale, x_scale), V::sub(dot, moved)));
   }
 
   static float step_sum(const Int8Rows& x, std::size_t place, std::size_t step) {
@@ -87,8 +88,8 @@ struct LinearInt8 {
         const Floats x_scale = V::splat(x.scales[place]);
         const Floats x_sum = V::splat(step_sum(x, place, step));
         for (int vector = 0; vector < kVectors; ++vector) {
-          total[vector] =
-              apply(scales.current[step], is_min, vector, sums[step][vector].floats(), x_sum, x_scale, total[vector]);
+          total[vector] = apply(scales.current[step].scale[vector], scales.current[step].offset[vector], is_min,
+                                sums[step][vector].floats(), x_sum, x_scale, total[vector]);
         }
       }
     }
@@ -99,64 +100,87 @@ struct LinearInt8 {
 
   using Codes = typename Sum::Codes;
 
-  // M rows of x, beside each other from `place` on, against vectors [first, first + kGroup) of the codes of one step.
-  template <int M>
-  static void add_step(const Codes (&codes)[8][kVectors], const TileScales<V>& scales, std::size_t step, int first,
-                       bool is_min, const Int8Rows& x, std::size_t place, float* totals) {
-    Sum sums[M][kGroup];
-    for (int word = 0; word < 8 / kSteps; ++word) {
-      const int at = static_cast<int>(step) * 8 / kSteps + word;
+  // What rows of x that lie beside each other have of a run.
+  struct Act {
+    const std::int8_t* codes;  // 32 of each row
+    const float* scales;
+    const float* sums;  // kSteps of each row
+  };
+
+  static Act act_of(const Int8Rows& x, std::size_t place) {
+    return {x.codes + place * kRun, x.scales + place, kHalfRuns ? x.half_sums + 2 * place : x.sums + place};
+  }
+
+  // totals[M, 16] += a step of M rows of x against vectors [first, first + kGroup) of its codes. A word of each row at
+  // a time, in a loop: a compiler that saw the whole step would load all of it into more registers than there are.
+  template <int M, bool kIsMin>
+  [[gnu::always_inline]] static void add_step(const Codes (*codes)[kVectors], const TileScales<V>& scales, int first,
+                                              const std::int8_t* act, const float* x_scales, const float* x_sums,
+                                              float* totals) {
+    constexpr int kAtOnce = kGroup<M>;
+    Sum sums[M][kAtOnce];
+#pragma clang loop unroll(disable)
+    for (int word = 0; word < 8 / kSteps; ++word, act += 4, ++codes) {
       for (int m = 0; m < M; ++m) {
-        const auto act = Sum::act(x.codes + (place + static_cast<std::size_t>(m)) * kRun + 4 * at);
-        for (int vector = 0; vector < kGroup; ++vector) {
-          sums[m][vector].add(codes[at][first + vector], act);
+        const auto values = Sum::act(act + m * static_cast<int>(kRun));
+        for (int vector = 0; vector < kAtOnce; ++vector) {
+          sums[m][vector].add((*codes)[first + vector], values);
         }
       }
     }
+    Floats scale[kAtOnce];
+    Floats offset[kAtOnce];
+    for (int vector = 0; vector < kAtOnce; ++vector) {
+      scale[vector] = scales.scale[first + vector];
+      offset[vector] = scales.offset[first + vector];
+    }
     for (int m = 0; m < M; ++m) {
-      const std::size_t row = place + static_cast<std::size_t>(m);
-      const Floats x_scale = V::splat(x.scales[row]);
-      const Floats x_sum = V::splat(step_sum(x, row, step));
-      for (int vector = 0; vector < kGroup; ++vector) {
+      const Floats x_scale = V::splat(x_scales[m]);
+      const Floats x_sum = V::splat(x_sums[m * kSteps]);
+      for (int vector = 0; vector < kAtOnce; ++vector) {
         float* total = totals + m * 16 + (first + vector) * V::kLanes;
-        V::store(total,
-                 apply(scales, is_min, first + vector, sums[m][vector].floats(), x_sum, x_scale, V::load(total)));
+        V::store(total, apply(scale[vector], offset[vector], kIsMin, sums[m][vector].floats(), x_sum, x_scale,
+                              V::load(total)));
       }
     }
   }
 
-  template <int M>
-  static void add_run(const Codes (&codes)[8][kVectors], const Scales& scales, std::size_t steps, bool is_min,
-                      const Int8Rows& x, std::size_t place, float* totals) {
-    for (std::size_t step = 0; step < steps; ++step) {
-      for (int first = 0; first < kVectors; first += kGroup) {
-        add_step<M>(codes, scales.current[step], step, first, is_min, x, place, totals);
+  template <int M, bool kIsMin>
+  static void add_run(const Codes (&codes)[8][kVectors], const TileScales<V> (&scales)[kSteps], std::size_t steps,
+                      Act x, float* totals) {
+    for (int step = 0; step < static_cast<int>(steps); ++step) {
+      for (int first = 0; first < kVectors; first += kGroup<M>) {
+        const int word = step * 8 / kSteps;
+        add_step<M, kIsMin>(codes + word, scales[step], first, x.codes + 4 * word, x.scales, x.sums + step, totals);
       }
     }
   }
 
+  template <bool kIsMin>
   static void several(const LinearCall& call, std::size_t tile, std::size_t first_row, std::size_t rows,
                       float* totals) {
     const formats::BlockMatrix& weight = call.weight;
-    const bool is_min = has_min(weight.format);
     const std::uint32_t* words = weight.tile(tile);
     Scales scales = scales_of(weight, tile);
     const Int8Rows& x = *call.int8;
-    constexpr std::size_t kMost = V::kInt8RowsAtOnce;
-    static_assert(kRowTile % kMost == 0);
+    // So that rows that are taken at once are of one tile of x, beside each other.
+    static_assert(kRowTile % kRows == 0 && kRows % 2 == 0);
     for (std::size_t run = 0; run < run_count(weight.layout.k); ++run, words += Format::kColumns * kTile) {
       const std::size_t steps = steps_of(weight, run);
       scales.advance(run, steps);
       Codes codes[8][kVectors];
       Format::each(
           words, [&](int word, int vector, typename V::Words unpacked) { codes[word][vector] = Sum::codes(unpacked); });
-      // kMost divides the 16 rows of a tile of x, so these rows are beside each other.
       std::size_t row = 0;
-      for (; row + kMost <= rows; row += kMost) {
-        add_run<V::kInt8RowsAtOnce>(codes, scales, steps, is_min, x, x.place(first_row + row, run), totals + row * 16);
+      const auto act = [&] { return act_of(x, x.place(first_row + row, run)); };
+      for (; row + kRows <= rows; row += kRows) {
+        add_run<kRows, kIsMin>(codes, scales.current, steps, act(), totals + row * 16);
       }
-      for (; row < rows; ++row) {
-        add_run<1>(codes, scales, steps, is_min, x, x.place(first_row + row, run), totals + row * 16);
+      for (; row + 2 <= rows; row += 2) {
+        add_run<2, kIsMin>(codes, scales.current, steps, act(), totals + row * 16);
+      }
+      if (row < rows) {
+        add_run<1, kIsMin>(codes, scales.current, steps, act(), totals + row * 16);
       }
     }
   }
@@ -172,7 +196,8 @@ struct LinearInt8 {
           for (std::size_t index = 0; index < rows * kTile; ++index) {
             totals[index] = 0;
           }
-          several(call, n / kTile, row, rows, totals);
+          has_min(call.weight.format) ? several<true>(call, n / kTile, row, rows, totals)
+                                      : several<false>(call, n / kTile, row, rows, totals);
         }
         for (int vector = 0; vector < kVectors; ++vector) {
           const Floats scale = row_scales<V>(call.weight, n / kTile, vector);

@@ -4,7 +4,8 @@
 //
 //   kLanes                      lanes of a vector; 16 is a multiple of it
 //   kRowsAtOnce                 rows of x for which the registers suffice at once, with f32 activations
-//   kInt8RowsAtOnce, kInt8VectorsAtOnce   rows of x, and vectors of a tile, with int8 activations
+//   kInt8RowsAtOnce, kWideRowsAtOnce      the same with int8 activations, for Narrow and for Wide sums
+//   kInt8SumsAtOnce             sums (of a row of x and a vector of a tile) that stay in registers
 //   Floats  load store splat add sub mul; multiply_add(a, b, c) = a * b + c, fused where the tier fuses
 //   Words   load_words, widen (u8 or u16 to u32), mask, either (or), shift_left, shift_right, to_floats
 //           low_half, high_half: the low and the high binary16 of each word as Floats

@@ -11,7 +11,8 @@ struct Avx2 {
   static constexpr int kLanes = 8;
   static constexpr int kRowsAtOnce = 4;
   static constexpr int kInt8RowsAtOnce = 4;
-  static constexpr int kInt8VectorsAtOnce = 2;
+  static constexpr int kWideRowsAtOnce = 4;
+  static constexpr int kInt8SumsAtOnce = 8;
   using Floats = __m256;
   using Words = __m256i;
 

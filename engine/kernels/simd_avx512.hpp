@@ -12,7 +12,8 @@ struct Avx512 {
   static constexpr int kLanes = 16;
   static constexpr int kRowsAtOnce = 8;
   static constexpr int kInt8RowsAtOnce = 4;
-  static constexpr int kInt8VectorsAtOnce = 1;
+  static constexpr int kWideRowsAtOnce = 4;
+  static constexpr int kInt8SumsAtOnce = 4;
   using Floats = __m512;
   using Words = __m512i;
 

@@ -11,7 +11,8 @@ struct Simd128 {
   static constexpr int kLanes = 4;
   static constexpr int kRowsAtOnce = 2;
   static constexpr int kInt8RowsAtOnce = 4;
-  static constexpr int kInt8VectorsAtOnce = 2;
+  static constexpr int kWideRowsAtOnce = 2;
+  static constexpr int kInt8SumsAtOnce = 8;
   using Floats = v128_t;
   using Words = v128_t;
 
