@@ -10,7 +10,14 @@ import type { MadePlan } from './plans';
 // Node 20 has relaxed SIMD behind a flag; later ones have it without.
 setFlagsFromString('--experimental-wasm-relaxed-simd');
 
-export const unhurried: RunControl = { breathe: () => Promise.resolve(), output: () => undefined };
+export const unhurried: RunControl = {
+  breathe: () => Promise.resolve(),
+  pause: () => Promise.resolve(),
+  isCancelled: false,
+  takeMasks: () => [],
+  onNews: () => undefined,
+  output: () => undefined,
+};
 
 // A store that has the files of one plan.
 export function storeOf(made: MadePlan): PlanEngineParts['store'] {

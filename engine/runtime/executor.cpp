@@ -200,6 +200,17 @@ Status Executor::run_layer() {
   return {};
 }
 
+void Executor::copy_slot(std::uint32_t from, std::uint32_t to, std::uint32_t count) {
+  for (graph::TensorId id = 0; id < plan_.tensors.size(); ++id) {
+    const graph::Tensor& tensor = plan_.tensors[id];
+    if (tensor.kind == graph::TensorKind::kState && tensor.shape[1].symbol == Symbol::kContext) {
+      const std::size_t position = kv_[id].row_bytes();
+      const std::size_t slot = tensor.shape[1].in(limits_)*position;
+      std::copy_n(states_[id].data() + from * slot, count * position, states_[id].data() + to * slot);
+    }
+  }
+}
+
 kernels::MutableMatrix Executor::value(graph::TensorId id) const {
   const graph::Tensor& tensor = plan_.tensors[id];
   const graph::Tensor& base = tensor.view_of == graph::kNoTensor ? tensor : plan_.tensors[tensor.view_of];

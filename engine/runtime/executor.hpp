@@ -52,6 +52,10 @@ class Executor {
     return signature_ == nullptr ? 0 : signature_->layers.size() - next_layer_;
   }
 
+  // The first `count` positions of the decoder's state in the slot `from` are those of `to` as well. Requires: both are
+  // slots, no step is under way, and so many positions of `from` have been filled.
+  void copy_slot(std::uint32_t from, std::uint32_t to, std::uint32_t count);
+
   // An output of the last run: rows of it. kNotFound when the signature has no such output or the run was left.
   [[nodiscard]] Result<kernels::Matrix> output(std::string_view name) const;
 

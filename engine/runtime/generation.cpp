@@ -112,6 +112,11 @@ Result<std::optional<std::int32_t>> Generation::advance(std::span<const float> l
   return *token;
 }
 
+void Generation::begin_in(std::uint32_t slot, std::uint32_t reused) {
+  options_.slot = slot;
+  read_ = past_ = reused;
+}
+
 void Generation::cancel() {
   if (!finished_) {
     finished_ = FinishReason::kCancelled;

@@ -53,6 +53,11 @@ class Generation {
   };
   // Requires: not finished.
   [[nodiscard]] Work next() const;
+  // Tokens of the prompt in the next steps, from 1.
+  void set_chunk(std::uint32_t chunk) { options_.chunk = chunk; }
+  // The first `reused` tokens of the prompt lie in the slot already. Requires: nothing has run, there is no encoder,
+  // and the prompt is longer.
+  void begin_in(std::uint32_t slot, std::uint32_t reused);
   // Takes note that next() has run. `logits` are those after the row's last token, and nobody reads them while the
   // prompt is being read. The token that was made, if one was. kInternal when no logit is a number.
   Result<std::optional<std::int32_t>> advance(std::span<const float> logits);
@@ -62,6 +67,10 @@ class Generation {
   [[nodiscard]] std::optional<FinishReason> finished() const { return finished_; }
   [[nodiscard]] bool is_reading() const { return made_.empty() && !finished_; }
   [[nodiscard]] const std::vector<std::int32_t>& made() const { return made_; }
+  [[nodiscard]] const std::vector<std::int32_t>& prompt() const { return prompt_; }
+  // Tokens of the prompt that are not read.
+  [[nodiscard]] std::uint32_t unread() const { return static_cast<std::uint32_t>(prompt_.size()) - read_; }
+  [[nodiscard]] const SamplingOptions& sampling() const { return options_.sampling; }
 
  private:
   Generation(std::vector<std::int32_t> prompt, GenerationOptions options, const GenerationBounds& bounds,

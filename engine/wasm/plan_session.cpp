@@ -84,15 +84,21 @@ Status PlanSession::prepare(const graph::Extents& limits, runtime::KvBits kv) {
   if (!executor) {
     return fail(std::move(executor.error()));
   }
-  // A step holds nine numbers of a token, a generation its prompt and some numbers of each entry of the vocabulary;
-  // vectors double when they grow.
-  const std::size_t numbers = std::size_t{25} * limits[graph::Symbol::kTokens] + std::size_t{4} * vocabulary() +
-                              std::size_t{8} * (limits[graph::Symbol::kContext] + limits[graph::Symbol::kMemory]);
+  // A step holds nine numbers of a token; a sequence its prompt, its slot's tokens, and some numbers of each entry of
+  // the vocabulary; vectors double when they grow.
+  const std::size_t sequences = vocabulary() == 0 ? 0 : limits[graph::Symbol::kRows] + limits[graph::Symbol::kSlots];
+  const std::size_t numbers =
+      std::size_t{25} * limits[graph::Symbol::kTokens] +
+      sequences * (std::size_t{4} * vocabulary() +
+                   std::size_t{4} * (limits[graph::Symbol::kContext] + limits[graph::Symbol::kMemory]));
   if (auto room = leave_room(kHeadroom + 2 * numbers * sizeof(std::int32_t)); !room) {
     return room;
   }
   executor_ = std::move(*executor);
-  limits_ = limits;
+  if (vocabulary() != 0) {
+    sequences_ = std::make_unique<runtime::SequenceEngine>(runtime::SequenceBounds{
+        .limits = limits, .vocabulary = vocabulary(), .has_encoder = plan_.find("encode") != nullptr});
+  }
   return {};
 }
 
@@ -142,52 +148,43 @@ std::uint32_t PlanSession::vocabulary() const {
   return 0;
 }
 
-Status PlanSession::generate(std::vector<std::int32_t> prompt, runtime::GenerationOptions options) {
-  generation_.reset();
-  if (executor_ == nullptr || vocabulary() == 0) {
-    return fail(Code::kInvalidArgument, "the plan does not generate");
+Result<bool> PlanSession::begin_step() {
+  if (sequences_ == nullptr || is_in_step_) {
+    return fail(Code::kInvalidArgument, "no step can be begun");
   }
-  options.chunk = limits_[graph::Symbol::kTokens];
-  if (plan_.find("encode") == nullptr) {
-    options.decoder_start = -1;
+  const runtime::SequenceEngine::Work* work = sequences_->begin();
+  if (work == nullptr) {
+    return false;
   }
-  auto made = runtime::Generation::make(std::move(prompt), std::move(options),
-                                        {.vocabulary = vocabulary(),
-                                         .context = limits_[graph::Symbol::kContext],
-                                         .memory = limits_[graph::Symbol::kMemory]});
-  if (!made) {
-    return fail(std::move(made.error()));
+  is_in_step_ = true;
+  for (const runtime::SequenceEngine::Copy& copy : work->copies) {
+    executor_->copy_slot(copy.from, copy.to, copy.count);
   }
-  generation_ = std::move(*made);
-  return {};
-}
-
-Status PlanSession::begin_step() {
-  if (!generation_ || generation_->finished()) {
-    return fail(Code::kInvalidArgument, "no answer is being made");
-  }
-  const runtime::Generation::Work work = generation_->next();
-  auto step = runtime::make_step({&work.row, 1});
+  auto step = runtime::make_step(work->rows);
   if (!step) {
     return fail(std::move(step.error()));
   }
   step_ = std::move(*step);
-  is_encoding_ = work.signature == "encode";
-  return executor_->begin(work.signature, step_);
+  if (auto begun = executor_->begin(work->signature, step_); !begun) {
+    return fail(std::move(begun.error()));
+  }
+  return true;
 }
 
-Result<std::optional<std::int32_t>> PlanSession::end_step() {
-  if (!generation_ || generation_->finished() || layers_left() > 0) {
+Status PlanSession::end_step() {
+  if (!is_in_step_ || layers_left() > 0) {
     return fail(Code::kInvalidArgument, "no step has been run");
   }
-  if (is_encoding_) {
-    return generation_->advance({});
-  }
   const auto logits = executor_->output(kLogits);
-  if (!logits) {
-    return fail(logits.error());
+  is_in_step_ = false;
+  sequences_->advance(logits ? *logits : kernels::Matrix{});
+  return {};
+}
+
+void PlanSession::abandon_step() {
+  if (std::exchange(is_in_step_, false)) {
+    sequences_->abandon();
   }
-  return generation_->advance({logits->row(0), logits->columns});
 }
 
 std::uint64_t PlanSession::weight_bytes() const {

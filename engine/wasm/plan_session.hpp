@@ -15,7 +15,7 @@
 #include "engine/core/result.hpp"
 #include "engine/graph/plan.hpp"
 #include "engine/runtime/executor.hpp"
-#include "engine/runtime/generation.hpp"
+#include "engine/runtime/sequence_engine.hpp"
 #include "engine/runtime/weights.hpp"
 
 namespace shoal::wasm {
@@ -56,15 +56,14 @@ class PlanSession {
   Status run_layer();
   [[nodiscard]] std::size_t layers_left() const { return executor_ == nullptr ? 0 : executor_->layers_left(); }
 
-  // Begins an answer to a prompt, in place of any other. Then, while generation()->finished() is not set: begin_step(),
-  // run_layer() while layers are left, end_step(), which answers the token that was made, if one was. A prompt is read
-  // in chunks of as many tokens as a step may have; `options.decoder_start` is heeded where there is an encoder.
-  // Errors are those of runtime::Generation and runtime::Executor::run().
-  Status generate(std::vector<std::int32_t> prompt, runtime::GenerationOptions options);
-  Status begin_step();
-  Result<std::optional<std::int32_t>> end_step();
-  // Null before generate().
-  [[nodiscard]] const runtime::Generation* generation() const { return generation_ ? &*generation_ : nullptr; }
+  // Answers to prompts. Null before prepare() and where the plan has no decoder.
+  [[nodiscard]] runtime::SequenceEngine* sequences() const { return sequences_.get(); }
+  // Begins the next step of them: then run_layer() while layers are left, and end_step(); or abandon_step(). False when
+  // there is nothing to run. Errors are those of runtime::Executor::begin().
+  Result<bool> begin_step();
+  // kInvalidArgument unless all layers have been run.
+  Status end_step();
+  void abandon_step();
 
   // Null before prepare().
   [[nodiscard]] runtime::Executor* executor() const { return executor_.get(); }
@@ -80,10 +79,9 @@ class PlanSession {
   std::optional<runtime::Weights> weights_;
   Serial serial_;
   std::unique_ptr<runtime::Executor> executor_;
-  graph::Extents limits_;
   runtime::Step step_;
-  std::optional<runtime::Generation> generation_;
-  bool is_encoding_ = false;
+  std::unique_ptr<runtime::SequenceEngine> sequences_;
+  bool is_in_step_ = false;
 };
 
 }  // namespace shoal::wasm

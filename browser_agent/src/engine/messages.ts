@@ -3,6 +3,7 @@ import type {
   Benchmark,
   DebugRequest,
   Load,
+  Mask,
   Operation,
   Shader,
   WebGpu,
@@ -45,12 +46,22 @@ export type ToEngine =
   | { readonly kind: 'attach'; readonly attachment: Attachment | undefined }
   // Of the run with this id, if it still computes.
   | { readonly kind: 'cancel'; readonly workId: bigint }
+  // Of a run that generates.
+  | { readonly kind: 'mask'; readonly workId: bigint; readonly mask: MaskBits }
   | (WorkMessage & { readonly queueUs: number });
+
+export type MaskBits = Pick<Mask, 'position' | 'allowed'>;
 
 export type WorkMessage =
   | { readonly kind: 'load'; readonly workId: bigint; readonly load: Load }
   | { readonly kind: 'unload'; readonly workId: bigint; readonly instance: string }
-  | { readonly kind: 'run'; readonly workId: bigint; readonly frames: readonly Uint8Array<ArrayBuffer>[] };
+  | {
+      readonly kind: 'run';
+      readonly workId: bigint;
+      readonly frames: readonly Uint8Array<ArrayBuffer>[];
+      // The instance whose steps it shares with others that generate.
+      readonly generates?: string | undefined;
+    };
 
 interface OfWork {
   readonly workId: bigint;

@@ -1,5 +1,6 @@
 // The engine worker: one backend, named by the worker's own name. It does one work at a time, in the order of arrival (the
-// link keeps the queue), and beats twice a second whenever it is not inside a computation.
+// link keeps the queue), but for runs that generate: those begin beside what runs. It beats twice a second whenever it is not
+// inside a computation.
 import { wasmFeatures } from '../backend/wasm/features';
 import { probeWasm } from '../backend/wasm/probe';
 import { probeWebGpu } from '../backend/webgpu/probe';
@@ -8,7 +9,7 @@ import { AgentError, Code, describe } from '../protocol/outcome';
 import { decodeFrame } from '../protocol/frame';
 import { answerOf, type EndFields, type Packed, partOf, runOf } from '../protocol/runFrames';
 import { BlobStore } from '../store/blobStore';
-import type { Engine, RunControl } from './engine';
+import type { Engine } from './engine';
 import { Engines } from './engines';
 import { MemoryMeter } from './memory';
 import type { DebugRequest, Run } from '../generated/shoal/agent/v1/agent_pb';
@@ -21,6 +22,7 @@ import { compileVariant, variantOf } from './plan/module';
 import { PlanEngine } from './plan/planEngine';
 import { ShaderLog } from './shaderLog';
 import { type OperationFields, OperationTrace } from './trace';
+import { WorkerRun } from './workerRun';
 
 const BEAT_MS = 500;
 
@@ -76,27 +78,7 @@ function open(threads: number): Engine {
   return new Engines(backend, onnx, backend === 'wasm' ? plan : undefined);
 }
 
-// The run that computes, and a way for it to let messages in: those that came before its own are heard first.
-let running: { readonly workId: bigint; readonly gotOn: number | undefined; isCancelled: boolean } | undefined;
-const { port1: wake, port2: wakeLater } = new MessageChannel();
-const control: RunControl = {
-  breathe: async () => {
-    await new Promise<void>((resolve) => {
-      wake.onmessage = () => resolve();
-      wakeLater.postMessage(null);
-    });
-    if (running?.isCancelled === true) throw new AgentError(Code.CANCELLED, 'cancelled by the server');
-  },
-  output: (part) => {
-    if (running === undefined) return;
-    const { workId, gotOn } = running;
-    const frames = partOf(workId, part);
-    post(
-      { kind: 'output', workId, frames, gotOn },
-      frames.map((frame) => frame.buffer),
-    );
-  },
-};
+const running = new Map<bigint, WorkerRun>();
 
 const PROBES = { wasm: probeWasm, webgpu: probeWebGpu, webnn: probeWebNn } as const;
 
@@ -112,6 +94,7 @@ async function handle(message: ToEngine): Promise<void> {
     case 'attach':
       return own.attach(message.attachment);
     case 'cancel':
+    case 'mask':
       return;
     case 'debug':
       return post({ kind: 'debugged', debugId: message.debugId, debug: debug(message.request) });
@@ -167,6 +150,21 @@ function answer(workId: bigint, fields: EndFields, output?: Packed, gotOn?: numb
   );
 }
 
+// It can be cancelled from now on.
+function begin(workId: bigint, gotOn: number | undefined): WorkerRun {
+  const run =
+    running.get(workId) ??
+    new WorkerRun((part) => {
+      const frames = partOf(workId, part);
+      post(
+        { kind: 'output', workId, frames, gotOn },
+        frames.map((frame) => frame.buffer),
+      );
+    });
+  running.set(workId, run);
+  return run;
+}
+
 async function work(message: WorkMessage & { readonly queueUs: number }, direct?: Direct): Promise<void> {
   const { workId } = message;
   const queueUs = BigInt(message.queueUs);
@@ -183,19 +181,22 @@ async function work(message: WorkMessage & { readonly queueUs: number }, direct?
         return answer(workId, { computeUs: 0n, queueUs });
       case 'run': {
         const { run, payload } = direct ?? runOf(message.frames);
-        running = { workId, gotOn: direct?.gotOn, isCancelled: false };
-        const result = await engine.run(run, payload, control).finally(() => (running = undefined));
+        const control = begin(workId, direct?.gotOn);
+        control.throwIfCancelled();
+        const result = await engine.run(run, payload, control);
         note({
           instance: run.instance,
           computeUs: BigInt(result.computeUs),
           outputBytes: BigInt(result.payload.byteLength),
         });
+        running.delete(workId);
         const fields = { computeUs: BigInt(result.computeUs), queueUs, ...result.finish };
         // An end follows its outputs on their way.
         return answer(workId, fields, result.finish === undefined ? result : undefined, direct?.gotOn);
       }
     }
   } catch (error) {
+    running.delete(workId);
     const failed = error instanceof AgentError ? error : new AgentError(Code.INTERNAL, String(error), describe(error));
     note({ error: failed.message.slice(0, 200) });
     if (isFatal(failed.cause ?? error)) return post({ kind: 'fatal', error: failed.toPlain() });
@@ -212,9 +213,15 @@ function beat(): void {
 
 let last: Promise<void> = Promise.resolve();
 scope.onmessage = (event: MessageEvent<ToEngine>) => {
+  const message = event.data;
   // Not behind the run that it is for.
-  if (event.data.kind === 'cancel' && running?.workId === event.data.workId) running.isCancelled = true;
-  last = last.then(() => handle(event.data));
+  if (message.kind === 'cancel') return running.get(message.workId)?.cancel();
+  if (message.kind === 'mask') return running.get(message.workId)?.mask(message.mask);
+  if (message.kind === 'run' && message.generates !== undefined) {
+    begin(message.workId, undefined);
+    return void last.then(() => work(message));
+  }
+  last = last.then(() => handle(message));
 };
 setInterval(beat, BEAT_MS);
 beat();

@@ -1,7 +1,7 @@
 // One engine worker as the link sees it: its queue, its beats, its end. The queue lives here because an engine inside a wasm
 // computation hears nothing: cancels and deadlines of waiting works are answered at once.
-// Every work that was accepted is answered exactly once through `answers`. When the worker dies, the work that ran fails
-// with the reason and a new worker starts: what was loaded is loaded again (from the store), then the queue goes on. Where
+// Every work that was accepted is answered exactly once through `answers`. When the worker dies, what ran fails with
+// the reason and a new worker starts: what was loaded is loaded again (from the store), then the queue goes on. Where
 // that fails the next worker starts. After MAX_RESTARTS within RESTART_WINDOW_MS the engine stays down.
 import type { DebugRequest, Load } from '../generated/shoal/agent/v1/agent_pb';
 import type {
@@ -9,6 +9,7 @@ import type {
   Backend,
   EngineDebug,
   FromEngine,
+  MaskBits,
   MemoryUse,
   Probe,
   ToEngine,
@@ -16,12 +17,14 @@ import type {
 } from '../engine/messages';
 import { AgentError, Code, type PlainError } from '../protocol/outcome';
 import { DutyCycle } from './dutyCycle';
+import { mayJoin } from './together';
 import { WorkQueue } from './workQueue';
 
 const QUEUE_LIMIT = 64;
 const MAX_RESTARTS = 5;
 const RESTART_WINDOW_MS = 60_000;
 const EXPIRY_MS = 50;
+const MOST_EARLY_MASKS = 2;
 
 export interface Answers {
   // A part of the answer, ahead of its end.
@@ -37,14 +40,12 @@ export interface Answers {
   readonly isFull: boolean;
 }
 
-// What the running work has answered ahead of its end.
-export interface Parts {
-  readonly workId: bigint;
-  readonly frames: Uint8Array<ArrayBuffer>[];
-}
+type Frames = Uint8Array<ArrayBuffer>[];
 
 export class EngineHandle {
-  readonly #queue = new WorkQueue<WorkMessage>(QUEUE_LIMIT);
+  readonly #queue = new WorkQueue<WorkMessage>(QUEUE_LIMIT, (next, running) =>
+    mayJoin(next, running, (instance) => Number(this.#loaded.get(instance)?.planLimits['B'] ?? 1n)),
+  );
   readonly #restarts: number[] = [];
   // What the server believes to be loaded.
   readonly #loaded = new Map<string, Load>();
@@ -58,7 +59,10 @@ export class EngineHandle {
   #memory: MemoryUse = { wasmBytes: 0, gpuBytes: 0, cacheBytes: 0 };
   #onProbed: ((probe: Probe) => void) | undefined;
   #nextDebug = 1n;
-  #parts: Parts | undefined;
+  // What running works have answered ahead of their ends.
+  readonly #parts = new Map<bigint, Frames>();
+  // Of runs that wait.
+  readonly #masks = new Map<bigint, MaskBits[]>();
   #runs = 0;
   #takenAt = 0;
   #isAwake = false;
@@ -94,8 +98,8 @@ export class EngineHandle {
     return this.#queue.workIds.filter((workId) => workId > 0n);
   }
 
-  // On another connection the work is answered from the start.
-  get parts(): Parts | undefined {
+  // On another connection the works are answered from the start.
+  get parts(): ReadonlyMap<bigint, readonly Uint8Array<ArrayBuffer>[]> {
     return this.#parts;
   }
 
@@ -125,7 +129,7 @@ export class EngineHandle {
     this.#attachment = attachment;
     const disowned = this.#queue.disown();
     if (disowned !== undefined) {
-      this.#parts = undefined;
+      this.#parts.delete(disowned.workId);
       this.#post({ kind: 'cancel', workId: disowned.workId });
     }
     this.#tellAttachment();
@@ -154,9 +158,20 @@ export class EngineHandle {
   cancel(workId: bigint): boolean {
     if (workId <= 0n) return false;
     const found = this.#queue.cancel(workId);
-    if (found === 'dropped') this.answers.error(workId, withdrawn());
+    if (found === 'dropped') {
+      this.#masks.delete(workId);
+      this.answers.error(workId, withdrawn());
+    }
     if (found === 'running') this.#post({ kind: 'cancel', workId });
     return found !== 'unknown';
+  }
+
+  // True when the work is here.
+  mask(workId: bigint, mask: MaskBits): boolean {
+    if (!this.#queue.workIds.includes(workId)) return false;
+    if (this.#queue.isWanted(workId)) this.#post({ kind: 'mask', workId, mask });
+    else this.#masks.set(workId, [...(this.#masks.get(workId) ?? []), mask].slice(-MOST_EARLY_MASKS));
+    return true;
   }
 
   #start(): void {
@@ -220,8 +235,9 @@ export class EngineHandle {
 
   #pass({ workId, frames, gotOn }: Extract<FromEngine, { kind: 'output' }>): void {
     if ((gotOn !== undefined && !this.#isCurrent(gotOn)) || !this.#queue.isWanted(workId)) return;
-    if (this.#parts?.workId !== workId) this.#parts = { workId, frames: [] };
-    this.#parts.frames.push(...frames);
+    const parts = this.#parts.get(workId) ?? [];
+    parts.push(...frames);
+    this.#parts.set(workId, parts);
     this.answers.output(workId, frames);
   }
 
@@ -230,11 +246,13 @@ export class EngineHandle {
     if (message.gotOn !== undefined && !this.#isCurrent(message.gotOn)) return;
     const finished = this.#queue.finish(message.workId);
     if (finished === undefined) return;
-    this.#parts = undefined;
+    this.#parts.delete(message.workId);
     const { item, cancelled } = finished;
     if (item.kind === 'run') {
       const now = performance.now();
       this.#duty.worked(now - this.#takenAt, now);
+      // Of those that ran beside it the time until now is told.
+      this.#takenAt = now;
       if (message.kind === 'end') this.#runs++;
     }
     this.#keepAccount(item, message.kind, cancelled);
@@ -267,6 +285,7 @@ export class EngineHandle {
 
   #advance(): void {
     for (const { workId } of this.#queue.expire(performance.now())) {
+      this.#masks.delete(workId);
       this.answers.error(
         workId,
         new AgentError(
@@ -275,7 +294,7 @@ export class EngineHandle {
         ).toPlain(),
       );
     }
-    if (!this.answers.isFull && !this.#duty.isResting(performance.now())) this.#take();
+    while (!this.answers.isFull && !this.#duty.isResting(performance.now()) && this.#take());
     this.#stayAwake();
   }
 
@@ -289,19 +308,23 @@ export class EngineHandle {
     }, EXPIRY_MS);
   }
 
-  #take(): void {
+  #take(): boolean {
+    const isIdle = this.#queue.runningCount === 0;
     const next = this.#queue.take();
-    if (next === undefined) return;
-    const { item } = next;
-    this.#takenAt = performance.now();
+    if (next === undefined) return false;
+    const { item, workId } = next;
+    if (isIdle) this.#takenAt = performance.now();
     const queueUs = Math.round((performance.now() - next.queuedAt) * 1000);
     this.#post({ ...item, queueUs }, item.kind === 'run' ? item.frames.map((frame) => frame.buffer) : []);
+    for (const mask of this.#masks.get(workId) ?? []) this.#post({ kind: 'mask', workId, mask });
+    this.#masks.delete(workId);
+    return true;
   }
 
   #fail(error: PlainError): void {
     this.answers.stopped(this.backend, error);
     this.#onDebugged.clear();
-    this.#parts = undefined;
+    this.#parts.clear();
     this.#worker?.terminate();
     this.#worker = undefined;
     this.#memory = { ...this.#memory, wasmBytes: 0, gpuBytes: 0 };
@@ -315,7 +338,7 @@ export class EngineHandle {
         code: Code.BACKEND_UNAVAILABLE,
         message: `the ${this.backend} engine stopped ${count} times within a minute: ${error.message}`,
       };
-      if (running !== undefined && running.workId > 0n) this.answers.error(running.workId, error);
+      for (const work of running) if (work.workId > 0n) this.answers.error(work.workId, error);
       // Another browser may do what only waited here.
       for (const work of waiting) if (work.workId > 0n) this.answers.error(work.workId, this.#dead);
       return;
@@ -326,10 +349,10 @@ export class EngineHandle {
       const item = { kind: 'load', workId, load } as const;
       this.#queue.putBack({ workId, item, queuedAt: performance.now(), deadline: Infinity });
     }
-    if (running !== undefined && running.workId > 0n) {
-      const second = running.cancelled ? undefined : secondTry(running.item);
-      if (second !== undefined) this.#queue.putBack({ ...running, item: second });
-      else this.answers.error(running.workId, running.cancelled ? withdrawn() : error);
+    for (const work of running.filter(({ workId }) => workId > 0n)) {
+      const second = work.cancelled ? undefined : secondTry(work.item);
+      if (second !== undefined) this.#queue.putBack({ ...work, item: second });
+      else this.answers.error(work.workId, work.cancelled ? withdrawn() : error);
     }
     for (const work of waiting) if (work.workId > 0n) this.#queue.putBack(work);
     this.#advance();

@@ -11,6 +11,7 @@ import {
   HeartbeatSchema,
   HelloSchema,
   LeavingSchema,
+  type Mask,
   PausingSchema,
   ResumingSchema,
   type Welcome,
@@ -121,7 +122,7 @@ class Link implements Answers {
       this.#attachment++;
       for (const engine of this.#engines.values()) {
         engine.attach(undefined);
-        if (engine.parts !== undefined) this.output(engine.parts.workId, [...engine.parts.frames]);
+        for (const [workId, frames] of engine.parts) this.output(workId, [...frames]);
       }
     }
     if (code !== BROKEN || this.#resumeUntil === undefined || now >= this.#resumeUntil)
@@ -238,6 +239,8 @@ class Link implements Answers {
         return this.#arrived(workId, this.#assembler.chunk(workId, bytes, raw.byteLength));
       case 'cancel':
         return this.#cancel(workId);
+      case 'mask':
+        return this.#mask(workId, body.value);
       case 'debug':
         return void this.#debug(workId, body.value);
       default:
@@ -249,7 +252,8 @@ class Link implements Answers {
     if (!outcome.ok) return this.error(workId, outcome.error.toPlain());
     if (outcome.value === undefined) return;
     const { run, frames } = outcome.value;
-    this.#engineOf(workId, run.instance)?.submit({ kind: 'run', workId, frames }, Number(run.timeoutMs));
+    const generates = run.generate === undefined ? undefined : run.instance;
+    this.#engineOf(workId, run.instance)?.submit({ kind: 'run', workId, frames, generates }, Number(run.timeoutMs));
   }
 
   #engineOf(workId: bigint, instance: string): EngineHandle | undefined {
@@ -275,6 +279,11 @@ class Link implements Answers {
       return this.error(workId, new AgentError(Code.CANCELLED, 'cancelled by the server').toPlain());
     // A cancel that crosses the work's end finds nothing; the end has answered.
     for (const engine of this.#engines.values()) if (engine.cancel(workId)) return;
+  }
+
+  // One that crosses the work's end finds nothing.
+  #mask(workId: bigint, { position, allowed }: Mask): void {
+    for (const engine of this.#engines.values()) if (engine.mask(workId, { position, allowed })) return;
   }
 
   #welcome(welcome: Welcome): void {

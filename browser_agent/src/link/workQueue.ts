@@ -1,4 +1,5 @@
-// The works of one engine: at most one runs, at most `limit` wait. Pure; the caller passes the time.
+// The works of one engine: those run that may run beside each other, at most `limit` wait. They begin in their order. Pure;
+// the caller passes the time.
 // Every work that entered leaves exactly once: taken and finished, dropped by a cancel, expired, or drained.
 export interface Waiting<T> {
   readonly workId: bigint;
@@ -7,18 +8,25 @@ export interface Waiting<T> {
   readonly deadline: number;
 }
 
+interface Running<T> extends Waiting<T> {
+  cancelled: boolean;
+}
+
 export interface Drained<T> {
-  readonly running: (Waiting<T> & { readonly cancelled: boolean }) | undefined;
+  readonly running: readonly Readonly<Running<T>>[];
   readonly waiting: readonly Waiting<T>[];
 }
 
 export class WorkQueue<T> {
   #waiting: Waiting<T>[] = [];
-  #running: (Waiting<T> & { cancelled: boolean }) | undefined;
-  // Came another way, and keeps everybody waiting all the same.
-  #adopted: (Waiting<T> & { cancelled: boolean }) | undefined;
+  #running: Running<T>[] = [];
+  // One of those that run, which came another way.
+  #adopted: Running<T> | undefined;
 
-  constructor(private readonly limit: number) {}
+  constructor(
+    private readonly limit: number,
+    private readonly mayJoin: (next: T, running: readonly T[]) => boolean = (_, running) => running.length === 0,
+  ) {}
 
   // False when full. `timeoutMs` 0 = no deadline.
   push(workId: bigint, item: T, now: number, timeoutMs: number): boolean {
@@ -35,21 +43,25 @@ export class WorkQueue<T> {
   }
 
   take(): Waiting<T> | undefined {
-    if (this.#running !== undefined || this.#adopted !== undefined) return undefined;
-    const next = this.#waiting.shift();
-    if (next !== undefined) this.#running = { ...next, cancelled: false };
+    const [next] = this.#waiting;
+    if (next === undefined) return undefined;
+    const running = this.#running.map(({ item }) => item);
+    if (!this.mayJoin(next.item, running)) return undefined;
+    this.#waiting.shift();
+    this.#running.push({ ...next, cancelled: false });
     return next;
   }
 
   // A work that the engine was given by somebody else.
   adopt(work: Waiting<T>): void {
     this.#adopted = { ...work, cancelled: false };
+    this.#running.push(this.#adopted);
   }
 
   // It is nobody's any more: its end finds nothing.
   disown(): Waiting<T> | undefined {
     const disowned = this.#adopted;
-    this.#adopted = undefined;
+    if (disowned !== undefined) this.#leave(disowned);
     return disowned;
   }
 
@@ -73,13 +85,17 @@ export class WorkQueue<T> {
   finish(workId: bigint): { readonly cancelled: boolean; readonly item: T } | undefined {
     const running = this.#runningAs(workId);
     if (running === undefined) return undefined;
-    if (running === this.#running) this.#running = undefined;
-    else this.#adopted = undefined;
+    this.#leave(running);
     return { cancelled: running.cancelled, item: running.item };
   }
 
-  #runningAs(workId: bigint): (Waiting<T> & { cancelled: boolean }) | undefined {
-    return [this.#running, this.#adopted].find((running) => running?.workId === workId);
+  #leave(left: Running<T>): void {
+    this.#running = this.#running.filter((running) => running !== left);
+    if (this.#adopted === left) this.#adopted = undefined;
+  }
+
+  #runningAs(workId: bigint): Running<T> | undefined {
+    return this.#running.find((running) => running.workId === workId);
   }
 
   // Past the limit, for works that were accepted before.
@@ -89,24 +105,22 @@ export class WorkQueue<T> {
 
   // Empties the queue.
   drain(): Drained<T> {
-    const drained = { running: this.#running ?? this.#adopted, waiting: this.#waiting };
-    this.#running = this.#adopted = undefined;
+    const drained = { running: this.#running, waiting: this.#waiting };
+    this.#running = [];
+    this.#adopted = undefined;
     this.#waiting = [];
     return drained;
+  }
+
+  get runningCount(): number {
+    return this.#running.length;
   }
 
   get waitingCount(): number {
     return this.#waiting.length;
   }
 
-  get running(): Waiting<T> | undefined {
-    return this.#running;
-  }
-
   get workIds(): bigint[] {
-    return [
-      ...[this.#running, this.#adopted].flatMap((running) => (running === undefined ? [] : [running.workId])),
-      ...this.#waiting.map((work) => work.workId),
-    ];
+    return [...this.#running, ...this.#waiting].map((work) => work.workId);
   }
 }

@@ -38,7 +38,7 @@ export function runOf(frames: readonly Uint8Array[]): { readonly run: Run; reado
 }
 
 export type EndFields = Pick<End, 'computeUs' | 'queueUs'> &
-  Partial<Pick<End, 'loaded' | 'finishReason' | 'prefillUs' | 'decodeUs'>>;
+  Partial<Pick<End, 'loaded' | 'finishReason' | 'prefillUs' | 'decodeUs' | 'cachedTokens' | 'meanRows'>>;
 
 // A part of an answer, ahead of its end.
 export function partOf(workId: bigint, { tensors, payload }: Packed): Uint8Array<ArrayBuffer>[] {

@@ -178,6 +178,35 @@ describe.skipIf(why !== undefined)(`plans in a browser (${why ?? 'headless_shell
     await bench.agent.unload('chat');
   });
 
+  test('many answers at once are those of each alone; a cancel ends one of them', async () => {
+    await bench.agent.load(loadOf('many', planOf('llama'), { ...decoding, B: 4n, R: 4n, N: 4n, T: 132n }));
+    const run = { instance: 'many', generate: { maxTokens: 400 } as never };
+    const prompts = [
+      [1, 5, 9],
+      [2, 6, 10, 14],
+      [3, 7],
+      [4, 8, 12, 16, 20],
+      [1, 5, 9, 11],
+      [30, 31],
+    ].map(promptOf);
+    const alone: number[][] = [];
+    for (const prompt of prompts) alone.push(idsOf((await bench.agent.run(run, [prompt])).outputs));
+    let parts = 0;
+    const cut = bench.agent.startRun(
+      { instance: 'many', generate: { maxTokens: 16000 } as never },
+      [prompts[0]!],
+      () => {
+        if (++parts === 3) bench.agent.cancel(cut.workId);
+      },
+    );
+    const together = await Promise.all(prompts.map((prompt) => bench.agent.run(run, [prompt])));
+    expect(together.map(({ error }) => error?.message)).toEqual(prompts.map(() => undefined));
+    expect(together.map(({ outputs }) => idsOf(outputs))).toEqual(alone);
+    expect(Math.max(...together.map(({ end }) => end!.meanRows))).toBeGreaterThan(2);
+    expect((await cut.answer).error?.code).toBe(Code.CANCELLED);
+    await bench.agent.unload('many');
+  });
+
   test('an answer that a broken connection has cut is told from its start on the next one', async () => {
     bench.agent.welcome(2, 'again'); // the engines start afresh
     await bench.agent.load(loadOf('resumed', planOf('llama'), decoding));

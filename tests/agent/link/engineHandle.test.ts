@@ -107,6 +107,61 @@ test('works go in one by one and are answered once', () => {
   expect(handle.workIds).toEqual([2n]);
 });
 
+const writes = (workId: bigint): WorkMessage => ({ ...run(workId), generates: 'a' }) as WorkMessage;
+const loadChat = (): void => {
+  const planLimits = { B: 2n };
+  handle.submit({ kind: 'load', workId: 9n, load: create(LoadSchema, { instance: 'a', planLimits }) }, 0);
+  FakeWorker.last.say(end(9n));
+  answered = [];
+};
+
+test('runs that generate go in beside each other, as many as their plan has places', () => {
+  loadChat();
+  for (const workId of [1n, 2n, 3n]) handle.submit(writes(workId), 0);
+  expect(FakeWorker.last.works.map((work) => work.workId)).toEqual([9n, 1n, 2n]);
+  FakeWorker.last.say(part(1n));
+  FakeWorker.last.say(part(2n));
+  expect([...handle.parts.keys()]).toEqual([1n, 2n]);
+  FakeWorker.last.say(end(2n));
+  expect([...handle.parts.keys()]).toEqual([1n]);
+  expect(FakeWorker.last.works.map((work) => work.workId)).toEqual([9n, 1n, 2n, 3n]);
+  expect(handle.cancel(3n)).toBe(true);
+  FakeWorker.last.say({ kind: 'error', workId: 3n, error: new AgentError(Code.CANCELLED, 'away').toPlain() });
+  FakeWorker.last.say(end(1n));
+  expect(answered.filter(([, what]) => !what.startsWith('output'))).toEqual([
+    [2n, 'end'],
+    [3n, 'CANCELLED'],
+    [1n, 'end'],
+  ]);
+  expect(handle.workIds).toEqual([]);
+});
+
+test('a death ends all that generate, and the instance comes back before those that wait', () => {
+  loadChat();
+  for (const workId of [1n, 2n, 3n]) handle.submit(writes(workId), 0);
+  FakeWorker.last.say(fatal(Code.INTERNAL));
+  expect(answered.map(([workId]) => workId)).toEqual([1n, 2n]);
+  expect(FakeWorker.last.works.map(({ kind }) => kind)).toEqual(['load']);
+  FakeWorker.last.say(end(FakeWorker.last.works[0]!.workId));
+  expect(FakeWorker.last.works.at(-1)).toMatchObject({ workId: 3n });
+});
+
+test('masks go to what runs, and with what waits', () => {
+  loadChat();
+  for (const workId of [1n, 2n, 3n]) handle.submit(writes(workId), 0);
+  const mask = (position: number) => ({ position, allowed: new Uint8Array([position]) });
+  const masks = () =>
+    FakeWorker.last.heard.flatMap((message) =>
+      message.kind === 'mask' ? [[message.workId, message.mask.position]] : [],
+    );
+  expect(handle.mask(1n, mask(0))).toBe(true);
+  expect(handle.mask(3n, mask(0))).toBe(true);
+  expect(handle.mask(4n, mask(0))).toBe(false);
+  expect(masks()).toEqual([[1n, 0]]);
+  FakeWorker.last.say(end(1n));
+  expect(masks().map(([workId]) => workId)).toEqual([1n, 3n]);
+});
+
 test('after a death only the running work fails; instances come back before the queue goes on', () => {
   handle.submit(load(1n, 'a'), 0);
   FakeWorker.last.say(end(1n));
@@ -310,9 +365,9 @@ test('parts of an answer go on at once and are kept until its end, for another c
     [1n, 'output 1'],
     [1n, 'output 1'],
   ]);
-  expect(handle.parts).toMatchObject({ workId: 1n, frames: [{ length: 1 }, { length: 1 }] });
+  expect([...handle.parts]).toMatchObject([[1n, [{ length: 1 }, { length: 1 }]]]);
   FakeWorker.last.say(end(1n));
-  expect(handle.parts).toBeUndefined();
+  expect([...handle.parts]).toEqual([]);
   expect(answered.at(-1)).toEqual([1n, 'end']);
 });
 
@@ -337,7 +392,7 @@ test("what came on a connection that broke is ended, its parts are nobody's", ()
   FakeWorker.last.say(part(1n, 1));
   handle.attach(undefined);
   expect(FakeWorker.last.cancels).toEqual([1n]);
-  expect(handle.parts).toBeUndefined();
+  expect([...handle.parts]).toEqual([]);
   FakeWorker.last.say(part(1n, 1));
   expect(answered).toEqual([[1n, 'output 1']]);
 });

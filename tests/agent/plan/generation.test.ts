@@ -43,7 +43,12 @@ describe.skipIf(why !== undefined).each(['simd128', 'relaxed_simd'] as const)(
         expect(tensors.map(({ name, shape }) => [name, ...shape])).toEqual([['tokens', BigInt(some.length)]]);
         ids.push(...some);
       };
-      const result = await runOn(engine, [prompt], { generate }, { ...unhurried, output, ...control });
+      const result = await runOn(
+        engine,
+        [prompt],
+        { generate },
+        Object.create({ ...unhurried, output }, Object.getOwnPropertyDescriptors(control)) as RunControl,
+      );
       return { ids, result };
     };
     const codeOf = (promise: Promise<unknown>): Promise<string> =>
@@ -113,14 +118,131 @@ describe.skipIf(why !== undefined).each(['simd128', 'relaxed_simd'] as const)(
         { maxTokens: 1000 },
         {
           output: ({ payload }) => void before.push(...new Int32Array(payload.buffer)),
-          breathe: () =>
-            before.length < 5 ? Promise.resolve() : Promise.reject(new AgentError(Code.CANCELLED, 'away')),
+          get isCancelled() {
+            return before.length >= 5;
+          },
         },
       );
       expect(await codeOf(cancelled)).toBe('CANCELLED');
       expect(before.length).toBeGreaterThanOrEqual(5);
       expect(before.slice(0, ids.length)).toEqual(ids.slice(0, before.length));
       expect((await answer(engine, prompt, { maxTokens: 24 })).ids).toEqual(ids);
+    });
+
+    test('many at once say what each says alone, whenever they come or are cancelled', async () => {
+      const engine = await loaded('llama', { ...LIMITS, B: 4n, R: 4n, N: 4n, T: 20n });
+      const cases = generationsOf('llama');
+      const meanRows: number[] = [];
+      let going = 0;
+      // Steps take turns with those that come.
+      const control = { pause: () => new Promise<void>((resolve) => setImmediate(resolve)) };
+      const all = Array.from({ length: 12 }, async (_, at) => {
+        const { prompt, ids } = cases[at % cases.length]!;
+        // No more than there are places.
+        while (going >= 4) await control.pause();
+        going++;
+        let parts = 0;
+        const isCut = at % 5 === 4;
+        const answered = answer(
+          engine,
+          prompt,
+          { maxTokens: 24 },
+          {
+            ...control,
+            get isCancelled() {
+              return isCut && ++parts > 3;
+            },
+          },
+        );
+        const said = await answered.then(
+          ({ ids: made, result }) => ({ ids: made, result }),
+          (error: unknown) => ({ ids: String(error), result: undefined }),
+        );
+        going--;
+        if (isCut) return expect(said.ids).toMatch('cancelled');
+        expect(said.ids).toEqual(ids);
+        return meanRows.push(said.result!.finish!.meanRows);
+      });
+      await Promise.all(all);
+      expect(Math.max(...meanRows)).toBeGreaterThan(2);
+      const again = await answer(engine, cases[0]!.prompt, { maxTokens: 24 });
+      expect(again.ids).toEqual(cases[0]!.ids);
+      expect(again.result.finish!.cachedTokens).toBe(cases[0]!.prompt.shape[0]! - 1);
+      const apart = await answer(engine, cases[0]!.prompt, { maxTokens: 24, prefixKey: 'another' });
+      expect([apart.ids, apart.result.finish!.cachedTokens]).toEqual([cases[0]!.ids, 0]);
+    });
+
+    test('more than there are places are refused', async () => {
+      const engine = await loaded('llama');
+      const { prompt, ids } = generationsOf('llama')[0]!;
+      const first = answer(engine, prompt, { maxTokens: 24 });
+      expect(await codeOf(answer(engine, prompt, { maxTokens: 24 }))).toBe('RESOURCE_LIMIT');
+      expect((await first).ids).toEqual(ids);
+    });
+
+    test('log probabilities go with the tokens', async () => {
+      const engine = await loaded('llama');
+      const { prompt, ids } = generationsOf('llama')[0]!;
+      const told: number[][] = [[], [], [], []];
+      await answer(
+        engine,
+        prompt,
+        { maxTokens: 8, logprobs: true, topLogprobs: 3 },
+        {
+          output: ({ tensors, payload }) => {
+            expect(tensors.map(({ name }) => name)).toEqual(['tokens', 'logprobs', 'top_ids', 'top_logprobs']);
+            let at = 0;
+            for (const [index, { byteSize }] of tensors.entries()) {
+              const bytes = payload.slice(at, (at += Number(byteSize)));
+              told[index]!.push(...(index % 2 === 0 ? new Int32Array(bytes.buffer) : new Float32Array(bytes.buffer)));
+            }
+          },
+        },
+      );
+      expect(told[0]).toEqual(ids.slice(0, 8));
+      expect(told.map(({ length }) => length)).toEqual([8, 8, 24, 24]);
+      // Greedy: the likeliest is the one that was made.
+      expect(told[2]!.filter((_, at) => at % 3 === 0)).toEqual(told[0]);
+      expect(told[3]!.filter((_, at) => at % 3 === 0)).toEqual(told[1]);
+      expect(Math.max(...told[3]!)).toBeLessThan(0);
+      expect(Math.exp(told[1]![0]!)).toBeLessThan(1);
+    });
+
+    test('a masked answer has only what masks allow, and waits for them', async () => {
+      const engine = await loaded('llama', { ...LIMITS, B: 2n, R: 2n, N: 2n });
+      const { prompt, ids } = generationsOf('llama')[0]!;
+      let news: () => void = () => undefined;
+      let masks: { position: number; allowed: Uint8Array }[] = [];
+      const allow = (position: number, id: number): void => {
+        const allowed = new Uint8Array(Math.ceil((id + 1) / 8));
+        allowed[id >> 3]! |= 1 << (id & 7);
+        masks.push({ position, allowed });
+        news();
+      };
+      const made: number[] = [];
+      const masked = answer(
+        engine,
+        prompt,
+        { maxTokens: 5, masked: true },
+        {
+          pause: () => new Promise<void>((resolve) => setImmediate(resolve)),
+          onNews: (listener) => (news = listener),
+          takeMasks: () => {
+            const taken = masks;
+            masks = [];
+            return taken;
+          },
+          output: ({ payload }) => {
+            made.push(...new Int32Array(payload.buffer));
+            if (made.length < 5) setImmediate(() => allow(made.length, 40 + made.length));
+          },
+        },
+      );
+      expect((await answer(engine, prompt, { maxTokens: 24 })).ids).toEqual(ids);
+      expect(made).toEqual([]);
+      allow(0, 40);
+      expect((await masked).result.finish).toMatchObject({ finishReason: 'length' });
+      expect(made).toEqual([40, 41, 42, 43, 44]);
     });
 
     test('what is wrong is typed', async () => {

@@ -3,7 +3,7 @@ import type { RunControl } from '../engine';
 import type { PlanSession } from './session';
 
 // How long a run may compute before it lets the worker hear: a cancel waits for that and a layer.
-const BREATH_MS = 20;
+export const BREATH_MS = 20;
 
 export async function runLayers(session: PlanSession, control: RunControl): Promise<void> {
   let breathed = performance.now();

@@ -50,11 +50,14 @@ export interface Exports {
     tokenCount: number,
     tokenTypes: number,
   ): number;
-  shoal_generate(session: number, tokens: number, count: number, options: number): number;
-  shoal_generate_finished(session: number): number;
-  shoal_generate_is_reading(session: number): number;
-  shoal_generate_begin_step(session: number): number;
-  shoal_generate_end_step(session: number): number;
+  shoal_sequence_add(session: number, tokens: number, count: number, options: number): number;
+  shoal_sequence_cancel(session: number, id: number): void;
+  shoal_sequence_allow(session: number, id: number, position: number, tokens: number, size: number): number;
+  shoal_sequences_begin_step(session: number): number;
+  shoal_sequences_is_wanted(session: number): number;
+  shoal_sequences_end_step(session: number): number;
+  shoal_sequences_abandon_step(session: number): void;
+  shoal_sequences_events(session: number, count: number): number;
   shoal_plan_layers_left(session: number): number;
   shoal_plan_run_layer(session: number): number;
 }

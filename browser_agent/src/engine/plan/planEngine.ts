@@ -6,7 +6,7 @@ import { AgentError, Code } from '../../protocol/outcome';
 import type { BlobName, Place } from '../../store/blobStore';
 import type { Engine, RunControl, RunResult } from '../engine';
 import { encode } from './encode';
-import { generate } from './generate';
+import { Generations } from './generations';
 import { DEFAULT_KV_BITS, KV_BITS, PlanSession, SYMBOLS } from './session';
 
 // What an engine needs of the store.
@@ -26,6 +26,7 @@ export interface PlanEngineParts {
 
 interface Instance {
   readonly session: PlanSession;
+  readonly generations: Generations;
   readonly limits: Readonly<Record<string, number>>;
 }
 
@@ -53,7 +54,7 @@ export class PlanEngine implements Engine {
       const fromCache = (await this.#stream(load, session)) && plan.fromCache;
       const fetched = performance.now();
       session.prepare(limits);
-      this.#instances.set(load.instance, { session, limits });
+      this.#instances.set(load.instance, { session, generations: new Generations(session), limits });
       return create(LoadedSchema, {
         nodes: { wasm: session.opCount },
         fetchUs: micros(fetched - started),
@@ -68,14 +69,15 @@ export class PlanEngine implements Engine {
   }
 
   async unload(instance: string): Promise<void> {
-    const { session } = this.#instance(instance);
+    const { session, generations } = this.#instance(instance);
     this.#instances.delete(instance);
+    generations.close();
     this.#discard(session);
   }
 
   async run(run: Run, payload: Uint8Array, control: RunControl): Promise<RunResult> {
-    const { session, limits } = this.#instance(run.instance);
-    if (run.generate !== undefined) return generate(session, run.generate, run, payload, control);
+    const { session, generations, limits } = this.#instance(run.instance);
+    if (run.generate !== undefined) return generations.run(run.generate, run, payload, control);
     const signature = session.signature('decode') === undefined ? session.signature('encode') : undefined;
     if (signature === undefined)
       throw new AgentError(Code.INVALID_ARGUMENT, 'the plan is no encoder: its runs ask for generation');

@@ -52,11 +52,28 @@ export interface GenerateOptions {
   readonly frequencyPenalty: number;
   readonly seed: bigint;
   readonly logitBias: readonly (readonly [number, number])[];
+  readonly logprobs: boolean;
+  readonly topLogprobs: number;
+  readonly masked: boolean;
+  readonly prefixKey: string;
+}
+
+// What has become of an answer. After one with `finished` or `error` it is not there any more.
+export interface SequenceEvent {
+  readonly id: number;
+  readonly wasReading: boolean;
+  readonly reused: number;
+  readonly token: number | undefined;
+  readonly finished: (typeof FINISHED)[number];
+  readonly error: AgentError | undefined;
+  readonly logprob: number;
+  readonly top: readonly (readonly [id: number, logprob: number])[];
 }
 
 const NO_TOKEN = -1;
+const EVENT_WORDS = 9;
 const FINISHED = [undefined, 'stop', 'length', 'cancelled'] as const;
-const GENERATE_WORDS = 16;
+const GENERATE_WORDS = 21;
 const WORD = 4;
 const ROW_WORDS = 5;
 
@@ -165,22 +182,24 @@ export class PlanSession {
     this.#check(status);
   }
 
-  // Begins an answer, in place of any other. While `finished` is undefined: beginStep(), runLayer() while layers are left,
-  // endStep().
-  generate(prompt: Int32Array, options: GenerateOptions): void {
+  // Begins an answer: its number. While it is there: beginStep(), runLayer() while layers are left, endStep(), events.
+  add(prompt: Int32Array, options: GenerateOptions): number {
     const { stopIds, logitBias, seed } = options;
-    const words = new Int32Array(GENERATE_WORDS + prompt.length + stopIds.length + 2 * logitBias.length);
-    const floats = new Float32Array(words.buffer);
+    const key = new TextEncoder().encode(options.prefixKey);
     const promptAt = GENERATE_WORDS;
     const stopsAt = promptAt + prompt.length;
     const idsAt = stopsAt + stopIds.length;
     const biasesAt = idsAt + logitBias.length;
+    const keyAt = biasesAt + logitBias.length;
+    const words = new Int32Array(keyAt + Math.ceil(key.byteLength / WORD));
+    const floats = new Float32Array(words.buffer);
     words.set(prompt, promptAt);
     words.set(stopIds, stopsAt);
     logitBias.forEach(([id, bias], index) => {
       words[idsAt + index] = id;
       floats[biasesAt + index] = bias;
     });
+    new Uint8Array(words.buffer).set(key, keyAt * WORD);
     words.set([options.maxTokens, options.decoderStart], 0);
     floats[2] = options.temperature;
     words[3] = options.topK;
@@ -189,33 +208,78 @@ export class PlanSession {
       4,
     );
     words.set([Number(BigInt.asIntN(32, seed)), Number(BigInt.asIntN(32, seed >> 32n))], 9);
-    const status = this.#with(words, (at) => {
-      const view = new Uint32Array(this.memory.buffer, at, GENERATE_WORDS);
-      const pointer = (index: number): number => at + index * WORD;
-      view.set([pointer(stopsAt), stopIds.length, pointer(idsAt), pointer(biasesAt), logitBias.length], 11);
-      return this.#exports.shoal_generate(this.#session, pointer(promptAt), prompt.length, at);
-    });
-    this.#check(status);
+    words.set([options.logprobs ? 1 : 0, options.topLogprobs, options.masked ? 1 : 0], 16);
+    return this.#checkedPointer(
+      this.#with(words, (at) => {
+        const view = new Uint32Array(this.memory.buffer, at, GENERATE_WORDS);
+        const pointer = (index: number): number => at + index * WORD;
+        view.set([pointer(stopsAt), stopIds.length, pointer(idsAt), pointer(biasesAt), logitBias.length], 11);
+        view.set([pointer(keyAt), key.byteLength], 19);
+        return this.#exports.shoal_sequence_add(this.#session, pointer(promptAt), prompt.length, at);
+      }),
+    );
   }
 
-  get finished(): (typeof FINISHED)[number] {
-    return FINISHED[this.#exports.shoal_generate_finished(this.#session)];
+  // Nothing more is told of the answer.
+  cancel(id: number): void {
+    this.#exports.shoal_sequence_cancel(this.#session, id);
   }
 
-  // Whether the next step reads the prompt.
-  get isReading(): boolean {
-    return this.#exports.shoal_generate_is_reading(this.#session) !== 0;
+  // Of a masked answer: which tokens may follow its first `position` ones.
+  allow(id: number, position: number, allowed: Uint8Array): void {
+    this.#check(
+      this.#with(allowed, (at) =>
+        this.#exports.shoal_sequence_allow(this.#session, id, position, at, allowed.byteLength),
+      ),
+    );
   }
 
-  beginStep(): void {
-    this.#check(this.#exports.shoal_generate_begin_step(this.#session));
+  // False when there is nothing to run.
+  beginStep(): boolean {
+    const began = this.#exports.shoal_sequences_begin_step(this.#session);
+    if (began < 0) throw this.#error();
+    return began !== 0;
   }
 
-  // The token that the step made, if it made one.
-  endStep(): number | undefined {
-    const token = this.#exports.shoal_generate_end_step(this.#session);
-    if (token < NO_TOKEN) throw this.#error();
-    return token === NO_TOKEN ? undefined : token;
+  // Whether somebody waits for the step that has begun.
+  get isWanted(): boolean {
+    return this.#exports.shoal_sequences_is_wanted(this.#session) !== 0;
+  }
+
+  endStep(): void {
+    this.#check(this.#exports.shoal_sequences_end_step(this.#session));
+  }
+
+  // Of a step that has not ended, if there is one.
+  abandonStep(): void {
+    this.#exports.shoal_sequences_abandon_step(this.#session);
+  }
+
+  // Since the last call.
+  takeEvents(): SequenceEvent[] {
+    const counter = this.#exports.shoal_alloc(WORD);
+    if (counter === 0) throw new AgentError(Code.RESOURCE_LIMIT, 'there is no memory for a word');
+    const at = this.#exports.shoal_sequences_events(this.#session, counter);
+    const [count] = this.#words(counter, 1);
+    this.#exports.shoal_free(counter);
+    return Array.from({ length: count! }, (_, index) => this.#event(at + index * EVENT_WORDS * WORD));
+  }
+
+  #event(at: number): SequenceEvent {
+    const [id, wasReading, reused, token, finished, error, , topCount, topAt] = this.#words(at, EVENT_WORDS);
+    const [logprob] = new Float32Array(this.memory.buffer, at + 6 * WORD, 1);
+    const ids = new Int32Array(this.memory.buffer, topAt, 2 * topCount!);
+    const logprobs = new Float32Array(this.memory.buffer, topAt, 2 * topCount!);
+    return {
+      id: id!,
+      wasReading: wasReading !== 0,
+      reused: reused!,
+      token: (token! | 0) === NO_TOKEN ? undefined : token!,
+      finished: FINISHED[finished!],
+      error: error === 0 ? undefined : this.#error(),
+      logprob: logprob!,
+      top: Array.from({ length: topCount! }, (_, index) => [ids[2 * index]!, logprobs[2 * index + 1]!] as const),
+    };
   }
 
   get layersLeft(): number {
