@@ -12,7 +12,9 @@ const here = dirname(fileURLToPath(import.meta.url));
 const root = dirname(here);
 const dist = join(here, 'dist');
 const engineFolder = process.env.SHOAL_ENGINE_WASM ?? join(root, 'build/release');
-const engineFiles = ['simd128', 'relaxed_simd'].map((variant) => `engine_${variant}.wasm`);
+const engineFiles = ['simd128', 'relaxed_simd', 'threads_simd128', 'threads_relaxed_simd'].map(
+  (variant) => `engine_${variant}.wasm`,
+);
 
 export function generateProtocol() {
   const out = join(here, 'src/generated');
@@ -112,6 +114,7 @@ export async function buildAgent() {
       playground: 'src/playground/playground.ts',
       link: 'src/link/link.ts',
       engine: 'src/engine/worker.ts',
+      planThread: 'src/engine/plan/planThread.ts',
     },
     outdir: dist,
     bundle: true,

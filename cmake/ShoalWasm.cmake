@@ -2,7 +2,7 @@
 # here and wasm-ld links: as a driver clang would run whatever wasm-opt is on PATH, and old ones cannot read relaxed SIMD.
 #   shoal_wasm_sources(file ...)     sources that belong to the library, called beside shoal_library
 #   shoal_wasm_objects(out VARIANT v SOURCES ... [FLAGS ...])    objects of one variant
-#   shoal_wasm_program(NAME n VARIANT v OBJECTS ... [REACTOR])   build/<preset>/<n>_<variant>.wasm, part of `all`
+#   shoal_wasm_program(NAME n VARIANT v OBJECTS ... [REACTOR [THREADS]])   build/<preset>/<n>_<variant>.wasm, part of `all`
 # Variants: simd128 runs wherever WASM SIMD does; relaxed_simd also needs the relaxed instructions.
 set(SHOAL_WASM_VARIANTS simd128 relaxed_simd)
 set(SHOAL_WASM_FLAGS_simd128 -msimd128)
@@ -39,11 +39,16 @@ function(shoal_wasm_objects out)
 endfunction()
 
 function(shoal_wasm_program)
-  cmake_parse_arguments(ARG "REACTOR" "NAME;VARIANT" "OBJECTS" ${ARGN})
+  cmake_parse_arguments(ARG "REACTOR;THREADS" "NAME;VARIANT" "OBJECTS" ${ARGN})
   set(output ${CMAKE_BINARY_DIR}/${ARG_NAME}_${ARG_VARIANT}.wasm)
   set(start ${SHOAL_WASM_LIBS}/crt1-command.o)
   if(ARG_REACTOR)
     set(start ${SHOAL_WASM_LIBS}/crt1-reactor.o --entry=_initialize --import-memory)
+  endif()
+  # A memory that instances share, each with a stack of its own. Debian's libc is not made for it, which the linker says
+  # unless it is told not to check: only the first thread calls libc.
+  if(ARG_THREADS)
+    list(APPEND start --shared-memory --no-check-features --export=__stack_pointer)
   endif()
   # A stack of 1 MiB: kernels keep a tile's totals there. Memory may grow to 4 GiB; the embedder of a reactor brings the
   # memory and with it a bound.

@@ -1,4 +1,4 @@
-// A chat model by the plan engine in a browser, one thread:
+// A chat model by the plan engine in a browser, on one thread or on as many as THREADS says:
 //   node harness/run.mjs chatBench SOURCE BITS [PATTERN=BITS...]
 // Prints load (cold, then from the store in a new page) up to the end of a one-token warm-up, and the medians of prefill
 // (128 tokens) and decode (64 tokens) in tokens a second; the last line says it as JSON.
@@ -11,7 +11,7 @@ const ROUNDS = 5;
 const PROMPT = 128;
 const ANSWER = 64;
 const made = makePlan(source!, Number(bits), ...keep);
-const bench = await startBench('wasm', 1);
+const bench = await startBench('wasm', Number(process.env['THREADS'] ?? 1));
 const prompt = promptOf(Array.from({ length: PROMPT }, (_, at) => 100 + ((at * 7919) % 40000)));
 const checked = (answer: Answer): Answer => {
   if (answer.error !== undefined)

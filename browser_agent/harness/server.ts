@@ -38,6 +38,7 @@ export class AgentServer {
   readonly #waiting: ((agent: Agent) => void)[] = [];
   readonly #arrived: Agent[] = [];
   readonly blobRequests: string[] = [];
+  readonly fileRequests: string[] = [];
 
   private constructor(
     private readonly http: Server,
@@ -114,6 +115,7 @@ export class AgentServer {
       return this.#blobs.get(hash);
     }
     if (!path.startsWith('/agent/')) return undefined;
+    this.fileRequests.push(path);
     const file = normalize(join(dist, path === '/agent/' ? 'index.html' : path.slice('/agent/'.length)));
     return file.startsWith(dist) && existsSync(file) ? readFileSync(file) : undefined;
   }

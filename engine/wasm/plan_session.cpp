@@ -80,7 +80,7 @@ Status PlanSession::prepare(const graph::Extents& limits, runtime::KvBits kv) {
   }
   executor_.reset();
   weights_ = std::move(*weights);
-  auto executor = runtime::Executor::make(plan_, *weights_, limits, serial_, kv);
+  auto executor = runtime::Executor::make(plan_, *weights_, limits, *parallel_, kv);
   if (!executor) {
     return fail(std::move(executor.error()));
   }

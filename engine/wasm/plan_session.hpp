@@ -45,6 +45,9 @@ class PlanSession {
   // Requires: index is one of plan().shards.
   Result<std::byte*> shard(std::size_t index);
 
+  // The threads that steps run on from the next prepare() on; they outlive the session. Without it the caller's own.
+  void run_on(Parallel& parallel) { parallel_ = &parallel; }
+
   // Makes the executor. kInvalidArgument when a shard has no memory yet or a limit is too large, kResourceLimit when
   // memory runs out. Requires: the shards' memory holds their bytes.
   Status prepare(const graph::Extents& limits, runtime::KvBits kv = {});
@@ -78,6 +81,7 @@ class PlanSession {
   std::vector<AlignedBytes> shards_;
   std::optional<runtime::Weights> weights_;
   Serial serial_;
+  Parallel* parallel_ = &serial_;
   std::unique_ptr<runtime::Executor> executor_;
   runtime::Step step_;
   std::unique_ptr<runtime::SequenceEngine> sequences_;

@@ -20,6 +20,7 @@ import { OnnxEngine } from './onnx/onnxEngine';
 import { OwnSocket } from './ownSocket';
 import { compileVariant, variantOf } from './plan/module';
 import { PlanEngine } from './plan/planEngine';
+import { startWorker } from './plan/threads';
 import { ShaderLog } from './shaderLog';
 import { type OperationFields, OperationTrace } from './trace';
 import { WorkerRun } from './workerRun';
@@ -70,9 +71,12 @@ function open(threads: number): Engine {
   const onnx = new OnnxEngine(backend, threads, store, meter, tap, (why) =>
     fatal(Code.DEVICE_LOST, `the ${backend} device was lost`, why),
   );
+  const features = wasmFeatures();
+  const isThreaded = features.threads && threads > 1;
   const plan = new PlanEngine({
     store,
-    compile: async () => compileVariant(variantOf(wasmFeatures())),
+    compile: async () => compileVariant(variantOf(features), isThreaded),
+    threads: isThreaded ? { count: threads, start: startWorker } : undefined,
     forget: (memory) => meter.forget(memory),
   });
   return new Engines(backend, onnx, backend === 'wasm' ? plan : undefined);

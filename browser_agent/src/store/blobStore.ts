@@ -166,7 +166,7 @@ async function holds(place: Place, response: Response, byteSize: number, hash: s
 // The bytes of a place in pieces, as they are asked for: no second copy of the whole.
 function bodyOf(place: Place): BodyInit {
   const whole = place.view();
-  if (whole.byteLength <= PIECE_BYTES) return whole;
+  if (whole.byteLength <= PIECE_BYTES) return unshared(whole);
   let offset = 0;
   return new ReadableStream({
     pull(controller) {
@@ -178,7 +178,11 @@ function bodyOf(place: Place): BodyInit {
   });
 }
 
+// Digests and bodies are not made of memory that threads share.
+const unshared = (bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> =>
+  (bytes.buffer as ArrayBufferLike) instanceof ArrayBuffer ? bytes : bytes.slice();
+
 export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', unshared(bytes)));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -10,9 +10,9 @@ export function variantOf(features: WasmFeatures): Variant {
   return features.relaxedSimd ? 'relaxed_simd' : 'simd128';
 }
 
-// From the agent's own origin, compiled while it arrives.
-export async function compileVariant(variant: Variant): Promise<WebAssembly.Module> {
-  const url = new URL(`plan/engine_${variant}.wasm`, location.href);
+// From the agent's own origin, compiled while it arrives. The threaded one needs a cross-origin isolated page.
+export async function compileVariant(variant: Variant, isThreaded: boolean): Promise<WebAssembly.Module> {
+  const url = new URL(`plan/engine_${isThreaded ? 'threads_' : ''}${variant}.wasm`, location.href);
   let response: Response;
   try {
     response = await fetch(url);
@@ -62,8 +62,18 @@ export interface Exports {
   shoal_plan_run_layer(session: number): number;
 }
 
+// What the threaded builds export beside the others (engine/wasm/thread_exports.cpp).
+export interface ThreadExports {
+  readonly __stack_pointer: WebAssembly.Global<'i32'>;
+  shoal_threads_make(session: number, lanes: number): number;
+  shoal_thread_stack(): number;
+  shoal_thread_serve(pool: number, lane: number): void;
+  shoal_thread_trapped(pool: number): void;
+}
+
 export interface Instance {
   readonly exports: Exports;
+  readonly threads: ThreadExports | undefined;
   readonly memory: WebAssembly.Memory;
 }
 
@@ -72,23 +82,38 @@ const FIRST_PAGES = 32; // its stack and its constants
 export const MOST_BYTES = 4 * 1024 ** 3;
 const NOT_IMPLEMENTED = 52; // WASI's ENOSYS
 
+const isThreaded = (module: WebAssembly.Module): boolean =>
+  WebAssembly.Module.exports(module).some(({ name }) => name === 'shoal_threads_make');
+
 // The memory never grows beyond `mostBytes`: what does not fit is refused inside, with a code.
 export async function instantiate(module: WebAssembly.Module, mostBytes = MOST_BYTES): Promise<Instance> {
   const maximum = Math.floor(mostBytes / PAGE_BYTES);
+  const shared = isThreaded(module);
   let memory: WebAssembly.Memory;
   try {
-    memory = new WebAssembly.Memory({ initial: FIRST_PAGES, maximum });
+    memory = new WebAssembly.Memory({ initial: FIRST_PAGES, maximum, shared });
   } catch (error) {
     throw new AgentError(Code.RESOURCE_LIMIT, `no memory of at most ${mostBytes} bytes to be had`, describe(error));
   }
-  // The engine does no input or output; libc's code for it is linked all the same.
+  const exports = (await instantiateOn(module, memory)) as unknown as Exports & ThreadExports;
+  exports._initialize();
+  return { exports, memory, threads: shared ? exports : undefined };
+}
+
+// One more instance on a memory that was set up already.
+export async function instantiateThread(
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+): Promise<ThreadExports> {
+  return (await instantiateOn(module, memory)) as unknown as ThreadExports;
+}
+
+// The engine does no input or output; libc's code for it is linked all the same.
+async function instantiateOn(module: WebAssembly.Module, memory: WebAssembly.Memory): Promise<WebAssembly.Exports> {
   const wasi = Object.fromEntries(
     WebAssembly.Module.imports(module)
       .filter((wanted) => wanted.kind === 'function')
       .map(({ name }) => [name, () => NOT_IMPLEMENTED]),
   );
-  const instance = await WebAssembly.instantiate(module, { env: { memory }, wasi_snapshot_preview1: wasi });
-  const exports = instance.exports as unknown as Exports;
-  exports._initialize();
-  return { exports, memory };
+  return (await WebAssembly.instantiate(module, { env: { memory }, wasi_snapshot_preview1: wasi })).exports;
 }

@@ -1,4 +1,4 @@
-// Shoal's own engine: plans with their weights, on WASM, one thread. Each plan has an instance and a memory of its own, into
+// Shoal's own engine: plans with their weights, on WASM. Each plan has an instance and a memory of its own, into
 // which its weights are streamed once and where they are used in place.
 import { create } from '@bufbuild/protobuf';
 import { type Load, type Loaded, LoadedSchema, type Run } from '../../generated/shoal/agent/v1/agent_pb';
@@ -8,6 +8,7 @@ import type { Engine, RunControl, RunResult } from '../engine';
 import { encode } from './encode';
 import { Generations } from './generations';
 import { DEFAULT_KV_BITS, KV_BITS, PlanSession, SYMBOLS } from './session';
+import type { StartThread } from './threads';
 
 // What an engine needs of the store.
 export interface WeightStore {
@@ -20,6 +21,8 @@ export interface PlanEngineParts {
   readonly compile: () => Promise<WebAssembly.Module>;
   // A memory that is not used any more.
   readonly forget: (memory: WebAssembly.Memory) => void;
+  // With a threaded module: how many a plan runs on, and how one is made.
+  readonly threads?: { readonly count: number; readonly start: StartThread } | undefined;
   // Bounds what one plan takes; without it 4 GiB.
   readonly mostBytes?: number;
 }
@@ -51,7 +54,12 @@ export class PlanEngine implements Engine {
     const session = await PlanSession.start(module, this.parts.mostBytes);
     try {
       session.open(plan.bytes);
-      const fromCache = (await this.#stream(load, session)) && plan.fromCache;
+      const { threads } = this.parts;
+      const [shardsFromCache] = await Promise.all([
+        this.#stream(load, session),
+        threads === undefined ? undefined : session.startThreads(threads.count, threads.start),
+      ]);
+      const fromCache = shardsFromCache && plan.fromCache;
       const fetched = performance.now();
       session.prepare(limits);
       this.#instances.set(load.instance, { session, generations: new Generations(session), limits });

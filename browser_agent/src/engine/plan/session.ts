@@ -3,6 +3,7 @@
 import { AgentError, Code } from '../../protocol/outcome';
 import type { Place } from '../../store/blobStore';
 import { type Exports, type Instance, instantiate } from './module';
+import type { StartThread, Thread } from './threads';
 
 // Numbers of engine/graph/dims.hpp.
 export const SYMBOLS = ['', 'B', 'T', 'R', 'N', 'S', 'M'] as const;
@@ -79,15 +80,19 @@ const ROW_WORDS = 5;
 
 export class PlanSession {
   readonly #exports: Exports;
+  readonly #threads: Thread[] = [];
   #session = 0;
 
-  private constructor(private readonly instance: Instance) {
+  private constructor(
+    private readonly module: WebAssembly.Module,
+    private readonly instance: Instance,
+  ) {
     this.#exports = instance.exports;
   }
 
   // `mostBytes` bounds everything that the plan will take.
   static async start(module: WebAssembly.Module, mostBytes?: number): Promise<PlanSession> {
-    return new PlanSession(await instantiate(module, mostBytes));
+    return new PlanSession(module, await instantiate(module, mostBytes));
   }
 
   // First of all. `plan` is the plan's file.
@@ -95,6 +100,21 @@ export class PlanSession {
     this.#session = this.#checkedPointer(
       this.#with(plan, (file) => this.#exports.shoal_plan_open(file, plan.byteLength)),
     );
+  }
+
+  // Steps then run on `count` threads, this one among them. After open() and before prepare(); of a threaded build only.
+  async startThreads(count: number, start: StartThread): Promise<void> {
+    const threads = this.instance.threads;
+    if (threads === undefined) throw new AgentError(Code.INTERNAL, 'threads of a build without them');
+    const pool = threads.shoal_threads_make(this.#session, count);
+    for (let lane = 1; lane < count && pool !== 0; lane++) {
+      const stack = threads.shoal_thread_stack();
+      if (stack === 0) break;
+      this.#threads.push(start({ module: this.module, memory: this.memory, pool, lane, stack }));
+    }
+    if (this.#threads.length !== count - 1)
+      throw new AgentError(Code.RESOURCE_LIMIT, `there is no memory for ${count} threads`);
+    await Promise.all(this.#threads.map(({ ready }) => ready));
   }
 
   get memory(): WebAssembly.Memory {
@@ -303,6 +323,7 @@ export class PlanSession {
 
   // Nothing may be called afterwards.
   close(): void {
+    for (const thread of this.#threads) thread.end();
     this.#exports.shoal_plan_close(this.#session);
     this.#session = 0;
   }
@@ -338,6 +359,7 @@ export class PlanSession {
   }
 
   #text(at: number, size: number): string {
-    return new TextDecoder().decode(new Uint8Array(this.memory.buffer, at, size));
+    // A copy: decoders refuse shared memory.
+    return new TextDecoder().decode(new Uint8Array(this.memory.buffer, at, size).slice());
   }
 }

@@ -1,0 +1,45 @@
+// Threads of one memory: each is an instance of the same module on a worker of the embedder, with a stack of its own. A
+// thread runs tasks and nothing else: it neither allocates nor touches libc, which is not made for threads here.
+#pragma once
+
+#include <cstdint>
+
+#include "engine/core/parallel.hpp"
+
+namespace shoal::wasm {
+
+// One caller, whose lane is 0, and a thread for each other lane. A thread that is not there yet, or asleep, is not
+// waited for: the caller takes its tasks.
+class ThreadPool final : public Parallel {
+ public:
+  explicit ThreadPool(std::uint32_t lanes) : lanes_(lanes) {}
+
+  [[nodiscard]] std::uint32_t lanes() const override { return lanes_; }
+  // Traps when a thread has trapped in a task of this run: nobody would end it.
+  void run(std::uint32_t task_count, TaskRef task) override;
+
+  // Runs tasks on the calling thread and never returns; the embedder ends the thread. Requires: 0 < lane < lanes(), one
+  // thread for each.
+  [[noreturn]] void serve(std::uint32_t lane);
+  // Said of a thread that has trapped.
+  void abandon();
+
+ private:
+  // Whether there was a task to run.
+  bool work(std::uint32_t lane);
+
+  std::uint32_t lanes_;
+  // Tasks of the run that nobody has taken yet, below; the number of the run, above: so that a late thread takes no
+  // task of a run that it has not seen.
+  std::uint64_t left_ = 0;
+  std::uint32_t done_ = 0;
+  // Changes with each run; sleeping threads wait for that.
+  std::uint32_t runs_ = 0;
+  std::uint32_t sleepers_ = 0;
+  std::uint32_t is_caller_asleep_ = 0;
+  std::uint32_t is_abandoned_ = 0;
+  std::uint32_t task_count_ = 0;
+  const TaskRef* task_ = nullptr;
+};
+
+}  // namespace shoal::wasm
