@@ -1,4 +1,5 @@
-// Any bytes as a whole GGUF file: an error in words, or a source whose model the verifier accepts. Weights are not read.
+// Any bytes as a whole GGUF file: an error in words, or a source whose model the verifier accepts. Weights are not
+// read.
 #include <cstdlib>
 
 #include "engine/archs/build.hpp"
@@ -14,8 +15,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     return 0;
   }
-  const auto model = archs::build_model(source->config, source->generation ? &*source->generation : nullptr,
-                                        source->checkpoint);
+  const auto model =
+      archs::build_model(source->config, source->generation ? &*source->generation : nullptr, source->checkpoint);
   if (model ? !graph::verify(model->plan) : model.error().message.empty()) {
     std::abort();
   }
