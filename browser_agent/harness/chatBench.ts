@@ -18,8 +18,12 @@ const checked = (answer: Answer): Answer => {
     throw new Error(`${answer.error.code} ${answer.error.message}\n${answer.error.detail}`);
   return answer;
 };
+// Nothing of a prompt has been read before.
+let keys = 0;
 const generate = (maxTokens: number, tokens = prompt): Promise<Answer> =>
-  bench.agent.run({ instance: 'chat', generate: { maxTokens } as never }, [tokens]).then(checked);
+  bench.agent
+    .run({ instance: 'chat', generate: { maxTokens, prefixKey: String(keys++) } as never }, [tokens])
+    .then(checked);
 const loads: number[] = [];
 const load = async (): Promise<void> => {
   const started = performance.now();

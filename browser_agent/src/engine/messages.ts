@@ -73,7 +73,12 @@ export type FromEngine =
   | { readonly kind: 'probed'; readonly probe: Probe }
   | { readonly kind: 'debugged'; readonly debugId: bigint; readonly debug: EngineDebug }
   // A run has come on the engine's own connection, of the attachment `gotOn`.
-  | { readonly kind: 'took'; readonly workId: bigint; readonly gotOn: number }
+  | {
+      readonly kind: 'took';
+      readonly workId: bigint;
+      readonly gotOn: number;
+      readonly generates?: string | undefined;
+    }
   // That connection broke.
   | { readonly kind: 'cut'; readonly number: number }
   // Frames of a part of the answer, ahead of its end.

@@ -42,11 +42,14 @@ const own = new OwnSocket(backend, {
     const { workId, body } = envelope;
     if (body.case !== 'run') return fatal(Code.INTERNAL, `'${String(body.case)}' is not for an engine`, '');
     const arrived = performance.now();
-    post({ kind: 'took', workId, gotOn });
+    const generates = body.value.generate === undefined ? undefined : body.value.instance;
+    post({ kind: 'took', workId, gotOn, generates });
     const direct = { gotOn, run: body.value, payload: raw };
-    last = last.then(() =>
+    begin(workId, gotOn);
+    const done = last.then(() =>
       work({ kind: 'run', workId, frames: [bytes], queueUs: Math.round((performance.now() - arrived) * 1000) }, direct),
     );
+    if (generates === undefined) last = done;
   },
   cut: (number) => post({ kind: 'cut', number }),
 });

@@ -214,7 +214,7 @@ export class EngineHandle {
       case 'error':
         return this.#finish(message);
       case 'took':
-        if (this.#isCurrent(message.gotOn)) this.#adopt(message.workId);
+        if (this.#isCurrent(message.gotOn)) this.#adopt(message.workId, message.generates);
         return;
       case 'cut':
         return this.answers.cut(message.number);
@@ -227,10 +227,11 @@ export class EngineHandle {
     return number !== undefined && number === this.#attachment?.number;
   }
 
-  #adopt(workId: bigint): void {
-    this.#takenAt = performance.now();
-    const item = { kind: 'run', workId, frames: [] } as const;
-    this.#queue.adopt({ workId, item, queuedAt: this.#takenAt, deadline: Infinity });
+  #adopt(workId: bigint, generates: string | undefined): void {
+    const now = performance.now();
+    if (this.#queue.runningCount === 0) this.#takenAt = now;
+    const item = { kind: 'run', workId, frames: [], generates } as const;
+    this.#queue.adopt({ workId, item, queuedAt: now, deadline: Infinity });
   }
 
   #pass({ workId, frames, gotOn }: Extract<FromEngine, { kind: 'output' }>): void {
