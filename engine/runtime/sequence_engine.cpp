@@ -99,7 +99,7 @@ const SequenceEngine::Work* SequenceEngine::begin() {
   }
   const auto writing = static_cast<std::uint32_t>(work_.rows.size());
   const std::uint32_t rest = bounds_.limits[Symbol::kTokens] - writing;
-  add_chunks(work_, writing == 0 ? rest : std::min(rest, std::max(bounds_.beside, 1U)));
+  add_chunks(work_, writing == 0 ? rest : std::min(rest, std::max({bounds_.beside, writing, 1U})));
   return work_.rows.empty() ? nullptr : &work_;
 }
 

@@ -39,8 +39,9 @@ struct SequenceBounds {
   graph::Extents limits{};  // of the executor: at most B sequences, T tokens of a step, N slots of S and M positions
   std::uint32_t vocabulary = 0;
   bool has_encoder = false;
-  // Tokens of prompts in a step in which others write: what these wait for longer than by themselves.
-  std::uint32_t beside = 32;
+  // Tokens of prompts in a step in which others write, or as many as these are: what they wait for longer than by
+  // themselves.
+  std::uint32_t beside = 8;
 };
 
 using SequenceId = std::uint32_t;  // from 1

@@ -65,6 +65,17 @@ TEST(SequenceEngine, WritersGoFirstAndPromptsShareTheRest) {
   EXPECT_THAT(sizes_of(*engine.begin()), ElementsAre(1, 1, 6)) << "beside those that write";
 }
 
+TEST(SequenceEngine, BesideManyWritersPromptsHaveAsManyTokens) {
+  SequenceEngine engine(bounds(6, 20, 2));
+  for (std::int32_t token = 1; token <= 5; ++token) {
+    ASSERT_TRUE(engine.add({token}, up_to(9)));
+  }
+  ASSERT_THAT(sizes_of(*engine.begin()), ElementsAre(1, 1, 1, 1, 1));
+  say(engine, 5, 7);
+  ASSERT_TRUE(engine.add(Ints(30, 3), up_to(9)));
+  EXPECT_THAT(sizes_of(*engine.begin()), ElementsAre(1, 1, 1, 1, 1, 5));
+}
+
 TEST(SequenceEngine, AloneAPromptHasTheWholeStep) {
   SequenceEngine engine(bounds());
   ASSERT_TRUE(engine.add(Ints(40, 3), up_to(1)));
