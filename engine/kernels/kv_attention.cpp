@@ -9,7 +9,7 @@
 namespace shoal::kernels {
 namespace {
 
-constexpr std::size_t kTile = 32;    // positions that are unpacked at once
+constexpr std::size_t kTile = 32;     // positions that are unpacked at once
 constexpr std::size_t kQueries = 16;  // that read a tile together
 
 // One token of one head.
