@@ -41,7 +41,7 @@ struct App::Parts {
         signals(main.executor()),
         dispatcher(main.executor(), dispatcher_options_of(settings), metrics, log),
         sequences(main.executor(), dispatcher, gate_options_of(settings)),
-        texts(main.executor(), cpu.get_executor(), sequences, {}),
+        texts(main.executor(), cpu.get_executor(), sequences, text_options_of(settings)),
         models(main.executor(),
                {.root = repository(),
                 .store = std::filesystem::path(settings.home) / "store",

@@ -64,6 +64,7 @@ Status App::Parts::apply(const SettingsChange& change) {
     https->set_cors(*cors);
   }
   sequences.set_options(gate_options_of(next));
+  texts.set_options(text_options_of(next));
   dispatcher.set_options(dispatcher_options_of(next));
   models.set_times(next.poll_interval, next.load_timeout);
   if (pool) {

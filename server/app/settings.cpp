@@ -83,6 +83,9 @@ config::Schema schema_of(Settings& settings) {
       into_duration(settings.drain_timeout, 1s, 1h));
   add("server.request_timeout", "30s", "10ms to 1h", "deadline of requests that name none",
       into_duration(settings.request_timeout, 10ms, 1h));
+  add("server.generation_timeout", "10m", "1s to 24h",
+      "the same of requests for generated text, which takes as long as it is",
+      into_duration(settings.generation_timeout, 1s, 24h));
   add("server.max_request_bytes", "64MiB", "64KiB to 1GiB", "largest inference body, after its header",
       into_bytes(settings.max_request_bytes, 64U << 10, 1U << 30));
   add("server.max_connections", "1024", "1 to 65536", "open HTTP connections",
@@ -360,6 +363,10 @@ dispatch::SequenceGateOptions gate_options_of(const Settings& settings) {
   return {.default_timeout = settings.request_timeout,
           .max_waiting = settings.max_queue,
           .max_waiting_bytes = settings.max_queue_bytes};
+}
+
+dispatch::TextServiceOptions text_options_of(const Settings& settings) {
+  return {.default_timeout = settings.generation_timeout};
 }
 
 dispatch::DispatcherOptions dispatcher_options_of(const Settings& settings) {

@@ -14,6 +14,7 @@
 #include "server/dispatch/dispatcher.hpp"
 #include "server/dispatch/model_control.hpp"
 #include "server/dispatch/sequence_gate.hpp"
+#include "server/dispatch/text_service.hpp"
 #include "server/pool/config.hpp"
 
 namespace shoal::app {
@@ -31,6 +32,7 @@ struct Settings {
   std::chrono::milliseconds drain_grace{};
   std::chrono::milliseconds drain_timeout{};
   std::chrono::milliseconds request_timeout{};
+  std::chrono::milliseconds generation_timeout{};
   std::uint64_t max_request_bytes = 0;
   std::uint64_t max_connections = 0;
   std::uint64_t cpu_threads = 0;
@@ -124,5 +126,6 @@ Result<pool::PoolConfig> pool_config_of(const Settings& settings);
 dispatch::DispatcherOptions dispatcher_options_of(const Settings& settings);
 dispatch::ModelControlOptions control_options_of(const Settings& settings);
 dispatch::SequenceGateOptions gate_options_of(const Settings& settings);
+dispatch::TextServiceOptions text_options_of(const Settings& settings);
 
 }  // namespace shoal::app

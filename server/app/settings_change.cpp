@@ -13,6 +13,7 @@ constexpr auto kLive = std::to_array<std::string_view>({
     "server.drain_grace",
     "server.drain_timeout",
     "server.request_timeout",
+    "server.generation_timeout",
     "log.level",
     "models.warm_up",
     "models.poll_interval",

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -25,6 +26,7 @@ struct GenerateOptions {
   std::vector<std::uint32_t> stop_ids = {};  // each ends the answer, and is no part of it
   std::int32_t decoder_start = 0;            // of an encoder-decoder: what its answer begins with
   SamplingOptions sampling = {};
+  std::string prefix_key = {};  // what a worker has read of a prompt serves others of the same key only
 };
 
 }  // namespace shoal

@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <functional>
 #include <iterator>
 #include <memory>
 #include <optional>
 
 #include "server/models/warm_samples.hpp"
+#include "server/schedule/prefixes.hpp"
 
 namespace shoal::dispatch {
 namespace {
@@ -43,6 +45,7 @@ Way make_way(const models::ModelVersion& model, Backend backend, schedule::Dimen
   way.load.graph = {{}, model.graph.sha256, model.graph.size};
   way.candidate.bytes = model.graph.size;
   way.candidate.at_once = model.echo ? model.echo->instances : 1;
+  way.candidate.together = model.generation ? model.generation->parallel : 0;
   way.candidate.max_workers = model.residency.max_workers;
   for (const models::ExternalBlob& external : model.external) {
     way.load.external.push_back({external.location, external.blob.sha256, external.blob.size});
@@ -85,6 +88,22 @@ void add_larger(const models::ModelVersion& model, Way& way) {
     way.larger.push_back(std::move(larger));
   }
   way.candidate.larger = std::move(candidates);
+}
+
+// Of a generation, in tokens of an answer: how long it becomes is not known, and few take all that they may.
+void set_work(const InferenceRequest& request, schedule::Job& job) {
+  constexpr std::uint32_t kUsual = 256;
+  constexpr std::size_t kPromptPerToken = 3;
+  std::vector<std::int32_t> prompt;
+  if (!request.inputs.empty()) {
+    const std::string& data = request.inputs.front().data;
+    prompt.resize(data.size() / sizeof(std::int32_t));
+    std::memcpy(prompt.data(), data.data(), prompt.size() * sizeof(std::int32_t));
+  }
+  job.length =
+      std::min(request.generate->max_tokens, kUsual) + static_cast<std::uint32_t>(prompt.size() / kPromptPerToken);
+  job.prefix = schedule::prefix_blocks(prompt, request.generate->prefix_key);
+  job.prefix_units = static_cast<double>(schedule::kPrefixBlock / kPromptPerToken);
 }
 
 Order order_for(const models::ModelVersion& model, const Demand& demand, const Order& order) {
@@ -250,6 +269,9 @@ schedule::Job job_of(schedule::JobId id, const InferenceRequest& request, std::s
   schedule::Job job{.id = id, .candidates = {}, .worker = std::nullopt};
   job.priority = request.priority == 0 ? request.model->scheduling.default_priority : request.priority;
   job.deadline = request.deadline;
+  if (request.generate) {
+    set_work(request, job);
+  }
   for (const Way& way : ways) {
     job.candidates.push_back(way.candidate);
   }

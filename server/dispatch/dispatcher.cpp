@@ -131,6 +131,9 @@ std::uint64_t Dispatcher::submit(InferenceRequest request, Completion done) {
   }
   open->ways = *std::move(ways);
   open->inputs = std::make_shared<const std::vector<Tensor>>(std::move(request.inputs));
+  if (request.generate) {
+    open->continuation.emplace();
+  }
   open->request = std::move(request);
   open->done = std::move(done);
   open->counts = &tally_.of(open->key());
@@ -290,6 +293,9 @@ void Dispatcher::answer(std::uint64_t ticket, Result<InferenceResponse> result) 
     Tally::left_queue(*open->counts);
   } else {
     leave_run(*open);
+  }
+  if (open->continuation) {
+    note_generation(*open, result);
   }
   if (result) {
     Tally::succeeded(*open->counts, open->batch_size, result->timing);

@@ -131,6 +131,7 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   // Each member's part of what the run gave. Empty: it could not be taken apart, and the members go one by one.
   std::vector<pool::RunOutcome> parts_of(const OpenRun& run, pool::RunOutcome outcome);
   void member_ended(OpenRequest& open, pool::RunOutcome part);
+  void note_generation(const OpenRequest& open, const Result<InferenceResponse>& result);
   void send_singly(const OpenRun& run, const std::function<bool(std::uint64_t)>& is_waiting);
   // Takes the request out of its run; the last one to leave before it ends cancels it.
   void leave_run(OpenRequest& open);

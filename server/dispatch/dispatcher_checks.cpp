@@ -11,8 +11,9 @@ namespace shoal::dispatch {
 
 // On the way that was taken where a trusted worker has it, else on any that the model offers.
 bool Dispatcher::begin_check(OpenRequest& open, InferenceResponse& response) {
-  // Another worker does not know what came before in a sequence.
-  if (open.request.sequence || open.worker->state().tier == Tier::kTrusted || !spot_check_.draws(response.worker)) {
+  // Another worker does not know what came before in a sequence, and responses that were given cannot be taken back.
+  if (open.request.sequence || open.request.partial || open.worker->state().tier == Tier::kTrusted ||
+      !spot_check_.draws(response.worker)) {
     return false;
   }
   const auto all = ways_of(*open.request.model, *open.inputs, {});

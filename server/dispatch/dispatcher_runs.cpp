@@ -83,6 +83,24 @@ void Dispatcher::start_run(const schedule::Action& action) {
   runs_.emplace(id, std::move(run));
 }
 
+void Dispatcher::note_generation(const OpenRequest& open, const Result<InferenceResponse>& result) {
+  if (open.continuation->tokens() == 0) {
+    return;
+  }
+  const models::ModelVersion& model = *open.request.model;
+  metrics_.tokens_made(model.name, static_cast<std::uint64_t>(open.inputs->front().shape.front()),
+                       open.continuation->tokens());
+  if (result) {
+    const TimePoint now = Clock::now();
+    metrics_.text_generated({model.name, backend_name(open.way->candidate.backend)},
+                            {.tokens = open.continuation->tokens(),
+                             .cached_tokens = result->cached_tokens,
+                             .first_us = microseconds_between(open.request.received, *open.first_token_at),
+                             .rest_us = microseconds_between(*open.first_token_at, now),
+                             .mean_rows = result->mean_rows});
+  }
+}
+
 void Dispatcher::leave_run(OpenRequest& open) {
   const auto found = runs_.find(open.run);
   if (found != runs_.end() && --found->second.waiting == 0) {
@@ -124,6 +142,18 @@ void Dispatcher::run_gave(std::uint64_t id, pool::RunOutcome outcome, std::funct
     return;
   }
   OpenRequest& open = *open_.at(found->second.tickets.front());
+  if (open.continuation) {
+    const Status taken = open.continuation->take(outcome.outputs);
+    if (!taken) {
+      scheduler_.finished(open.ticket);
+      answer(open.ticket, fail(taken.error()));
+      return step();
+    }
+    if (outcome.outputs.empty()) {
+      return more();
+    }
+    open.first_token_at = open.first_token_at.value_or(Clock::now());
+  }
   open.has_responded = true;
   InferenceResponse response = respond(open, std::move(outcome), report_of(open), Clock::now());
   // The receiver may cancel the request.
@@ -201,7 +231,10 @@ void Dispatcher::run_ended(std::uint64_t id, Result<pool::RunOutcome> outcome) {
       continue;
     }
     OpenRequest& open = *open_.at(ticket);
-    if (is_lost && !open.has_responded) {
+    if (is_lost && open.is_repeatable()) {
+      if (open.continuation) {
+        open.continuation->restart();
+      }
       open.worker = nullptr;
       open.run = 0;
       open.lost_on = slot;
@@ -237,6 +270,17 @@ void Dispatcher::member_ended(OpenRequest& open, pool::RunOutcome part) {
   poison_.answered(open.fingerprint);
   // A client that read slowly teaches nothing of how long such runs take.
   const bool is_measured = part.held_us == 0;
+  if (open.continuation) {
+    Status whole = open.continuation->take(part.outputs);
+    if (whole) {
+      whole = open.continuation->finish();
+    }
+    if (!whole) {
+      scheduler_.finished(ticket);
+      return answer(ticket, fail(whole.error()));
+    }
+    open.first_token_at = open.first_token_at.value_or(now);
+  }
   InferenceResponse response = respond(open, std::move(part), report_of(open), now);
   scheduler_.finished(ticket, is_measured ? std::optional(now) : std::nullopt);
   if (open.in_doubt) {

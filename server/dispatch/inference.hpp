@@ -67,6 +67,8 @@ struct InferenceResponse {
   Timing timing;
   bool has_no_response = false;         // a decoupled model's run ended without one: all else says how it ended
   std::string finish_reason = {};       // of generation, in the last response: "stop" or "length"
+  std::uint32_t cached_tokens = 0;      // of the prompt, that had been read for an earlier one
+  double mean_rows = 0;                 // answers that went on together, mean of the steps after the prompt; 0 = none
   std::optional<TextPiece> piece = {};  // of a request with `text`: what this response adds
 };
 
@@ -88,7 +90,10 @@ struct InferenceRequest {
   TimePoint deadline = kNoDeadline;              // kNoDeadline: the server's default timeout applies
   Partial partial = {};                          // of a decoupled model, which is refused without
   std::optional<GenerateOptions> generate = {};  // of a model that generates: `inputs` is one, tokens INT32 [n]
-  std::optional<TextRequest> text = {};          // for TextService, which makes `generate` and `inputs` of it
+  // Of one with `generate` that has responded and loses its worker: another one makes the same tokens again and goes on
+  // from there, or it ends with kWorkerLost where they are others.
+  bool resumes = false;
+  std::optional<TextRequest> text = {};  // for TextService, which makes `generate` and `inputs` of it
 };
 
 using Completion = std::function<void(Result<InferenceResponse>)>;

@@ -12,6 +12,8 @@ InferenceResponse respond(const OpenRequest& open, pool::RunOutcome outcome, con
   response.outputs = std::move(outcome.outputs);
   response.has_no_response = outcome.has_no_response;
   response.finish_reason = std::move(outcome.finish_reason);
+  response.cached_tokens = outcome.cached_tokens;
+  response.mean_rows = outcome.mean_rows;
   if (open.way->is_padded) {
     crop_outputs(*open.request.model, *open.inputs, response.outputs);
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "server/dispatch/candidates.hpp"
+#include "server/dispatch/continuation.hpp"
 #include "server/dispatch/inference.hpp"
 #include "server/dispatch/tally.hpp"
 #include "server/pool/worker.hpp"
@@ -35,10 +36,15 @@ struct OpenRequest {
   std::string lost_on;
   schedule::Fingerprint fingerprint;  // once it was needed
   TimePoint lost_at;
-  bool has_responded = false;  // the client has a response: it cannot be tried again
+  bool has_responded = false;  // the client has a response
+  // Of one with `generate`.
+  std::optional<Continuation> continuation;
+  std::optional<TimePoint> first_token_at;  // at any worker
   // An untrusted worker's answer, while a trusted one computes it again.
   std::optional<InferenceResponse> in_doubt;
 
+  // Whether it may be tried again on another worker.
+  [[nodiscard]] bool is_repeatable() const { return !has_responded || (request.resumes && continuation); }
   [[nodiscard]] Tally::Key key() const { return {request.model->name, request.model->version}; }
 };
 

@@ -28,7 +28,8 @@ struct TextRequest {
   std::vector<std::string> stop = {};       // the text ends before the first of them
   bool ignores_eos = false;                 // the model's own stop ids do not end the answer
   SamplingOptions sampling = {};
-  bool is_streamed = true;  // else there is one response, the whole text
+  std::string cache_salt = {};  // what a worker has read of the prompt serves others of the same salt only
+  bool is_streamed = true;      // else there is one response, the whole text
 };
 
 }  // namespace shoal::dispatch

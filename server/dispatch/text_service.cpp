@@ -132,7 +132,9 @@ void TextService::tokenized(std::uint64_t ticket, Result<Ids> ids) {
   inner.generate = GenerateOptions{.max_tokens = std::min(text.max_tokens.value_or(*room), *room),
                                    .stop_ids = text.ignores_eos ? Ids() : model.generation->stop_ids,
                                    .decoder_start = model.generation->decoder_start,
-                                   .sampling = text.sampling};
+                                   .sampling = text.sampling,
+                                   .prefix_key = text.cache_salt};
+  inner.resumes = answer.request.resumes;
   inner.partial = [alive = alive_, ticket](InferenceResponse response, std::function<void()> more) {
     if (*alive != nullptr) {
       (*alive)->gave(ticket, std::move(response), std::move(more));

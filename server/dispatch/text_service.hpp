@@ -23,6 +23,8 @@ class TextService final : public InferenceService {
   TextService(boost::asio::any_io_executor main, boost::asio::any_io_executor cpu, InferenceService& behind,
               TextServiceOptions options);
   ~TextService() override;
+  // For requests that come from now on.
+  void set_options(TextServiceOptions options) { options_ = options; }
 
   // Of a request with `text`: kInvalidArgument names the field that is wrong, kContextLengthExceeded a prompt that
   // leaves no room for an answer. Responses have `piece`, and the output `text_output` BYTES [1], or `tokens` INT32 [n]

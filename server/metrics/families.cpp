@@ -44,6 +44,16 @@ const std::vector<FamilyDeclaration> kDeclarations = {
      "model,version,variant,backend,browser"},
     {"shoal_batch_rows", MetricType::Histogram, "Rows of a run, of one request or of several that were joined",
      "model,backend"},
+    {"shoal_prompt_tokens_total", MetricType::Counter, "Tokens of prompts whose answers began", "model"},
+    {"shoal_cached_prompt_tokens_total", MetricType::Counter,
+     "Of these, those that a browser had read for an earlier prompt", "model"},
+    {"shoal_generated_tokens_total", MetricType::Counter, "Tokens of answers", "model"},
+    {"shoal_time_to_first_token_seconds", MetricType::Histogram, "From a request to the first token of its answer",
+     "model,backend"},
+    {"shoal_time_per_output_token_seconds", MetricType::Histogram, "Between two tokens of an answer, its mean",
+     "model,backend"},
+    {"shoal_decode_rows", MetricType::Histogram, "Answers that went on together, mean of the steps of an answer",
+     "model,backend"},
     {"shoal_requests_redispatched_total", MetricType::Counter,
      "Requests sent to another worker because the first was lost", "model"},
     {"shoal_spot_checks_total", MetricType::Counter, "Results of untrusted workers that were computed again", "result"},
@@ -128,6 +138,18 @@ struct Families::State {
   prometheus::Family<prometheus::Histogram>& overhead =
       build(prometheus::BuildHistogram(), "shoal_request_overhead_seconds", registry);
   prometheus::Family<prometheus::Histogram>& rows = build(prometheus::BuildHistogram(), "shoal_batch_rows", registry);
+  prometheus::Family<prometheus::Counter>& prompt_tokens =
+      build(prometheus::BuildCounter(), "shoal_prompt_tokens_total", registry);
+  prometheus::Family<prometheus::Counter>& cached_tokens =
+      build(prometheus::BuildCounter(), "shoal_cached_prompt_tokens_total", registry);
+  prometheus::Family<prometheus::Counter>& tokens =
+      build(prometheus::BuildCounter(), "shoal_generated_tokens_total", registry);
+  prometheus::Family<prometheus::Histogram>& first_tokens =
+      build(prometheus::BuildHistogram(), "shoal_time_to_first_token_seconds", registry);
+  prometheus::Family<prometheus::Histogram>& next_tokens =
+      build(prometheus::BuildHistogram(), "shoal_time_per_output_token_seconds", registry);
+  prometheus::Family<prometheus::Histogram>& together =
+      build(prometheus::BuildHistogram(), "shoal_decode_rows", registry);
   prometheus::Family<prometheus::Counter>& redispatched =
       build(prometheus::BuildCounter(), "shoal_requests_redispatched_total", registry);
   prometheus::Family<prometheus::Counter>& spot_checks =
@@ -188,6 +210,26 @@ void Families::run_finished(std::string_view model, std::string_view backend, st
     histogram = &state_->rows.Add({{"model", std::string(model)}, {"backend", std::string(backend)}}, kRows);
   }
   histogram->Observe(static_cast<double>(rows));
+}
+
+void Families::tokens_made(std::string_view model, std::uint64_t prompt_tokens, std::uint64_t tokens) {
+  const std::map<std::string, std::string> labels = {{"model", std::string(model)}};
+  state_->prompt_tokens.Add(labels).Increment(static_cast<double>(prompt_tokens));
+  state_->tokens.Add(labels).Increment(static_cast<double>(tokens));
+}
+
+void Families::text_generated(const GenerationLabels& by, const GenerationTiming& timing) {
+  const std::map<std::string, std::string> labels = {{"model", std::string(by.model)},
+                                                     {"backend", std::string(by.backend)}};
+  state_->cached_tokens.Add({{"model", std::string(by.model)}}).Increment(static_cast<double>(timing.cached_tokens));
+  state_->first_tokens.Add(labels, kSeconds).Observe(static_cast<double>(timing.first_us) * kMicro);
+  if (timing.tokens > 1) {
+    const auto steps = static_cast<double>(timing.tokens - 1);
+    state_->next_tokens.Add(labels, kSeconds).Observe(static_cast<double>(timing.rest_us) * kMicro / steps);
+  }
+  if (timing.mean_rows > 0) {
+    state_->together.Add(labels, kRows).Observe(timing.mean_rows);
+  }
 }
 
 void Families::request_redispatched(std::string_view model) {

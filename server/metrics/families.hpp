@@ -72,6 +72,19 @@ struct RequestLabels {
   std::string_view browser;  // the worker's kind: "headless_shell" "firefox" "device" "echo"
 };
 
+// Of an answer that was generated to its end.
+struct GenerationTiming {
+  std::uint64_t tokens = 0;         // of the answer
+  std::uint64_t cached_tokens = 0;  // of the prompt, that had been read for an earlier one
+  std::uint64_t first_us = 0;       // from the request to its first token
+  std::uint64_t rest_us = 0;        // from then to its end
+  double mean_rows = 0;             // answers that went on together, mean of its steps; 0 = not known
+};
+struct GenerationLabels {
+  std::string_view model;
+  std::string_view backend;
+};
+
 struct FamilyDeclaration {
   std::string_view name;
   prometheus::MetricType type;
@@ -89,6 +102,9 @@ class Families {
 
   // A request was answered with success.
   void request_answered(const RequestLabels& by, const RequestTiming& timing);
+  // Tokens of one prompt were read and such of its answer made, whatever became of it then.
+  void tokens_made(std::string_view model, std::uint64_t prompt_tokens, std::uint64_t tokens);
+  void text_generated(const GenerationLabels& by, const GenerationTiming& timing);
   // A run of so many rows, of one request or several, has ended.
   void run_finished(std::string_view model, std::string_view backend, std::uint64_t rows);
   // A request was sent to another worker because the first one was lost.

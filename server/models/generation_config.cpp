@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "engine/runtime/memory.hpp"
 #include "inference/model_config.pb.h"
 #include "server/models/read_file.hpp"
 #include "server/text/chat_template.hpp"
@@ -14,9 +15,30 @@ namespace shoal::models {
 namespace {
 
 namespace fs = std::filesystem;
+using graph::Symbol;
 
 constexpr std::string_view kContextKey = "shoal_context";
 constexpr std::string_view kKvBitsKey = "shoal_kv_bits";
+constexpr std::string_view kParallelKey = "shoal_parallel";
+
+// Of the configuration's parameters: a number within bounds, or nothing where there is none.
+Result<std::optional<std::uint32_t>> number_parameter(const inference::ModelConfig& config, std::string_view key,
+                                                      std::uint32_t least, std::uint32_t most,
+                                                      std::string_view of_what) {
+  const auto found = config.parameters().find(std::string(key));
+  if (found == config.parameters().end()) {
+    return std::nullopt;
+  }
+  const std::string& text = found->second.string_value();
+  std::uint32_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || number < least || number > most) {
+    return fail(Code::kInvalidArgument,
+                fmt::format("{} is '{}', expected a number of {} from {} to {}", key, text, of_what, least, most),
+                std::string(key));
+  }
+  return number;
+}
 
 Result<std::string> text_of(const fs::path& file, std::size_t limit) {
   auto text = read_file(file, limit);
@@ -55,20 +77,13 @@ Status read_texts(const fs::path& folder, Tokenizers& tokenizers, GenerationConf
 
 }  // namespace
 
-Result<std::optional<std::uint32_t>> context_parameter(const inference::ModelConfig& config) {
-  const auto found = config.parameters().find(std::string(kContextKey));
-  if (found == config.parameters().end()) {
-    return std::nullopt;
+Result<GenerationSettings> generation_settings(const inference::ModelConfig& config) {
+  const auto context = number_parameter(config, kContextKey, 2, kMaxContext, "tokens");
+  const auto parallel = number_parameter(config, kParallelKey, 1, kMaxParallel, "answers at once");
+  if (!context || !parallel) {
+    return fail(context ? parallel.error() : context.error());
   }
-  const std::string& text = found->second.string_value();
-  std::uint32_t context = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), context);
-  if (error != std::errc() || end != text.data() + text.size() || context < 2 || context > kMaxContext) {
-    return fail(Code::kInvalidArgument,
-                fmt::format("{} is '{}', expected a number of tokens from 2 to {}", kContextKey, text, kMaxContext),
-                std::string(kContextKey));
-  }
-  return context;
+  return GenerationSettings{.context = *context, .parallel = *parallel};
 }
 
 Result<runtime::KvBits> kv_bits_parameter(const inference::ModelConfig& config) {
@@ -83,7 +98,8 @@ Result<runtime::KvBits> kv_bits_parameter(const inference::ModelConfig& config) 
 }
 
 Result<GenerationConfig> read_generation(const fs::path& folder, const package::Description& description,
-                                         std::optional<std::uint32_t> context, Tokenizers& tokenizers) {
+                                         const GenerationSettings& settings, Tokenizers& tokenizers) {
+  const std::optional<std::uint32_t> context = settings.context;
   if (context && description.context > 0 && *context > description.context) {
     return fail(Code::kInvalidArgument,
                 fmt::format("{} is {}, the model has {} positions", kContextKey, *context, description.context),
@@ -93,6 +109,7 @@ Result<GenerationConfig> read_generation(const fs::path& folder, const package::
   out.model_class = description.model_class;
   const std::uint32_t usual = description.model_class == archs::ModelClass::kDecoder ? kDefaultContext : kDefaultMemory;
   out.context = context.value_or(description.context == 0 ? usual : std::min(usual, description.context));
+  out.parallel = settings.parallel.value_or(0);
   out.vocabulary = description.vocabulary;
   out.decoder_start = std::max(description.decoder_start, 0);
   for (const std::int32_t id : description.eos) {
@@ -106,16 +123,34 @@ Result<GenerationConfig> read_generation(const fs::path& folder, const package::
   return out;
 }
 
-std::map<std::string, std::uint64_t> generation_limits(const GenerationConfig& generation, runtime::KvBits kv) {
+Status set_limits(const graph::Plan& plan, runtime::KvBits kv, GenerationConfig& generation, PlanConfig& out) {
   const bool is_decoder = generation.model_class == archs::ModelClass::kDecoder;
-  std::map<std::string, std::uint64_t> out = {{"B", 1}, {"N", 1}, {"R", 1}, {"S", generation.context}};
-  out["T"] = is_decoder ? std::min(generation.context, kPromptChunk) : generation.context;
-  if (!is_decoder) {
-    out["M"] = generation.context;
+  const auto limits_for = [&](std::uint32_t answers) {
+    graph::Extents limits;
+    limits[Symbol::kRows] = limits[Symbol::kSlots] = limits[Symbol::kOutputs] = answers;
+    limits[Symbol::kContext] = generation.context;
+    limits[Symbol::kTokens] =
+        std::max(answers, is_decoder ? std::min(generation.context, kPromptChunk) : generation.context);
+    limits[Symbol::kMemory] = is_decoder ? 0 : generation.context;
+    return limits;
+  };
+  if (generation.parallel == 0) {
+    const auto one = runtime::memory_of(plan, limits_for(1), 1, kv);
+    if (!one) {
+      return fail(one.error());
+    }
+    generation.parallel = static_cast<std::uint32_t>(
+        std::clamp<std::uint64_t>(kStateBytes / std::max<std::uint64_t>(one->state, 1), 1, kMaxParallel));
   }
-  out["K"] = kv.keys;
-  out["V"] = kv.values;
-  return out;
+  const graph::Extents limits = limits_for(generation.parallel);
+  for (std::size_t symbol = 1; symbol < graph::kSymbolCount; ++symbol) {
+    if (limits.of.at(symbol) > 0) {
+      out.limits[std::string(graph::kSymbolNames.at(symbol))] = limits.of.at(symbol);
+    }
+  }
+  out.limits["K"] = kv.keys;
+  out.limits["V"] = kv.values;
+  return {};
 }
 
 }  // namespace shoal::models

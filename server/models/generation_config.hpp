@@ -4,11 +4,11 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <map>
 #include <optional>
 #include <string>
 
 #include "engine/core/result.hpp"
+#include "engine/graph/plan.hpp"
 #include "engine/package/description.hpp"
 #include "engine/runtime/kv_cache.hpp"
 #include "server/models/embedding_config.hpp"
@@ -27,16 +27,28 @@ inline constexpr std::uint32_t kDefaultMemory = 1024;
 // Tokens of a prompt in one step.
 inline constexpr std::uint32_t kPromptChunk = 128;
 
-// `shoal_context` of the configuration's parameters. kInvalidArgument unless it is a number from 2 to kMaxContext.
-Result<std::optional<std::uint32_t>> context_parameter(const inference::ModelConfig& config);
+// Answers that a browser makes at once.
+inline constexpr std::uint32_t kMaxParallel = 16;
+// What their keys and values may take where nobody says how many answers.
+inline constexpr std::uint64_t kStateBytes = std::uint64_t{1} << 30U;
+
+// Of the configuration's parameters.
+struct GenerationSettings {
+  std::optional<std::uint32_t> context;   // `shoal_context`
+  std::optional<std::uint32_t> parallel;  // `shoal_parallel`
+};
+// kInvalidArgument unless they are numbers from 2 to kMaxContext and from 1 to kMaxParallel.
+Result<GenerationSettings> generation_settings(const inference::ModelConfig& config);
 // `shoal_kv_bits`: "8" or "8,4", else kDefaultKvBits. kInvalidArgument.
 Result<runtime::KvBits> kv_bits_parameter(const inference::ModelConfig& config);
 
-// kInvalidArgument for a context beyond the model's own, for a broken tokenizer and a broken template.
+// kInvalidArgument for a context beyond the model's own, for a broken tokenizer and a broken template. `parallel` is 0
+// where the settings do not say it, until set_limits().
 Result<GenerationConfig> read_generation(const std::filesystem::path& folder, const package::Description& description,
-                                         std::optional<std::uint32_t> context, Tokenizers& tokenizers);
+                                         const GenerationSettings& settings, Tokenizers& tokenizers);
 
-// The largest extents of a step and of the state, one sequence at a time, and the bits of keys and values.
-std::map<std::string, std::uint64_t> generation_limits(const GenerationConfig& generation, runtime::KvBits kv);
+// The largest extents of a step and of the state, the bits of keys and values, and how many answers go on at once where
+// that is open.
+Status set_limits(const graph::Plan& plan, runtime::KvBits kv, GenerationConfig& generation, PlanConfig& out);
 
 }  // namespace shoal::models

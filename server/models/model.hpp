@@ -42,6 +42,7 @@ struct TensorSignature {
   Shape dims;                          // as in the graph, the batch dimension included; -1 = any
   std::vector<std::string> dim_names;  // one per dimension: its symbol in the graph, empty where fixed or anonymous
   bool has_rank = true;                // false: the graph does not say; dims is then [-1] and is not checked
+  bool is_optional = false;            // of an input: a request may leave it out
 };
 
 // A file, named by its contents.
@@ -78,6 +79,7 @@ struct GenerationConfig {
   std::uint32_t context = 0;  // tokens of prompt and answer together; of an encoder-decoder of each
   std::vector<std::uint32_t> stop_ids;
   std::int32_t decoder_start = 0;  // of an encoder-decoder
+  std::uint32_t parallel = 1;      // answers that a browser makes at once
 };
 
 // Of a package: what the plan engine is told beside its files.
@@ -129,7 +131,7 @@ struct ModelVersion {
   std::string name;
   std::int64_t version = 0;             // from 1 on; 0 = the model's folder holds no version to serve
   std::string platform;                 // "onnxruntime_onnx" "shoal_plan" "shoal_echo"
-  std::vector<TensorSignature> inputs;  // those a request must give: without the graph's initialisers
+  std::vector<TensorSignature> inputs;  // those a request may give: without the graph's initialisers
   std::vector<TensorSignature> outputs;
   // > 0: every input and output starts with a batch dimension, requests may be joined along it up to this many rows.
   // 0: shapes are taken as they are.

@@ -117,6 +117,9 @@ Status join(ConfigTensors& said, bool has_batch, std::string_view role, std::vec
     auto& target = entry == said.end() ? *said.Add() : *entry;
     target.set_name(tensor.name);
     target.set_data_type(config_type(tensor.datatype));
+    if constexpr (requires { target.set_optional(true); }) {
+      target.set_optional(tensor.is_optional);
+    }
     target.clear_dims();
     for (const std::int64_t dim : std::span(tensor.dims).subspan(has_batch ? 1 : 0)) {
       target.add_dims(dim);

@@ -121,7 +121,8 @@ Status read_pinned(const std::string& value, ModelVersion& model) {
   return {};
 }
 
-// read_scheduling() reads shoal_priority, read_package_version() shoal_context, shoal_kv_bits and shoal_variant.
+// read_scheduling() reads shoal_priority, read_package_version() shoal_context, shoal_kv_bits, shoal_parallel and
+// shoal_variant.
 Status leave_to_others(const std::string& /*value*/, ModelVersion& /*model*/) { return {}; }
 
 using Reader = Status (*)(const std::string& value, ModelVersion& model);
@@ -135,6 +136,7 @@ const std::map<std::string_view, Reader> kReaders = {
     {"shoal_max_queue_bytes", read_max_queue_bytes},
     {"shoal_min_resident", read_min_resident},
     {"shoal_min_trust", read_min_trust},
+    {"shoal_parallel", leave_to_others},
     {"shoal_pinned", read_pinned},
     {"shoal_priority", leave_to_others},
     {"shoal_variant", leave_to_others},

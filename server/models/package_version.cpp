@@ -139,16 +139,16 @@ Status read_encoder(const Opened& opened, ParsedConfig parsed, Tokenizers& token
 }
 
 Status read_generator(const Opened& opened, ParsedConfig parsed, Tokenizers& tokenizers, ModelVersion& model) {
-  const auto context = context_parameter(*parsed.config);
-  if (!context) {
-    return fail(context.error());
+  const auto settings = generation_settings(*parsed.config);
+  if (!settings) {
+    return fail(settings.error());
   }
   const auto kv = kv_bits_parameter(*parsed.config);
   const auto formats = kv ? runtime::kv_formats(opened.plan, *kv) : fail(kv.error());
   if (!formats) {
     return fail(formats.error());
   }
-  auto generation = read_generation(opened.folder, opened.description, *context, tokenizers);
+  auto generation = read_generation(opened.folder, opened.description, *settings, tokenizers);
   if (!generation) {
     return fail(std::move(generation.error()));
   }
@@ -162,7 +162,9 @@ Status read_generator(const Opened& opened, ParsedConfig parsed, Tokenizers& tok
   if (auto applied = apply_model_config(std::move(parsed), std::move(signature), {Backend::kWasm}, model); !applied) {
     return applied;
   }
-  model.plan->limits = generation_limits(*generation, *kv);
+  if (Status set = set_limits(opened.plan, *kv, *generation, *model.plan); !set) {
+    return set;
+  }
   model.no_embedding_reason = "the package is of a model that generates";
   model.generation = std::move(*generation);
   return {};

@@ -8,11 +8,23 @@ namespace {
 constexpr std::string_view kBatch = "batch";
 constexpr std::string_view kTokens = "tokens";
 
-TensorSignature tokens_signature(std::string name) {
+TensorSignature tokens_signature(std::string name, bool is_optional) {
   return {.name = std::move(name),
           .datatype = DataType::kInt64,
           .dims = {-1, -1},
-          .dim_names = {std::string(kBatch), std::string(kTokens)}};
+          .dim_names = {std::string(kBatch), std::string(kTokens)},
+          .has_rank = true,
+          .is_optional = is_optional};
+}
+
+// Of a model that generates.
+TensorSignature single(std::string name, DataType datatype, bool is_optional) {
+  return {.name = std::move(name),
+          .datatype = datatype,
+          .dims = {1},
+          .dim_names = {""},
+          .has_rank = true,
+          .is_optional = is_optional};
 }
 
 }  // namespace
@@ -23,11 +35,11 @@ Result<GraphSignature> plan_signature(const graph::Plan& plan) {
     return fail(Code::kOperatorNotSupported, "the plan has no signature 'encode'");
   }
   GraphSignature out;
-  out.inputs = {tokens_signature("input_ids"), tokens_signature("attention_mask")};
+  out.inputs = {tokens_signature("input_ids", false), tokens_signature("attention_mask", true)};
   const bool has_types =
       std::ranges::any_of(encode->inputs, [&](graph::TensorId id) { return plan.tensors[id].name == "token_types"; });
   if (has_types) {
-    out.inputs.push_back(tokens_signature("token_type_ids"));
+    out.inputs.push_back(tokens_signature("token_type_ids", true));
   }
   for (const graph::Output& output : encode->outputs) {
     const graph::Shape& shape = plan.tensors[output.tensor].shape;
@@ -46,14 +58,22 @@ Result<GraphSignature> plan_signature(const graph::Plan& plan) {
 GraphSignature generation_signature(bool has_tokenizer) {
   GraphSignature out;
   if (has_tokenizer) {
-    out.inputs = {{.name = "text_input", .datatype = DataType::kBytes, .dims = {1}, .dim_names = {""}}};
-    out.outputs = {{.name = "text_output", .datatype = DataType::kBytes, .dims = {1}, .dim_names = {""}}};
+    out.inputs = {single("text_input", DataType::kBytes, false)};
+    out.outputs = {single("text_output", DataType::kBytes, false)};
   } else {
-    const TensorSignature tokens{
-        .name = "tokens", .datatype = DataType::kInt32, .dims = {-1}, .dim_names = {std::string(kTokens)}};
+    const TensorSignature tokens{.name = "tokens",
+                                 .datatype = DataType::kInt32,
+                                 .dims = {-1},
+                                 .dim_names = {std::string(kTokens)},
+                                 .has_rank = true};
     out.inputs = {tokens};
     out.outputs = {tokens};
   }
+  out.inputs.push_back(single("stream", DataType::kBool, true));
+  out.inputs.push_back(single("sampling_parameters", DataType::kBytes, true));
+  out.inputs.push_back(single("exclude_input_in_output", DataType::kBool, true));
+  out.inputs.push_back(single("stop", DataType::kBytes, true));
+  out.inputs.back().dims = {-1};
   return out;
 }
 

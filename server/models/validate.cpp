@@ -35,7 +35,9 @@ Status check_names(const ModelVersion& model, std::span<const Tensor> inputs) {
   std::vector<std::string_view> got;
   std::vector<std::string_view> missing;
   for (const TensorSignature& expected : model.inputs) {
-    (seen.contains(expected.name) ? got : missing).push_back(expected.name);
+    if (!expected.is_optional || seen.contains(expected.name)) {
+      (seen.contains(expected.name) ? got : missing).push_back(expected.name);
+    }
   }
   for (const Tensor& input : inputs) {
     if (model.input(input.name) == nullptr && missing.empty()) {
@@ -51,7 +53,8 @@ Status check_names(const ModelVersion& model, std::span<const Tensor> inputs) {
   }
   return bad(fmt::format("expected {} inputs but got {} inputs for model '{}'. Got input(s) {}, but missing required "
                          "input(s) {}. Please provide all required input(s).",
-                         model.inputs.size(), inputs.size(), model.name, quoted_list(got), quoted_list(missing)),
+                         std::ranges::count(model.inputs, false, &TensorSignature::is_optional), inputs.size(),
+                         model.name, quoted_list(got), quoted_list(missing)),
              std::string(missing.front()));
 }
 

@@ -10,18 +10,21 @@ namespace {
 
 std::int64_t rows_of(const Tensor& tensor) { return tensor.shape.empty() ? 0 : tensor.shape.front(); }
 
-void drop_rows(Tensor& tensor, std::int64_t count) {
-  const auto row_bytes = tensor.data.size() / static_cast<std::size_t>(rows_of(tensor));
-  tensor.data.erase(0, row_bytes * static_cast<std::size_t>(count));
-  tensor.shape.front() -= count;
-}
-
 bool may_follow(const Tensor& tensor, const Tensor& former) {
   return tensor.name == former.name && tensor.datatype == former.datatype &&
          std::ranges::equal(std::span(tensor.shape).subspan(1), std::span(former.shape).subspan(1));
 }
 
 }  // namespace
+
+void drop_rows(Tensor& tensor, std::int64_t count) {
+  if (count == 0) {
+    return;
+  }
+  const auto row_bytes = tensor.data.size() / static_cast<std::size_t>(rows_of(tensor));
+  tensor.data.erase(0, row_bytes * static_cast<std::size_t>(count));
+  tensor.shape.front() -= count;
+}
 
 Status PartialOutputs::add(std::vector<Tensor> outputs) {
   if (outputs.empty()) {
@@ -39,10 +42,8 @@ Status PartialOutputs::add(std::vector<Tensor> outputs) {
   if (again == rows) {
     return {};
   }
-  if (again > 0) {
-    for (Tensor& tensor : outputs) {
-      drop_rows(tensor, again);
-    }
+  for (Tensor& tensor : outputs) {
+    drop_rows(tensor, again);
   }
   kept_ += rows - again;
   rows_ += rows - again;

@@ -11,6 +11,9 @@
 
 namespace shoal::pool {
 
+// Cuts off what the tensor begins with. Requires: it has as many along its first axis.
+void drop_rows(Tensor& tensor, std::int64_t count);
+
 class PartialOutputs {
  public:
   // Of one Output: tensors with as many rows as each other. kInvalidArgument where they have not, hold text, or are

@@ -188,7 +188,9 @@ Result<WorkTable::Answer> WorkTable::end(std::uint64_t work_id, const agent::v1:
                        .agent_queue_us = message.queue_us(),
                        .finish_reason = message.finish_reason(),
                        .prefill_us = message.prefill_us(),
-                       .decode_us = message.decode_us()};
+                       .decode_us = message.decode_us(),
+                       .cached_tokens = message.cached_tokens(),
+                       .mean_rows = message.mean_rows()};
     return [done = std::move(item.ran), outcome = std::move(outcome)]() mutable { done(std::move(outcome)); };
   }
   return [] {};

@@ -61,9 +61,11 @@ struct RunOutcome {
   std::uint64_t held_us = 0;     // it waited for the reader of its responses, which is in none of the other times
   bool has_no_response = false;  // a decoupled run that ends without one: there are no outputs
   // Of a run that generates.
-  std::string finish_reason = {};  // "stop" or "length"
-  std::uint64_t prefill_us = 0;    // the steps that read the prompt
-  std::uint64_t decode_us = 0;     // the steps after them
+  std::string finish_reason = {};   // "stop" or "length"
+  std::uint64_t prefill_us = 0;     // the steps that read the prompt
+  std::uint64_t decode_us = 0;      // the steps after them
+  std::uint32_t cached_tokens = 0;  // of the prompt, that had been read for an earlier one
+  double mean_rows = 0;  // answers that went on together, mean of the steps after the prompt; 0 = no such step
 };
 
 // One of several responses of a run, all but the last: that one is the completion's. The run goes on when `more` is

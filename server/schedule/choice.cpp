@@ -58,6 +58,13 @@ bool is_load_worth_it(const Choice& coming, const Choice& loadable, std::size_t 
   return in_seconds(*load) + run < kLoadMargin * (remaining(coming.offer, moment.now) + run * turns);
 }
 
+// What need not be done there for the job, since it was done for others.
+double saved_units(const Offer& offer, const Job& job) {
+  return offer.prefixes == nullptr || job.prefix.empty()
+             ? 0
+             : job.prefix_units * static_cast<double>(offer.prefixes->matching(job.prefix));
+}
+
 // Of a demanded worker: those that have the graph are as many as may have it, and it is none of them.
 Offer full_without(const std::string& worker, const Candidate& candidate) {
   Offer offer;
@@ -99,7 +106,8 @@ Ends first_to_end(const std::map<std::string, Offer>& ready, const Job& job, dou
     if (offer.tier < job.min_tier) {
       continue;
     }
-    const double run = offer.cost == nullptr ? guess(offer) : seconds_of(*offer.cost, units);
+    const double left = units - saved_units(offer, job);
+    const double run = offer.cost == nullptr ? guess(offer) * (left / units) : seconds_of(*offer.cost, left);
     if (!has_place(offer, run, limits, now)) {
       later = later == nullptr || offer.at < later->second.at ? &entry : later;
       continue;

@@ -28,7 +28,9 @@ struct Candidate {
   std::shared_ptr<const std::vector<Candidate>> larger = nullptr;
   std::uint32_t at_once = 1;      // runs of it that an engine does at the same time
   std::uint32_t max_workers = 0;  // that have it; 0 = any number
-  bool is_prior = false;          // a guess at what is fast: only where the engine is worth it (schedule/prior.hpp)
+  std::uint32_t together =
+      0;                  // runs of it that an engine does in steps which they share, and no more; 0 = it queues them
+  bool is_prior = false;  // a guess at what is fast: only where the engine is worth it (schedule/prior.hpp)
 };
 
 // How jobs of one model are joined along their batch dimension.
@@ -61,6 +63,9 @@ struct Job {
   std::shared_ptr<const BatchPolicy> batching = nullptr;  // set where batch_key is
   std::uint32_t rows = 1;                                 // along the batch dimension
   std::uint32_t length = 0;  // of what is padded to the longest member; 0 = nothing is padded
+  // Of a prompt: prefix_blocks(), and how much less work it is for each block that its worker has read before.
+  std::vector<std::uint64_t> prefix = {};
+  double prefix_units = 0;
 };
 
 // What the dispatcher must do. Produced by Scheduler::step, in order.

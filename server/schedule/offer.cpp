@@ -22,6 +22,15 @@ Offer failed(Error error) {
   return offer;
 }
 
+// Runs that others have to wait for.
+std::uint32_t one_by_one(const Engine& engine) {
+  std::uint32_t runs = engine.in_flight;
+  for (const auto& [name, instance] : engine.instances) {
+    runs -= instance.together > 0 ? instance.in_flight : 0;
+  }
+  return runs;
+}
+
 Offer from_instance(const Engine& engine, const Candidate& candidate, const InstanceState& instance,
                     std::uint32_t in_flight, const SchedulerLimits& limits) {
   if (instance.kind == InstanceState::Kind::kFailed) {
@@ -39,9 +48,15 @@ Offer from_instance(const Engine& engine, const Candidate& candidate, const Inst
     offer.cost = &cost->second;
     offer.at = engine.free_at;
   }
-  offer.is_taken = engine.in_flight >= candidate.at_once;
-  if (engine.in_flight < limits.max_in_flight) {
+  if (candidate.together > 0) {
+    // Nobody knows when one of those that go on together ends, and none waits for another.
+    offer.at = std::nullopt;
+  } else {
+    offer.is_taken = one_by_one(engine) >= candidate.at_once;
+  }
+  if (has_place_for(engine, candidate, limits.max_in_flight)) {
     offer.rank = Offer::Rank::kReady;
+    offer.prefixes = &instance.prefixes;
   }
   return offer;
 }
@@ -96,6 +111,16 @@ std::uint32_t in_flight_of(const Slot& slot) {
     total += engine.in_flight;
   }
   return total;
+}
+
+bool has_place_for(const Engine& engine, const Candidate& candidate, std::uint32_t max_in_flight) {
+  const InstanceState& own = engine.instances.at(candidate.instance);
+  if (candidate.together > 0 && own.in_flight > 0) {
+    return own.in_flight < candidate.together;
+  }
+  const auto groups = std::ranges::count_if(
+      engine.instances, [](const auto& entry) { return entry.second.together > 0 && entry.second.in_flight > 0; });
+  return one_by_one(engine) + static_cast<std::uint32_t>(groups) < max_in_flight;
 }
 
 Offer offer_of(const Slot& slot, const Candidate& candidate, bool is_alone, const SchedulerLimits& limits) {

@@ -27,6 +27,7 @@ struct Offer {
   Error error = {};
   std::vector<Candidate> evicted = {};  // of kLoadable: what has to go first
   const Cost* cost = nullptr;           // of runs of the graph there, where there were any; the engine's own
+  const Prefixes* prefixes = nullptr;   // of kReady: the instance's own
   Tier tier = Tier::kTrusted;           // of the slot
   // Of kReady and kComing: when what is before a run there is expected to be over. Nothing: nobody knows.
   std::optional<TimePoint> at = {};

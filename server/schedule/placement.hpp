@@ -11,6 +11,7 @@
 #include "server/schedule/duty.hpp"
 #include "server/schedule/job.hpp"
 #include "server/schedule/load_times.hpp"
+#include "server/schedule/prefixes.hpp"
 
 namespace shoal::schedule {
 
@@ -27,12 +28,14 @@ struct InstanceState {
   TimePoint since;
   TimePoint last_used;
   std::uint32_t in_flight = 0;
+  std::uint32_t together = 0;  // of its runs share their steps, as Candidate has it
   Error error =
       {};  // of kFailed: kept for the life of the connection, so that a bad graph is not built again and again
   LoadReport report = {};   // of kReady
   std::uint64_t bytes = 0;  // what it counts against the budget: its weights, once loaded the agent's word
   bool has_run = false;     // the first run compiles what the load did not, and is not measured
   bool is_kept = false;     // nothing makes it go but its model
+  Prefixes prefixes = {};   // of prompts that it was sent
 };
 
 struct Engine {
@@ -103,6 +106,10 @@ double units_of(const Job& job);
 bool takes_work(const Slot& slot);
 
 std::uint32_t in_flight_of(const Slot& slot);  // in all of its engines
+
+// Whether one more run of the candidate may be sent to the engine. Runs that share their steps count as one together.
+// Requires: it has the candidate's graph.
+bool has_place_for(const Engine& engine, const Candidate& candidate, std::uint32_t max_in_flight);
 
 // The first candidate with a usable slot wins and the job waits for it: a busy preferred backend is not a reason to
 // compute elsewhere. A candidate is skipped only when no slot has or will have its backend, or when its graph failed

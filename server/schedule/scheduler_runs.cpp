@@ -181,16 +181,19 @@ void Scheduler::leave_run(Entry& entry, std::optional<TimePoint> ended) {
     if (std::exchange(instance->second.has_run, true)) {
       measure(last, engine, *ended);
     }
-    engine.idle_since = *ended;
+    if (last.candidate.together == 0) {
+      engine.idle_since = *ended;
+    }
   }
 }
 
-// An engine does one run at a time: what was sent while another was there began when that one ended.
+// An engine does one run at a time: what was sent while another was there began when that one ended. Not so those that
+// share their steps.
 void Scheduler::measure(const Run& run, Engine& engine, TimePoint now) {
   if (engine.costs.size() >= kMaxCosts && !engine.costs.contains(run.candidate.instance)) {
     engine.costs.erase(engine.costs.begin());
   }
-  const Duration took = now - std::max(run.sent, engine.idle_since);
+  const Duration took = now - (run.candidate.together > 0 ? run.sent : std::max(run.sent, engine.idle_since));
   engine.costs[run.candidate.instance].add(run.units, took);
   admission_.measured(run.candidate.instance, run.units, took);
 }
@@ -310,7 +313,7 @@ void Scheduler::serve(const Queue::Head& head, TimePoint now, std::vector<Action
 
 // What a run there may take, so that an urgent job that comes next does not find too much before it.
 Duration Scheduler::room_behind(const Engine& engine, const Candidate& candidate, TimePoint now) const {
-  if (limits_.max_batch_time == Duration::zero() || engine.in_flight < candidate.at_once) {
+  if (limits_.max_batch_time == Duration::zero() || engine.in_flight < candidate.at_once || candidate.together > 0) {
     return limits_.max_batch_time;
   }
   constexpr Duration kLeast{1};
@@ -351,8 +354,10 @@ void Scheduler::start_run(const Queue::Head& head, const Placement& placement, T
   const std::uint64_t run = next_run_++;
   const auto members = static_cast<std::uint32_t>(batch.members.size());
   const Cost* cost = cost_of(action.candidate);
-  const Duration expected =
-      cost == nullptr ? Duration() : cost->expected(batch.units).value_or(Duration()) / action.candidate.at_once;
+  // Others do not wait for those that share their steps.
+  const Duration expected = cost == nullptr || action.candidate.together > 0
+                                ? Duration()
+                                : cost->expected(batch.units).value_or(Duration()) / action.candidate.at_once;
   runs_.emplace(run, Run{.slot = placement.slot,
                          .candidate = action.candidate,
                          .sent = now,
@@ -368,7 +373,9 @@ void Scheduler::start_run(const Queue::Head& head, const Placement& placement, T
   }
   InstanceState& instance = engine.instances[action.candidate.instance];
   instance.last_used = now;
+  instance.together = action.candidate.together;
   ++instance.in_flight;
+  instance.prefixes.add(first.prefix);
   for (const JobId id : batch.members) {
     Entry& entry = jobs_.at(id);
     leave_queue(entry);

@@ -176,6 +176,7 @@ void generate_to_wire(const GenerateOptions& options, agent::v1::Generate& out) 
   to.set_frequency_penalty(from.frequency_penalty);
   to.set_seed(from.seed);
   to.mutable_logit_bias()->insert(from.logit_bias.begin(), from.logit_bias.end());
+  out.set_prefix_key(options.prefix_key);
 }
 
 Error error_from_wire(const agent::v1::Error& message) {

@@ -22,6 +22,12 @@ Status read_shoal(JsonReader& reader, Parameters& parameters) {
         return wrong("shoal." + *key, "a string");
       }
       parameters.emplace("shoal_" + *key, reader.read_string().value_or(""));
+    } else if (*key == "resume") {
+      const auto flag = reader.peek() == JsonReader::Kind::kBool ? reader.read_bool() : std::nullopt;
+      if (!flag) {
+        return wrong("shoal." + *key, "a boolean");
+      }
+      parameters.emplace("shoal_" + *key, *flag);
     } else if (*key == "priority" && reader.peek() == JsonReader::Kind::kString) {
       parameters.emplace(*key, reader.read_string().value_or(""));
     } else if (*key == "bits" || *key == "priority" || *key == "timeout_us" || *key == "max_batch_size") {
@@ -37,7 +43,7 @@ Status read_shoal(JsonReader& reader, Parameters& parameters) {
       return fail(
           Code::kInvalidArgument,
           fmt::format("'shoal.{}' is not known; there are backend, worker, family, trust, variant, bits, priority, "
-                      "timeout_us, max_batch_size",
+                      "timeout_us, max_batch_size, resume",
                       *key),
           "shoal");
     }

@@ -64,7 +64,8 @@ Status apply_demand(const std::string& name, const wire::Parameter& value, dispa
   } else {
     return fail(Code::kInvalidArgument,
                 fmt::format("parameter '{:.100}' is not known; there are shoal_backend, shoal_bits, "
-                            "shoal_family, shoal_max_batch_size, shoal_trust, shoal_variant and shoal_worker",
+                            "shoal_family, shoal_max_batch_size, shoal_resume, shoal_trust, shoal_variant and "
+                            "shoal_worker",
                             name),
                 name);
   }
@@ -96,6 +97,11 @@ Status apply_sequence(const std::string& name, const wire::Parameter& value, std
 }
 
 Status apply_parameter(const std::string& name, const wire::Parameter& value, dispatch::InferenceRequest& request) {
+  if (name == "shoal_resume") {
+    const bool* flag = std::get_if<bool>(&value);
+    request.resumes = flag != nullptr && *flag;
+    return flag != nullptr ? Status() : wrong(name, "a boolean");
+  }
   if (name.starts_with("shoal_")) {
     return apply_demand(name, value, request.demand);
   }
@@ -233,6 +239,9 @@ void each_answer_parameter(const dispatch::InferenceResponse& response,
   if (response.piece) {
     number("prompt_tokens", response.piece->prompt_tokens);
     number("completion_tokens", response.piece->completion_tokens);
+    if (response.cached_tokens > 0) {
+      number("cached_tokens", response.cached_tokens);
+    }
     text("finish_reason", response.finish_reason);
   }
 }
@@ -251,10 +260,12 @@ Result<Tensor> raw_input(const models::ModelVersion& model, std::string_view bod
     return fail(Code::kInvalidArgument,
                 fmt::format("a raw binary request cannot be made to model '{}': {}", model.name, why));
   };
-  if (model.inputs.size() != 1) {
-    return unfit(fmt::format("it has {} inputs, not one", model.inputs.size()));
+  const auto wanted = std::ranges::count(model.inputs, false, &models::TensorSignature::is_optional);
+  if (wanted != 1) {
+    return unfit(fmt::format("it has {} inputs, not one", wanted));
   }
-  const models::TensorSignature& signature = model.inputs.front();
+  const models::TensorSignature& signature =
+      *std::ranges::find(model.inputs, false, &models::TensorSignature::is_optional);
   Tensor tensor{.name = signature.name, .datatype = signature.datatype, .shape = signature.dims, .data = {}};
   if (model.max_batch_size > 0 && !tensor.shape.empty()) {
     tensor.shape.front() = 1;

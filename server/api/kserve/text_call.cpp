@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -10,6 +11,8 @@
 #include <utility>
 
 #include "server/api/kserve/natural.hpp"
+#include "server/wire/json_reader.hpp"
+#include "server/wire/parameters_json.hpp"
 
 namespace shoal::api::kserve {
 namespace {
@@ -27,6 +30,9 @@ std::optional<double> number_in(const wire::Parameter& value) {
   }
   return std::nullopt;
 }
+
+constexpr std::size_t kMaxStringBytes = 256;
+constexpr std::size_t kMaxStops = 16;
 
 struct Range {
   double least, most;
@@ -91,12 +97,73 @@ Status read_parameter(std::string_view name, const wire::Parameter& value, dispa
     text.sampling.seed = seed.value_or(0);
     return seed ? Status() : wrong(name, "an integer >= 0");
   }
-  if (name == "stop") {
-    const auto* stop = std::get_if<std::string>(&value);
-    if (stop == nullptr || stop->empty()) {
-      return wrong(name, "a string that is not empty");
+  if (name == "stop" || name == "cache_salt") {
+    const auto* string = std::get_if<std::string>(&value);
+    if (string == nullptr || string->empty() || string->size() > kMaxStringBytes) {
+      return wrong(name, fmt::format("a string of 1 to {} bytes", kMaxStringBytes));
     }
-    text.stop = {*stop};
+    if (name == "stop") {
+      text.stop.push_back(*string);
+    } else {
+      text.cache_salt = *string;
+    }
+  }
+  return {};
+}
+
+const Tensor* find(std::span<const Tensor> inputs, std::string_view name) {
+  const auto found = std::ranges::find(inputs, name, &Tensor::name);
+  return found == inputs.end() ? nullptr : &*found;
+}
+
+// Of BYTES [1].
+std::string only_text(const Tensor& tensor) { return tensor.data.substr(sizeof(std::uint32_t)); }
+
+Status add_stop(std::string text, dispatch::TextRequest& out) {
+  if (text.empty() || text.size() > kMaxStringBytes || out.stop.size() >= kMaxStops) {
+    return wrong("stop", fmt::format("1 to {} strings of 1 to {} bytes", kMaxStops, kMaxStringBytes));
+  }
+  out.stop.push_back(std::move(text));
+  return {};
+}
+
+Status read_stops(const Tensor& tensor, dispatch::TextRequest& out) {
+  std::string_view rest = tensor.data;
+  while (!rest.empty()) {
+    std::uint32_t size = 0;
+    std::memcpy(&size, rest.data(), sizeof(size));
+    if (Status added = add_stop(std::string(rest.substr(sizeof(size), size)), out); !added) {
+      return added;
+    }
+    rest.remove_prefix(sizeof(size) + size);
+  }
+  return {};
+}
+
+bool only_flag(const Tensor& tensor) { return tensor.data.front() != 0; }
+
+Status read_parameters(const wire::Parameters& parameters, dispatch::TextRequest& text) {
+  for (const auto& [name, value] : parameters) {
+    if (Status status = read_parameter(name, value, text); !status) {
+      return status;
+    }
+  }
+  return {};
+}
+
+Status read_sampling_parameters(const Tensor& tensor, dispatch::TextRequest& text) {
+  const std::string json = only_text(tensor);
+  wire::JsonReader reader(json);
+  wire::Parameters parameters;
+  Status status = wire::read_parameters(reader, parameters);
+  if (status) {
+    status = reader.finish();
+  }
+  if (status) {
+    status = read_parameters(parameters, text);
+  }
+  if (!status) {
+    return fail(std::move(status.error()).with(tensor.name));
   }
   return {};
 }
@@ -110,20 +177,35 @@ std::uint64_t any_seed() {
 
 Result<dispatch::TextRequest> text_request(std::span<const Tensor> inputs, const wire::Parameters& parameters) {
   dispatch::TextRequest text;
-  const Tensor& prompt = inputs.front();
-  if (prompt.datatype == DataType::kBytes) {
-    text.prompt = prompt.data.substr(sizeof(std::uint32_t));
-  } else {
-    std::vector<std::uint32_t> ids(prompt.data.size() / sizeof(std::uint32_t));
-    std::memcpy(ids.data(), prompt.data.data(), ids.size() * sizeof(std::uint32_t));
+  if (const Tensor* prompt = find(inputs, "text_input")) {
+    text.prompt = only_text(*prompt);
+  } else if (const Tensor* tokens = find(inputs, "tokens")) {
+    std::vector<std::uint32_t> ids(tokens->data.size() / sizeof(std::uint32_t));
+    std::memcpy(ids.data(), tokens->data.data(), ids.size() * sizeof(std::uint32_t));
     text.prompt = std::move(ids);
   }
   text.max_tokens = kDefaultMaxTokens;
   text.sampling.seed = any_seed();
-  for (const auto& [name, value] : parameters) {
-    if (Status status = read_parameter(name, value, text); !status) {
+  if (const Tensor* sampling = find(inputs, "sampling_parameters")) {
+    if (Status status = read_sampling_parameters(*sampling, text); !status) {
       return fail(std::move(status.error()));
     }
+  }
+  if (Status status = read_parameters(parameters, text); !status) {
+    return fail(std::move(status.error()));
+  }
+  if (const Tensor* stream = find(inputs, "stream")) {
+    text.is_streamed = only_flag(*stream);
+  }
+  if (const Tensor* stop = find(inputs, "stop")) {
+    if (Status status = read_stops(*stop, text); !status) {
+      return fail(std::move(status.error()));
+    }
+  }
+  const Tensor* exclude = find(inputs, "exclude_input_in_output");
+  if (exclude != nullptr && !only_flag(*exclude)) {
+    return fail(Code::kInvalidArgument, "input 'exclude_input_in_output' must be true: prompts are no part of answers",
+                exclude->name);
   }
   return text;
 }

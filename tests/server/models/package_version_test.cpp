@@ -6,8 +6,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/runtime/memory.hpp"
 #include "inference/model_config.pb.h"
 #include "server/models/embedding_inputs.hpp"
+#include "server/models/generation_config.hpp"
 #include "server/models/read_file.hpp"
 #include "tests/server/models/models_for_test.hpp"
 #include "tests/server/models/package_for_test.hpp"
@@ -55,6 +57,8 @@ TEST_F(PackageVersionTest, AnEncoderIsServedAsPaddedBatches) {
   EXPECT_EQ(model.inputs[1].name, "attention_mask");
   EXPECT_EQ(model.inputs[2].name, "token_type_ids");
   EXPECT_EQ(model.inputs[2].datatype, DataType::kInt64);
+  EXPECT_FALSE(model.config->input(0).optional());
+  EXPECT_TRUE(model.config->input(1).optional() && model.config->input(2).optional());
   EXPECT_EQ(model.output("last_hidden_state")->dims, (Shape{-1, -1, 16}));
   EXPECT_EQ(model.output("embedding")->dims, (Shape{-1, 16}));
   EXPECT_EQ(model.max_batch_size, 32);
@@ -150,14 +154,24 @@ TEST_F(GeneratorTest, WithoutATokenizerTokensAreContinued) {
   EXPECT_EQ(model->max_batch_size, 0);
   EXPECT_TRUE(model->is_decoupled);
   EXPECT_TRUE(model->config->model_transaction_policy().decoupled());
-  ASSERT_EQ(model->inputs.size(), 1U);
+  ASSERT_EQ(model->inputs.size(), 5U);
   EXPECT_EQ(model->inputs[0].name, "tokens");
+  EXPECT_FALSE(model->inputs[0].is_optional);
+  for (const char* name : {"stream", "sampling_parameters", "exclude_input_in_output", "stop"}) {
+    ASSERT_NE(model->input(name), nullptr) << name;
+    EXPECT_TRUE(model->input(name)->is_optional);
+  }
   EXPECT_EQ(model->generation->tokenizer, nullptr);
   EXPECT_THAT(model->generation->no_chat_reason, HasSubstr("tokenizer.json"));
   EXPECT_EQ(model->generation->context, 4096U);  // nothing bounds its positions
   EXPECT_EQ(model->generation->vocabulary, description_.vocabulary);
   EXPECT_EQ(model->plan->limits.at("S"), 4096U);
-  EXPECT_EQ(model->plan->limits.at("R"), 1U);
+  EXPECT_EQ(model->plan->limits.at("T"), 128U);
+  // As many as a gigabyte of keys and values has room for: this model's are small.
+  EXPECT_EQ(model->generation->parallel, 16U);
+  for (const char* symbol : {"B", "N", "R"}) {
+    EXPECT_EQ(model->plan->limits.at(symbol), 16U);
+  }
   EXPECT_FALSE(model->embedding);
 }
 
@@ -183,7 +197,7 @@ TEST_F(GeneratorTest, TheContextIsTheOneOfTheConfiguration) {
   with_context("12");
   EXPECT_EQ(find("chat").value()->generation->context, 12U);
   EXPECT_EQ(find("chat").value()->plan->limits.at("S"), 12U);
-  EXPECT_EQ(find("chat").value()->plan->limits.at("T"), 12U);
+  EXPECT_EQ(find("chat").value()->plan->limits.at("T"), 16U) << "one token of each answer";
   for (const char* wrong : {"1", "many", "", "-3", "999999999"}) {
     with_context(wrong);
     EXPECT_THAT(reason(), HasSubstr("shoal_context")) << wrong;
@@ -215,6 +229,37 @@ TEST_F(GeneratorTest, BitsOfKeysAndValuesAreThoseOfTheConfiguration) {
     with_bits(wrong);
     EXPECT_THAT(reason(), HasSubstr("shoal_kv_bits")) << wrong;
   }
+}
+
+TEST_F(GeneratorTest, HowManyAnswersGoOnAtOnceIsSaidByTheConfigurationOrByTheMemoryTheyTake) {
+  const auto with_parallel = [&](std::string_view value) {
+    config(fmt::format(R"(parameters {{ key: "shoal_parallel" value {{ string_value: "{}" }} }})", value));
+  };
+  with_parallel("3");
+  EXPECT_EQ(find("chat").value()->generation->parallel, 3U);
+  EXPECT_EQ(find("chat").value()->plan->limits.at("B"), 3U);
+  for (const char* wrong : {"0", "17", "two"}) {
+    with_parallel(wrong);
+    EXPECT_THAT(reason(), HasSubstr("shoal_parallel")) << wrong;
+  }
+  Digests digests({});
+  const auto plan = read_package_files(root() / "chat/1", description_.variants[0], digests).value().plan;
+  const runtime::KvBits bits = {.keys = 32, .values = 32};
+  GenerationConfig large;
+  large.parallel = 16;
+  PlanConfig limits;
+  for (large.context = 1024; large.parallel == 16; large.context *= 2) {
+    large.parallel = 0;
+    ASSERT_TRUE(set_limits(plan, bits, large, limits));
+  }
+  graph::Extents one;
+  one[graph::Symbol::kRows] = one[graph::Symbol::kSlots] = one[graph::Symbol::kOutputs] = 1;
+  one[graph::Symbol::kTokens] = 128;
+  one[graph::Symbol::kContext] = large.context / 2;
+  const std::uint64_t state = runtime::memory_of(plan, one, 1, bits).value().state;
+  EXPECT_LE(state * large.parallel, kStateBytes);
+  EXPECT_GT(state * (large.parallel + 1), kStateBytes);
+  EXPECT_EQ(limits.limits.at("N"), large.parallel);
 }
 
 TEST_F(GeneratorTest, ItTakesOnePromptARequest) {

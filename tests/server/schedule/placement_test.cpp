@@ -58,8 +58,10 @@ TEST(Placement, DemandedWorkerIsTheOnlyOneLookedAt) {
 
 TEST(Placement, FailedGraphGivesItsOwnErrorOrTheNextCandidate) {
   Engine failed = usable();
-  failed.instances[kWebgpu.instance] = {
-      InstanceState::Kind::kFailed, {}, {}, 0, Error{Code::kOperatorNotSupported, "Foo", {}}};
+  failed.instances[kWebgpu.instance] = {.kind = InstanceState::Kind::kFailed,
+                                        .since = {},
+                                        .last_used = {},
+                                        .error = Error{Code::kOperatorNotSupported, "Foo", {}}};
   const Slots slots = {{"a/0", slot_of({{Backend::kWebgpu, failed}, {Backend::kWasm, ready(kWasm)}})}};
   EXPECT_EQ(place(slots, job_of({kWebgpu}), {}).error.code, Code::kOperatorNotSupported);
   EXPECT_EQ(place(slots, job_of({kWebgpu, kWasm}), {}).fallback_from, "webgpu");

@@ -31,6 +31,7 @@ interface Going {
 export class Generations {
   readonly #going = new Map<number, Going>();
   #isDriven = false;
+  #isClosed = false;
   #wake: (() => void) | undefined;
 
   constructor(private readonly session: PlanSession) {}
@@ -62,6 +63,7 @@ export class Generations {
 
   // Ends all runs. The session may be closed afterwards.
   close(): void {
+    this.#isClosed = true;
     this.#endAll(new AgentError(Code.CANCELLED, 'the plan was unloaded'));
     this.#wake?.();
   }
@@ -95,7 +97,7 @@ export class Generations {
     while (this.session.layersLeft > 0) {
       if (performance.now() - breathed > BREATH_MS) {
         await this.#breathe();
-        if (this.#going.size === 0) return true;
+        if (this.#isClosed) return true;
         if (!this.session.isWanted) {
           this.session.abandonStep();
           return true;
