@@ -1,6 +1,6 @@
 // Encoder by the plan engine beside the same model by onnxruntime-web, one thread, in one page in turns:
 //   node harness/run.mjs planBench FOLDER BITS MODEL.onnx [ROWS TOKENS]
-// Prints the medians of the engines' own times and of load.
+// Prints the medians of the engines' own times and of load; the last line says them as JSON.
 import { readFileSync } from 'node:fs';
 import { DataType } from '../src/generated/shoal/agent/v1/agent_pb';
 import type { Answer, Input } from './agent';
@@ -56,3 +56,4 @@ console.log(
   `${rows} x ${tokens}, ${bits} bits: plan ${ours.toFixed(1)} ms, onnxruntime-web ${theirs.toFixed(1)} ms, ratio ${(theirs / ours).toFixed(2)}`,
 );
 await bench.stop();
+console.log(JSON.stringify({ plan_ms: ours, onnxruntime_web_ms: theirs }));

@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import batching, chat, frontend, machine, parallel, report
+from bench import batching, chat, frontend, machine, parallel, report, widths
 from bench.engines import Native, Shoal
 from bench.measure import FULL, cosine, measure, row_of, timed
 from golden.native import long_text
@@ -24,7 +24,7 @@ from support.server import HOME, ROOT, Server
 from support.waiting import eventually
 
 MODELS = {"all-minilm-l6-v2": "the default: weights stored as int8, computed in fp32", "all-minilm-l6-v2-fp32": "fp32"}
-PARTS = ("starts", "run", "throughput", "batching", "parallel", "frontend", "chat")
+PARTS = ("starts", "run", "throughput", "batching", "parallel", "frontend", "chat", "widths")
 BACKENDS = ("wasm", "webnn", "webgpu")
 BATCHES = (1, 8)
 TOKENS = 32
@@ -129,6 +129,7 @@ def problems(result):
     yield from frontend.problems(result.get("frontend", []))
     yield from parallel.problems(result.get("parallel", []), result["machine"]["cores"])
     yield from chat.problems(result.get("chat", {}))
+    yield from widths.problems(result.get("widths", {}), result["machine"]["cores"])
     idle = result.get("memory_idle", {}).get("server_rss_mib", 0)
     if idle > IDLE_MIB:
         yield f"the idle server holds {idle:.1f} MiB, more than {IDLE_MIB:.0f} MiB"
@@ -165,6 +166,8 @@ def main():
             result["frontend"] = frontend.measure(Path(folder), say)
         if "chat" in parts:
             result["chat"] = chat.measure(Path(folder), say)
+        if "widths" in parts:
+            result["widths"] = widths.measure(Path(folder) / "widths", say)
     result["problems"] = list(problems(result))
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "bench.json").write_text(json.dumps(result, indent=1) + "\n")

@@ -1,6 +1,6 @@
 """The benchmark's result as a page of the documentation."""
 
-from bench import chat
+from bench import chat, widths
 from bench.measure import Row
 
 
@@ -153,5 +153,7 @@ def markdown(result):
             f"{result['chat']['warm_ms']:.0f} ms in a new page of the same browser.",
             chat.table(result["chat"]),
         ]
+    if "widths" in result:
+        parts += ["## Widths of weights", *widths.sections(result["widths"])]
     parts += ["## Start and memory", "\n".join(lines)]
     return "\n\n".join(parts) + "\n"
