@@ -47,7 +47,7 @@ TEST_F(CorsTest, OnlyRoutesForProgramsAreShared) {
   std::size_t shared = 0;
   for (const Listed& route : routes_) {
     const std::string path = path_of(route.pattern);
-    const bool is_for_pages = path.starts_with("/agent") || path == "/join";
+    const bool is_for_pages = path.starts_with("/agent") || path == "/join" || path == "/playground";
     const bool is_open = !is_for_pages && (route.scope == Scope::kInfer || route.scope == Scope::kPublic);
     const Answer asked = preflight(path, route.method);
     const Answer answer = client().ask(route.method, path, "", from(kOurs));

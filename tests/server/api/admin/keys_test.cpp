@@ -67,7 +67,7 @@ TEST_F(KeysTest, EveryRouteWantsAKeyOfItsScopeButTheFewPublicOnes) {
     }
   }
   EXPECT_EQ(open, (std::set<std::string>{"/", "/agent", "/agent/", "/agent/{file...}", "/agent/blobs/{sha256}", "/join",
-                                         "/v2/health/live", "/v2/health/ready"}));
+                                         "/playground", "/v2/health/live", "/v2/health/ready"}));
   EXPECT_GE(closed, 30U);
   EXPECT_EQ(client().ask("GET", "/nowhere").status, 404);
 }
