@@ -50,7 +50,8 @@ std::string document(std::string_view version) {
   for (auto& [path, item] : document["paths"].items()) {
     for (auto& [name, operation] : item.items()) {
       if (operation.is_object()) {
-        add_common(operation, path.starts_with("/v1/") ? "OpenAi" : "");
+        const bool is_openai = path.starts_with("/v1/") || path == "/tokenize" || path == "/detokenize";
+        add_common(operation, is_openai ? "OpenAi" : "");
       }
     }
   }
