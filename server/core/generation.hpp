@@ -26,6 +26,11 @@ struct GenerateOptions {
   std::vector<std::uint32_t> stop_ids = {};  // each ends the answer, and is no part of it
   std::int32_t decoder_start = 0;            // of an encoder-decoder: what its answer begins with
   SamplingOptions sampling = {};
+  // Beside its tokens each response has `logprobs` FP32 [k]: natural logarithms of their probabilities, before
+  // penalties and temperature; and of the n likeliest `top_ids` INT32 [k, n] and `top_logprobs` FP32 [k, n].
+  bool wants_logprobs = false;
+  std::uint32_t top_logprobs = 0;
+  bool is_masked = false;       // no token is drawn before its mask has come
   std::string prefix_key = {};  // what a worker has read of a prompt serves others of the same key only
 };
 

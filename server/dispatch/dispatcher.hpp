@@ -77,6 +77,7 @@ class Dispatcher final : public InferenceService, public pool::WorkerListener {
   std::uint64_t submit(InferenceRequest request, Completion done) override;
   void cancel(std::uint64_t ticket) override;
   void finish(std::uint64_t ticket) override;
+  void mask(std::uint64_t ticket, std::uint32_t position, std::string allowed) override;
   [[nodiscard]] Status model_ready(const models::ModelVersion& model) const override;
   [[nodiscard]] bool is_withheld(const models::ModelVersion& model) const override;
   [[nodiscard]] Status server_ready() const override;

@@ -80,6 +80,9 @@ void Dispatcher::start_run(const schedule::Action& action) {
       (*alive)->run_ended(id, std::move(outcome));
     }
   });
+  if (!first.first_mask.empty()) {
+    run.worker->mask(run.work_id, 0, first.first_mask);
+  }
   runs_.emplace(id, std::move(run));
 }
 
@@ -98,6 +101,20 @@ void Dispatcher::note_generation(const OpenRequest& open, const Result<Inference
                              .first_us = microseconds_between(open.request.received, *open.first_token_at),
                              .rest_us = microseconds_between(*open.first_token_at, now),
                              .mean_rows = result->mean_rows});
+  }
+}
+
+void Dispatcher::mask(std::uint64_t ticket, std::uint32_t position, std::string allowed) {
+  const auto found = open_.find(ticket);
+  if (found == open_.end()) {
+    return;
+  }
+  OpenRequest& open = *found->second;
+  if (const auto run = runs_.find(open.run); run != runs_.end()) {
+    run->second.worker->mask(run->second.work_id, position, allowed);
+  }
+  if (position == 0) {
+    open.first_mask = std::move(allowed);
   }
 }
 

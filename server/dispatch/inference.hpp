@@ -114,6 +114,9 @@ class InferenceService {
   // The client has what it wanted of a request with `generate` that has responded: it ends now, as one that ended by
   // itself with "stop".
   virtual void finish(std::uint64_t ticket) { cancel(ticket); }
+  // Which tokens may come behind the first `position` ones of a request whose `generate` is masked: bit i % 8 of byte i
+  // / 8 is token i. Each one once, in their order.
+  virtual void mask(std::uint64_t /*ticket*/, std::uint32_t /*position*/, std::string /*allowed*/) {}
   // Whether the model's default backend is ready; kUnavailable with the reason when not.
   [[nodiscard]] virtual Status model_ready(const models::ModelVersion& model) const = 0;
   // Of one that is not ready: it will not become so by itself, since operators keep away what would run it.

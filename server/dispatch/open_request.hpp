@@ -40,6 +40,7 @@ struct OpenRequest {
   // Of one with `generate`.
   std::optional<Continuation> continuation;
   std::optional<TimePoint> first_token_at;  // at any worker
+  std::string first_mask;                   // of a masked answer; each attempt begins with it
   // An untrusted worker's answer, while a trusted one computes it again.
   std::optional<InferenceResponse> in_doubt;
 

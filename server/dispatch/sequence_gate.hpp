@@ -34,6 +34,9 @@ class SequenceGate final : public InferenceService {
   void cancel(std::uint64_t ticket) override;
   // Sequences do not generate.
   void finish(std::uint64_t ticket) override { behind_.finish(ticket); }
+  void mask(std::uint64_t ticket, std::uint32_t position, std::string allowed) override {
+    behind_.mask(ticket, position, std::move(allowed));
+  }
   // Neither model is ready while nothing is taken.
   [[nodiscard]] Status model_ready(const models::ModelVersion& model) const override;
   [[nodiscard]] bool is_withheld(const models::ModelVersion& model) const override {

@@ -36,6 +36,10 @@ class TextAnswer {
   [[nodiscard]] bool is_stopped() const { return stops_.is_stopped(); }
   // Whether a client would learn anything from put_into().
   [[nodiscard]] bool has_news() const { return stream_ == nullptr ? !piece_.ids.empty() : !piece_.text.empty(); }
+  // Tokens until now.
+  [[nodiscard]] std::uint32_t made() const { return static_cast<std::uint32_t>(piece_.completion_tokens); }
+  // What the last add() brought.
+  [[nodiscard]] std::span<const std::uint32_t> last_ids() const { return std::span(piece_.ids).last(last_); }
   // Makes what came since the last call the response's piece and its only output.
   void put_into(InferenceResponse& response);
 
@@ -43,6 +47,7 @@ class TextAnswer {
   std::unique_ptr<text::TextStream> stream_;
   text::StopStrings stops_;
   TextPiece piece_;
+  std::size_t last_ = 0;
 };
 
 }  // namespace shoal::dispatch

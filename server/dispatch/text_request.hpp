@@ -8,13 +8,16 @@
 #include <vector>
 
 #include "server/core/generation.hpp"
+#include "server/dispatch/answer_grammar.hpp"
+#include "server/dispatch/token_logprobs.hpp"
 
 namespace shoal::dispatch {
 
 // What one response adds to a generated text.
 struct TextPiece {
-  std::string text;                     // never ends inside a character; empty while a stop string may have begun
-  std::vector<std::uint32_t> ids = {};  // tokens that were made since the last response
+  std::string text;                          // never ends inside a character; empty while a stop string may have begun
+  std::vector<std::uint32_t> ids = {};       // tokens that were made since the last response
+  std::vector<TokenLogprobs> logprobs = {};  // of each of them, where they are wanted
   std::uint64_t prompt_tokens = 0;
   std::uint64_t completion_tokens = 0;  // until now
 };
@@ -29,7 +32,10 @@ struct TextRequest {
   bool ignores_eos = false;                 // the model's own stop ids do not end the answer
   SamplingOptions sampling = {};
   std::string cache_salt = {};  // what a worker has read of the prompt serves others of the same salt only
-  bool is_streamed = true;      // else there is one response, the whole text
+  bool wants_logprobs = false;
+  std::uint32_t top_logprobs = 0;
+  std::optional<AnswerGrammar> grammar = {};
+  bool is_streamed = true;  // else there is one response, the whole text
 };
 
 }  // namespace shoal::dispatch

@@ -8,6 +8,7 @@
 
 #include "server/dispatch/text_answer.hpp"
 #include "server/models/model.hpp"
+#include "server/text/grammars.hpp"
 #include "server/text/tokenizer.hpp"
 
 namespace shoal::dispatch {
@@ -62,13 +63,31 @@ Result<std::uint32_t> room_for(const models::ModelVersion& model, std::size_t pr
   return is_decoder ? generation.context - static_cast<std::uint32_t>(prompt_tokens) : generation.context - 1;
 }
 
+// Empty: nothing may follow.
+Result<std::string> next_mask(text::Constraint& constraint, const Ids& ids) {
+  for (const std::uint32_t id : ids) {
+    if (Status taken = constraint.take(id); !taken) {
+      return fail(std::move(taken.error()));
+    }
+  }
+  return constraint.has_ended() ? Result<std::string>() : constraint.mask();
+}
+
 }  // namespace
+
+// What is made of a request's text on the CPU pool.
+struct TextService::Prepared {
+  Ids ids;
+  std::shared_ptr<text::Constraint> constraint;  // null: the answer is free
+  std::string mask;                              // of its first token
+};
 
 struct TextService::Answer {
   InferenceRequest request;
   Completion done;
   TextAnswer text;
-  std::uint64_t inner = 0;  // the ticket behind; 0 = it is not there yet
+  std::shared_ptr<text::Constraint> constraint = {};  // used on the CPU pool, by one mask at a time
+  std::uint64_t inner = 0;                            // the ticket behind; 0 = it is not there yet
 };
 
 TextService::TextService(boost::asio::any_io_executor main, boost::asio::any_io_executor cpu, InferenceService& behind,
@@ -92,38 +111,64 @@ std::uint64_t TextService::submit(InferenceRequest request, Completion done) {
   // The model and the text outlive the work, whatever becomes of the answer.
   boost::asio::post(cpu_, [main = main_, alive = alive_, ticket, model = answer->request.model,
                            text = std::make_shared<const TextRequest>(*answer->request.text)] {
-    auto ids = model->generation ? ids_of(*model->generation, *text)
-                                 : fail(Code::kOperatorNotSupported,
-                                        fmt::format("model '{}' does not generate text", model->name), "model");
-    boost::asio::post(main, [alive, ticket, ids = std::move(ids)]() mutable {
+    auto made = std::make_shared<Result<Prepared>>(prepare(*model, *text));
+    boost::asio::post(main, [alive, ticket, made] {
       if (*alive != nullptr) {
-        (*alive)->tokenized(ticket, std::move(ids));
+        (*alive)->prepared(ticket, std::move(*made));
       }
     });
   });
   return ticket;
 }
 
-void TextService::tokenized(std::uint64_t ticket, Result<Ids> ids) {
+Result<TextService::Prepared> TextService::prepare(const models::ModelVersion& model, const TextRequest& text) {
+  if (!model.generation) {
+    return fail(Code::kOperatorNotSupported, fmt::format("model '{}' does not generate text", model.name), "model");
+  }
+  auto ids = ids_of(*model.generation, text);
+  if (!ids) {
+    return fail(std::move(ids.error()));
+  }
+  Prepared out{.ids = std::move(*ids), .constraint = {}, .mask = {}};
+  if (!text.grammar) {
+    return out;
+  }
+  const text::Grammars* const grammars = model.generation->grammars.get();
+  auto constraint = grammars == nullptr       ? fail(Code::kOperatorNotSupported, "the model has no tokenizer")
+                    : text.grammar->is_schema ? grammars->json_schema(text.grammar->text)
+                                              : grammars->lark(text.grammar->text);
+  auto mask = constraint ? (*constraint)->mask() : fail(constraint.error());
+  if (!mask) {
+    mask.error().param = text.grammar->param;
+    return fail(std::move(mask.error()).with(text.grammar->param));
+  }
+  out.constraint = std::move(*constraint);
+  out.mask = std::move(*mask);
+  return out;
+}
+
+void TextService::prepared(std::uint64_t ticket, Result<Prepared> made) {
   const auto found = answers_.find(ticket);
   if (found == answers_.end()) {
     return;  // cancelled
   }
-  if (!ids) {
-    return end(ticket, fail(std::move(ids.error())));
+  if (!made) {
+    return end(ticket, fail(std::move(made.error())));
   }
+  const Ids& ids = made->ids;
   Answer& answer = *found->second;
   const models::ModelVersion& model = *answer.request.model;
-  const auto room = room_for(model, ids->size());
+  const auto room = room_for(model, ids.size());
   if (!room) {
     return end(ticket, fail(room.error()));
   }
   const TextRequest& text = *answer.request.text;
-  answer.text = TextAnswer(model.generation->tokenizer, text.stop, ids->size());
+  answer.text = TextAnswer(model.generation->tokenizer, text.stop, ids.size());
+  answer.constraint = std::move(made->constraint);
   InferenceRequest inner;
   inner.request_id = answer.request.request_id;
   inner.model = answer.request.model;
-  inner.inputs = {tokens_tensor(*ids)};
+  inner.inputs = {tokens_tensor(ids)};
   inner.demand = answer.request.demand;
   inner.priority = answer.request.priority;
   inner.received = answer.request.received;
@@ -133,8 +178,12 @@ void TextService::tokenized(std::uint64_t ticket, Result<Ids> ids) {
                                    .stop_ids = text.ignores_eos ? Ids() : model.generation->stop_ids,
                                    .decoder_start = model.generation->decoder_start,
                                    .sampling = text.sampling,
+                                   .wants_logprobs = text.wants_logprobs,
+                                   .top_logprobs = text.top_logprobs,
+                                   .is_masked = answer.constraint != nullptr,
                                    .prefix_key = text.cache_salt};
-  inner.resumes = answer.request.resumes;
+  // Masks are made for tokens that come, not for those that come again.
+  inner.resumes = answer.request.resumes && answer.constraint == nullptr;
   inner.partial = [alive = alive_, ticket](InferenceResponse response, std::function<void()> more) {
     if (*alive != nullptr) {
       (*alive)->gave(ticket, std::move(response), std::move(more));
@@ -145,6 +194,38 @@ void TextService::tokenized(std::uint64_t ticket, Result<Ids> ids) {
       (*alive)->ended(ticket, std::move(result));
     }
   });
+  if (answer.constraint != nullptr) {
+    behind_.mask(answer.inner, 0, std::move(made->mask));
+  }
+}
+
+void TextService::constrain(std::uint64_t ticket, const Answer& answer) {
+  const std::span<const std::uint32_t> last = answer.text.last_ids();
+  boost::asio::post(cpu_, [main = main_, alive = alive_, ticket, constraint = answer.constraint,
+                           ids = Ids(last.begin(), last.end()), position = answer.text.made()] {
+    auto mask = std::make_shared<Result<std::string>>(next_mask(*constraint, ids));
+    boost::asio::post(main, [alive, ticket, position, mask] {
+      if (*alive != nullptr) {
+        (*alive)->masked(ticket, position, std::move(*mask));
+      }
+    });
+  });
+}
+
+void TextService::masked(std::uint64_t ticket, std::uint32_t position, Result<std::string> mask) {
+  const auto found = answers_.find(ticket);
+  if (found == answers_.end()) {
+    return;
+  }
+  const std::uint64_t inner = found->second->inner;
+  if (!mask) {
+    end(ticket, fail(std::move(mask.error())));
+    behind_.cancel(inner);
+  } else if (mask->empty()) {
+    behind_.finish(inner);
+  } else {
+    behind_.mask(inner, position, std::move(*mask));
+  }
 }
 
 void TextService::gave(std::uint64_t ticket, InferenceResponse response, std::function<void()> more) {
@@ -162,6 +243,9 @@ void TextService::gave(std::uint64_t ticket, InferenceResponse response, std::fu
   if (answer->text.is_stopped()) {
     behind_.finish(answer->inner);
     return;
+  }
+  if (answer->constraint != nullptr && !answer->text.last_ids().empty()) {
+    constrain(ticket, *answer);
   }
   if (!answer->request.text->is_streamed || !answer->request.partial || !answer->text.has_news()) {
     more();

@@ -32,6 +32,10 @@ class TextService final : public InferenceService {
   std::uint64_t submit(InferenceRequest request, Completion done) override;
   void cancel(std::uint64_t ticket) override;
   void finish(std::uint64_t ticket) override;
+  // Masks are made here.
+  void mask(std::uint64_t ticket, std::uint32_t position, std::string allowed) override {
+    behind_.mask(ticket, position, std::move(allowed));
+  }
   [[nodiscard]] Status model_ready(const models::ModelVersion& model) const override {
     return behind_.model_ready(model);
   }
@@ -44,7 +48,13 @@ class TextService final : public InferenceService {
   struct Answer;
   using AnswerPtr = std::shared_ptr<Answer>;
 
-  void tokenized(std::uint64_t ticket, Result<std::vector<std::uint32_t>> ids);
+  struct Prepared;
+  static Result<Prepared> prepare(const models::ModelVersion& model, const TextRequest& text);
+  void prepared(std::uint64_t ticket, Result<Prepared> made);
+  // Has the mask of the next token made.
+  void constrain(std::uint64_t ticket, const Answer& answer);
+  // Empty: the answer obeys its grammar and has ended.
+  void masked(std::uint64_t ticket, std::uint32_t position, Result<std::string> mask);
   void gave(std::uint64_t ticket, InferenceResponse response, std::function<void()> more);
   void ended(std::uint64_t ticket, Result<InferenceResponse> result);
   void end(std::uint64_t ticket, Result<InferenceResponse> result);

@@ -9,6 +9,7 @@
 #include "inference/model_config.pb.h"
 #include "server/models/read_file.hpp"
 #include "server/text/chat_template.hpp"
+#include "server/text/grammars.hpp"
 #include "server/text/tokenizer.hpp"
 
 namespace shoal::models {
@@ -119,6 +120,9 @@ Result<GenerationConfig> read_generation(const fs::path& folder, const package::
   }
   if (auto read = read_texts(folder, tokenizers, out); !read) {
     return fail(std::move(read.error()));
+  }
+  if (out.tokenizer != nullptr) {
+    out.grammars = std::make_shared<const text::Grammars>(out.tokenizer, out.stop_ids, out.vocabulary);
   }
   return out;
 }

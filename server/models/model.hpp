@@ -29,6 +29,7 @@ class ModelConfig;  // inference/model_config.pb.h
 }
 namespace shoal::text {
 class ChatTemplate;
+class Grammars;
 class Tokenizer;
 }  // namespace shoal::text
 
@@ -75,6 +76,7 @@ struct GenerationConfig {
   std::shared_ptr<const text::Tokenizer> tokenizer;             // null: prompts and answers are token ids
   std::shared_ptr<const text::ChatTemplate> chat_template;      // null: it takes no messages
   std::string no_chat_reason;                                   // why there is none
+  std::shared_ptr<const text::Grammars> grammars = {};          // null without a tokenizer
   std::uint32_t vocabulary = 0;
   std::uint32_t context = 0;  // tokens of prompt and answer together; of an encoder-decoder of each
   std::vector<std::uint32_t> stop_ids;

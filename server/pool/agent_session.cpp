@@ -239,7 +239,9 @@ std::uint64_t AgentSession::run(RunSpec spec, std::function<void(Result<RunOutco
   }
   const auto instance = backend_of_.find(spec.instance);
   const std::string backend = instance == backend_of_.end() ? std::string() : instance->second;
-  const bool is_sent = send_to_engine(backend, envelope, spec.inputs);
+  // Masks come by this connection and must not overtake their run.
+  const bool is_masked = spec.generate && spec.generate->is_masked;
+  const bool is_sent = !is_masked && send_to_engine(backend, envelope, spec.inputs);
   table_.add_run(work_id, backend, later(spec.deadline, config_.run_grace), std::move(done));
   ++figures_.runs;
   table_.keep(work_id, {.envelope = envelope, .inputs = spec.inputs, .deadline = spec.deadline});

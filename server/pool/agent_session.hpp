@@ -62,6 +62,7 @@ class AgentSession final : public Worker {
   std::uint64_t run(RunSpec spec, std::function<void(Result<RunOutcome>)> done) override;
   void unload(const std::string& instance) override;
   void cancel(std::uint64_t work_id) override;
+  void mask(std::uint64_t work_id, std::uint32_t position, std::string allowed) override;
 
   // What is wrong with a connection that is open, or nothing.
   [[nodiscard]] std::optional<std::string> verdict(TimePoint now) const;

@@ -54,11 +54,19 @@ void AgentSession::send_again(const WorkTable::Request& request, bool is_held) {
     control.mutable_cancel();
     send_control(control);
   } else if (is_held) {
-    return;
+    if (request.mask) {
+      send_control(*request.mask);
+    }
+  } else if (request.mask && request.mask->mask().position() > 0) {
+    // It would begin again, and the masks before this one are gone.
+    boost::asio::post(executor_, table_.fail_one(work_id, Error{Code::kWorkerLost, "the answer was lost", {}}));
   } else if (request.inputs != nullptr) {
     Envelope run = request.envelope;
     wire::deadline_to_wire(request.deadline, Clock::now(), *run.mutable_run());
     outbox_.add(std::move(run), request.inputs);
+    if (request.mask) {
+      outbox_.follow(work_id, *request.mask);
+    }
   } else {
     if (request.envelope.has_load()) {
       // Its answer may be what was lost: loading what is loaded is an error there.

@@ -8,6 +8,8 @@
 
 namespace shoal::pool {
 
+using agent::v1::Envelope;
+
 void AgentSession::stream(std::uint64_t work_id, Partial partial) {
   table_.stream(
       work_id,
@@ -26,6 +28,22 @@ void AgentSession::stream(std::uint64_t work_id, Partial partial) {
           });
         }
       });
+}
+
+void AgentSession::mask(std::uint64_t work_id, std::uint32_t position, std::string allowed) {
+  if (lost_ || !table_.contains(work_id)) {
+    return;
+  }
+  Envelope envelope;
+  envelope.set_work_id(work_id);
+  envelope.mutable_mask()->set_position(position);
+  envelope.mutable_mask()->set_allowed(std::move(allowed));
+  table_.keep_mask(work_id, envelope);
+  if (!outbox_.follow(work_id, envelope) && socket_ != nullptr && !send_control(envelope)) {
+    // Without it the run would wait until its deadline.
+    boost::asio::post(executor_, table_.give_up(work_id, {Code::kResourceLimit, "the worker takes no mask now", {}}));
+    cancel(work_id);
+  }
 }
 
 void AgentSession::expire(TimePoint now) {

@@ -16,6 +16,16 @@ void Outbox::add(agent::v1::Envelope envelope, std::shared_ptr<const std::vector
   parcels_.push_back(std::move(parcel));
 }
 
+bool Outbox::follow(std::uint64_t work_id, const agent::v1::Envelope& envelope) {
+  const auto here =
+      std::ranges::find_if(parcels_, [work_id](const Parcel& parcel) { return parcel.envelope.work_id() == work_id; });
+  if (here == parcels_.end()) {
+    return false;
+  }
+  here->behind.push_back(wire::encode_frame(envelope));
+  return true;
+}
+
 Outbox::Removed Outbox::remove(std::uint64_t work_id) {
   const auto here =
       std::ranges::find_if(parcels_, [work_id](const Parcel& parcel) { return parcel.envelope.work_id() == work_id; });
@@ -29,6 +39,11 @@ Outbox::Removed Outbox::remove(std::uint64_t work_id) {
 }
 
 std::optional<std::string> Outbox::next_frame() {
+  if (!frames_.empty()) {
+    std::string frame = std::move(frames_.front());
+    frames_.pop_front();
+    return frame;
+  }
   if (parcels_.empty()) {
     return std::nullopt;
   }
@@ -43,6 +58,8 @@ std::optional<std::string> Outbox::next_frame() {
   }
   if (parcel.left > 0) {
     parcels_.push_back(std::move(parcel));
+  } else {
+    frames_.insert(frames_.end(), parcel.behind.begin(), parcel.behind.end());
   }
   return frame;
 }

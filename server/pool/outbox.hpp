@@ -20,6 +20,9 @@ class Outbox {
   // `envelope` is the Run with its work id; the inputs' bytes follow it in order. Requires: it fits a frame's header.
   void add(agent::v1::Envelope envelope, std::shared_ptr<const std::vector<Tensor>> inputs);
 
+  // A message that is sent behind the last frame of this work. False: no frame of it is left to send.
+  bool follow(std::uint64_t work_id, const agent::v1::Envelope& envelope);
+
   enum class Removed : std::uint8_t { kNotHere, kUnsent, kPartlySent };
   // No further frame of the work is made.
   Removed remove(std::uint64_t work_id);
@@ -37,10 +40,12 @@ class Outbox {
     std::size_t offset = 0;
     std::uint64_t left = 0;
     bool started = false;
+    std::vector<std::string> behind = {};  // frames
   };
   static void append_payload(Parcel& parcel, std::string& frame);
 
   std::deque<Parcel> parcels_;
+  std::deque<std::string> frames_;  // that go before all parcels
   std::uint64_t waiting_bytes_ = 0;
 };
 

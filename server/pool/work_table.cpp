@@ -75,6 +75,12 @@ void WorkTable::keep(std::uint64_t work_id, Request request) {
   }
 }
 
+void WorkTable::keep_mask(std::uint64_t work_id, agent::v1::Envelope mask) {
+  if (const auto found = items_.find(work_id); found != items_.end()) {
+    found->second.request.mask = std::move(mask);
+  }
+}
+
 void WorkTable::cancelled(std::uint64_t work_id) {
   if (const auto found = items_.find(work_id); found != items_.end()) {
     found->second.request.is_cancelled = true;

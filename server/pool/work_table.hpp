@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,10 +49,12 @@ class WorkTable {
   struct Request {
     agent::v1::Envelope envelope;
     std::shared_ptr<const std::vector<Tensor>> inputs = {};  // of a run
+    std::optional<agent::v1::Envelope> mask = {};            // of a masked run, the last one
     TimePoint deadline = kNoDeadline;                        // of a run
     bool is_cancelled = false;
   };
   void keep(std::uint64_t work_id, Request request);
+  void keep_mask(std::uint64_t work_id, agent::v1::Envelope mask);
   void cancelled(std::uint64_t work_id);
   // Another connection: half of an output is none. The requests of all that is in hand, in their order.
   std::vector<const Request*> restart();

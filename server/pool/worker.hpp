@@ -115,6 +115,8 @@ class Worker {
   virtual void unload(const std::string& instance) = 0;
   // Its completion still comes, with kCancelled or with what was already on its way.
   virtual void cancel(std::uint64_t work_id) = 0;
+  // Which tokens may come next in a run whose generation is masked; InferenceService::mask() has the meaning.
+  virtual void mask(std::uint64_t /*work_id*/, std::uint32_t /*position*/, std::string /*allowed*/) {}
 };
 
 // What the pool tells the dispatcher. Main lane.

@@ -165,6 +165,9 @@ void generate_to_wire(const GenerateOptions& options, agent::v1::Generate& out) 
   out.set_max_tokens(options.max_tokens);
   out.mutable_stop_ids()->Add(options.stop_ids.begin(), options.stop_ids.end());
   out.set_decoder_start(options.decoder_start);
+  out.set_logprobs(options.wants_logprobs);
+  out.set_top_logprobs(options.top_logprobs);
+  out.set_masked(options.is_masked);
   const SamplingOptions& from = options.sampling;
   agent::v1::Sampling& to = *out.mutable_sampling();
   to.set_temperature(from.temperature);

@@ -63,7 +63,7 @@ def test_a_chat_answers_what_pytorch_does(client: openai.OpenAI, fixtures: Path,
     assert chunks[0].choices[0].delta.role == "assistant"
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks[:-1]) == choice.message.content
     assert [chunk.choices[0].finish_reason for chunk in chunks[:-1]] == [None] * (len(chunks) - 2) + ["length"]
-    assert chunks[-1].choices == [] and chunks[-1].usage == whole.usage
+    assert chunks[-1].choices == [] and chunks[-1].usage.total_tokens == whole.usage.total_tokens
     assert chunks[-2].shoal["worker"] == whole.shoal["worker"]
 
 
@@ -128,7 +128,6 @@ def test_what_is_wrong_is_said_before_the_first_token(server: Server, client: op
         ({"messages": [{"role": "robot", "content": "x"}]}, openai.BadRequestError, "messages[0].role"),
         ({"temperature": 3}, openai.BadRequestError, "temperature"),
         ({"stop": ["a"] * 5}, openai.BadRequestError, "stop"),
-        ({"top_logprobs": 2, "logprobs": True}, openai.BadRequestError, None),
         ({"messages": [{"role": "user", "content": "word " * 5000}]}, openai.BadRequestError, "prompt"),
         ({"logit_bias": {"5": 1000}}, openai.BadRequestError, "logit_bias"),
         ({"extra_body": {"shoal": {"bits": 4}}}, openai.APIStatusError, "shoal_bits"),

@@ -22,15 +22,20 @@ std::string event_of(const Json& document) { return "data: " + text_of(document)
 Json usage_of(std::span<const Choice> choices, std::size_t per_prompt) {
   std::uint64_t prompt = 0;
   std::uint64_t completion = 0;
+  std::uint64_t cached = 0;
   for (std::size_t index = 0; index < choices.size(); ++index) {
     if (!choices[index].last || !choices[index].last->piece) {
       continue;
     }
     const dispatch::TextPiece& piece = *choices[index].last->piece;
     prompt += index % per_prompt == 0 ? piece.prompt_tokens : 0;
+    cached += index % per_prompt == 0 ? choices[index].last->cached_tokens : 0;
     completion += piece.completion_tokens;
   }
-  return {{"prompt_tokens", prompt}, {"completion_tokens", completion}, {"total_tokens", prompt + completion}};
+  return {{"prompt_tokens", prompt},
+          {"completion_tokens", completion},
+          {"total_tokens", prompt + completion},
+          {"prompt_tokens_details", {{"cached_tokens", cached}}}};
 }
 
 Json begin(const CompletionAnswer::Head& head, std::string_view object) {
@@ -64,6 +69,7 @@ void CompletionAnswer::add(std::size_t choice, dispatch::InferenceResponse respo
       std::ranges::move(rest.calls, std::back_inserter(read.calls));
     }
     added_.ids = std::move(response.piece->ids);
+    added_.logprobs = std::move(response.piece->logprobs);
     added_.text = (to.has_begun ? std::string() : to.text) + read.content;
     added_.calls = std::move(read.calls);
     to.text += read.content;

@@ -54,6 +54,7 @@ void ResponsesAnswer::add(std::size_t /*choice*/, dispatch::InferenceResponse re
     }
     added_text_ = std::move(read.content);
     added_ids_ = std::move(response.piece->ids);
+    added_logprobs_ = std::move(response.piece->logprobs);
     text_ += added_text_;
     has_text_ = has_text_ || !added_text_.empty();
     std::ranges::move(read.calls, std::back_inserter(calls_));
@@ -122,7 +123,7 @@ Json ResponsesAnswer::document(std::string_view status) const {
     const dispatch::TextPiece& piece = *last_->piece;
     out["output"] = output();
     out["usage"] = {{"input_tokens", piece.prompt_tokens},
-                    {"input_tokens_details", {{"cached_tokens", 0}}},
+                    {"input_tokens_details", {{"cached_tokens", last_->cached_tokens}}},
                     {"output_tokens", piece.completion_tokens},
                     {"output_tokens_details", {{"reasoning_tokens", 0}}},
                     {"total_tokens", piece.prompt_tokens + piece.completion_tokens}};

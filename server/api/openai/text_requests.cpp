@@ -26,23 +26,9 @@ struct Answers {
   std::optional<dispatch::AnswerGrammar> grammar;
 };
 
-// What browsers do not do: nothing is made up in its place.
-Status check_support(const Answers& answers, const wire::CompletionOptions& options) {
-  if (answers.grammar) {
-    return fail(Code::kInvalidArgument, "answers cannot be held to a form by this server's workers",
-                answers.grammar->param);
-  }
-  return options.wants_logprobs
-             ? fail(Code::kInvalidArgument, "this server's workers tell no log probabilities", "logprobs")
-             : Status();
-}
-
 // Adds the answers to one prompt.
 Status add_requests(const http::Request& http_request, const Prompt& prompt, bool adds_special_tokens,
                     const Answers& answers, TextRequests& out) {
-  if (Status supported = check_support(answers, out.options); !supported) {
-    return supported;
-  }
   const wire::CompletionOptions& options = out.options;
   const std::uint64_t seed = options.seed.value_or(any_seed());
   for (std::uint32_t choice = 0; choice < options.n; ++choice) {
@@ -56,6 +42,9 @@ Status add_requests(const http::Request& http_request, const Prompt& prompt, boo
                                .stop = options.stop,
                                .ignores_eos = options.ignores_eos,
                                .sampling = options.sampling,
+                               .wants_logprobs = options.wants_logprobs,
+                               .top_logprobs = options.top_logprobs,
+                               .grammar = answers.grammar,
                                .is_streamed = options.is_streamed};
     text.sampling.seed = seed + choice;
     request.text = std::move(text);

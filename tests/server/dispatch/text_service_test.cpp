@@ -4,10 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <cstring>
 
 #include "server/models/model.hpp"
+#include "server/text/grammars.hpp"
 #include "tests/server/text/bytes_tokenizer.hpp"
 
 namespace shoal::dispatch {
@@ -24,12 +26,18 @@ class Behind final : public InferenceService {
   }
   void cancel(std::uint64_t ticket) override { cancelled.push_back(ticket); }
   void finish(std::uint64_t ticket) override { finished.push_back(ticket); }
+  void mask(std::uint64_t ticket, std::uint32_t position, std::string allowed) override {
+    EXPECT_EQ(ticket, requests.size());
+    EXPECT_EQ(position, masks.size());
+    masks.push_back(std::move(allowed));
+  }
   [[nodiscard]] Status model_ready(const models::ModelVersion&) const override { return {}; }
   [[nodiscard]] Status server_ready() const override { return fail(Code::kUnavailable, "not yet"); }
 
   std::vector<std::pair<InferenceRequest, Completion>> requests;
   std::vector<std::uint64_t> cancelled;
   std::vector<std::uint64_t> finished;
+  std::vector<std::string> masks;
 };
 
 InferenceResponse tokens(std::string_view text, std::string finish_reason = {}) {
@@ -232,6 +240,90 @@ TEST_F(TextServiceTest, AnErrorAndAForeignAnswerEndIt) {
   behind.requests.back().first.partial(std::move(foreign), [] {});
   EXPECT_EQ(ended->error().code, Code::kInternal);
   EXPECT_THAT(behind.cancelled, ElementsAre(2U));
+}
+
+bool allows(const std::string& mask, char byte) {
+  const auto id = static_cast<unsigned char>(byte);
+  return ((static_cast<unsigned char>(mask[id / 8]) >> (id % 8)) & 1U) != 0;
+}
+
+class ConstrainedTextTest : public TextServiceTest {
+ protected:
+  ConstrainedTextTest() {
+    model->generation->grammars =
+        std::make_shared<const text::Grammars>(model->generation->tokenizer, std::vector<std::uint32_t>{256}, 257);
+  }
+};
+
+TEST_F(ConstrainedTextTest, EachTokenHasAMaskUntilTheAnswerIsWhole) {
+  submit({.prompt = "hey",
+          .max_tokens = 9,
+          .grammar = AnswerGrammar{.text = R"({"const": 12})", .is_schema = true, .param = "form"}});
+  settle();
+  ASSERT_EQ(behind.requests.size(), 1U);
+  EXPECT_TRUE(behind.requests[0].first.generate->is_masked);
+  ASSERT_EQ(behind.masks.size(), 1U);
+  EXPECT_TRUE(allows(behind.masks[0], '1'));
+  EXPECT_FALSE(allows(behind.masks[0], '2'));
+  give("1");
+  settle();
+  ASSERT_EQ(behind.masks.size(), 2U);
+  EXPECT_TRUE(allows(behind.masks[1], '2'));
+  EXPECT_FALSE(allows(behind.masks[1], '1'));
+  give("2");
+  settle();
+  // The end may still be the worker's to say: a number could go on in another schema.
+  if (behind.finished.empty()) {
+    ASSERT_EQ(behind.masks.size(), 3U);
+    EXPECT_FALSE(allows(behind.masks[2], '2'));
+  }
+  end("", "stop");
+  EXPECT_THAT(told, ElementsAre("1", "2"));
+  EXPECT_EQ((*ended)->finish_reason, "stop");
+}
+
+TEST_F(ConstrainedTextTest, AWrongSchemaIsRefusedBeforeAnythingRuns) {
+  submit({.prompt = "hey",
+          .max_tokens = 9,
+          .grammar = AnswerGrammar{.text = R"({"type": "fish"})", .is_schema = true, .param = "form"}});
+  settle();
+  EXPECT_TRUE(behind.requests.empty());
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->error().code, Code::kInvalidArgument);
+  EXPECT_EQ(ended->error().param, "form");
+}
+
+TEST_F(ConstrainedTextTest, ATokenThatWasNotAllowedEndsTheAnswer) {
+  submit({.prompt = "hey",
+          .max_tokens = 9,
+          .grammar = AnswerGrammar{.text = R"({"const": 12})", .is_schema = true, .param = "form"}});
+  settle();
+  give("x");
+  settle();
+  EXPECT_EQ(ended->error().code, Code::kInternal);
+  EXPECT_THAT(behind.cancelled, ElementsAre(1U));
+}
+
+TEST_F(TextServiceTest, LogprobsGoWithTheirTokens) {
+  submit({.prompt = "hey", .max_tokens = 9, .wants_logprobs = true, .top_logprobs = 2, .is_streamed = false});
+  settle();
+  EXPECT_TRUE(behind.requests[0].first.generate->wants_logprobs);
+  EXPECT_EQ(behind.requests[0].first.generate->top_logprobs, 2U);
+  InferenceResponse response = tokens("ab", "stop");
+  const auto add = [&](const char* name, DataType type, Shape shape, const auto& values) {
+    response.outputs.push_back({.name = name,
+                                .datatype = type,
+                                .shape = std::move(shape),
+                                .data = std::string(reinterpret_cast<const char*>(values.data()), sizeof(values))});
+  };
+  add("logprobs", DataType::kFp32, {2}, std::array{-1.0F, -2.0F});
+  add("top_ids", DataType::kInt32, {2, 2}, std::array{1, 2, 3, 4});
+  add("top_logprobs", DataType::kFp32, {2, 2}, std::array{-0.5F, -1.0F, -1.5F, -2.0F});
+  behind.requests.back().second(std::move(response));
+  const auto& told_of = (*ended)->piece->logprobs;
+  ASSERT_EQ(told_of.size(), 2U);
+  EXPECT_EQ(told_of[1].logprob, -2.0F);
+  EXPECT_THAT(told_of[1].likely, ElementsAre(testing::Pair(3U, -1.5F), testing::Pair(4U, -2.0F)));
 }
 
 }  // namespace

@@ -79,5 +79,31 @@ TEST(OutboxTest, WhatIsRemovedSendsNothingMore) {
   EXPECT_FALSE(outbox.next_frame());
 }
 
+TEST(OutboxTest, WhatFollowsAWorkComesBehindItsLastFrame) {
+  Outbox outbox;
+  agent::v1::Envelope mask;
+  mask.set_work_id(9);
+  mask.mutable_mask()->set_allowed("m");
+  EXPECT_FALSE(outbox.follow(9, mask));
+  outbox.add(run(9), tensors({2 * wire::kMaxChunkBytes}));
+  outbox.add(run(8), tensors({1}));
+  EXPECT_TRUE(outbox.follow(9, mask));
+  std::vector<std::uint64_t> works;
+  std::vector<bool> are_masks;
+  while (const auto message = outbox.next_frame()) {
+    const auto frame = wire::decode_frame(*message);
+    ASSERT_TRUE(frame);
+    works.push_back(frame->envelope.work_id());
+    are_masks.push_back(frame->envelope.has_mask());
+  }
+  EXPECT_EQ(works, (std::vector<std::uint64_t>{9, 8, 9, 9}));
+  EXPECT_EQ(are_masks, (std::vector<bool>{false, false, false, true}));
+  EXPECT_FALSE(outbox.follow(9, mask));
+  outbox.add(run(9), tensors({1}));
+  EXPECT_TRUE(outbox.follow(9, mask));
+  EXPECT_EQ(outbox.remove(9), Outbox::Removed::kUnsent);
+  EXPECT_FALSE(outbox.next_frame());
+}
+
 }  // namespace
 }  // namespace shoal::pool

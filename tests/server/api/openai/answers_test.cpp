@@ -23,6 +23,7 @@ dispatch::InferenceResponse piece(std::string text, std::string finish_reason = 
   out.piece = dispatch::TextPiece{.text = text, .prompt_tokens = 3, .completion_tokens = 2};
   for (const char one : text) {
     out.piece->ids.push_back(static_cast<unsigned char>(one));
+    out.piece->logprobs.push_back({.logprob = -0.5F, .likely = {{'a', -0.5F}, {0xC3, -1.0F}}});
   }
   return out;
 }
@@ -109,6 +110,32 @@ TEST(TokenLogprobs, AreToldInBytesAndText) {
   EXPECT_EQ(offset, 5U);
 }
 
+TEST(CompletionAnswer, LogprobsGoWithTheirTokens) {
+  auto given = head(true);
+  given.tokenizer = text::bytes_tokenizer();
+  CompletionAnswer answer(given, 1, 1, {});
+  const auto chunks = streamed(answer, {piece("a"), piece("\xC3\xA9", "stop")});
+  EXPECT_EQ(chunks[0]["choices"][0]["logprobs"], nullptr);
+  const Json& first = chunks[1]["choices"][0]["logprobs"]["content"];
+  ASSERT_EQ(first.size(), 1);
+  EXPECT_EQ(first[0]["token"], "a");
+  EXPECT_EQ(first[0]["logprob"], -0.5);
+  EXPECT_EQ(first[0]["bytes"], Json::array({97}));
+  EXPECT_EQ(first[0]["top_logprobs"][1]["bytes"], Json::array({0xC3}));
+  EXPECT_EQ(first[0]["top_logprobs"][1]["token"], "\xEF\xBF\xBD");
+  EXPECT_EQ(chunks[2]["choices"][0]["logprobs"]["content"].size(), 2);
+  const Json whole = Json::parse(answer.whole());
+  EXPECT_EQ(whole["choices"][0]["logprobs"]["content"].size(), 3);
+  auto plain = head(false);
+  plain.tokenizer = text::bytes_tokenizer();
+  CompletionAnswer completion(plain, 1, 1, {});
+  completion.add(0, piece("ab", "stop"), true);
+  const Json told = Json::parse(completion.whole())["choices"][0]["logprobs"];
+  EXPECT_EQ(told["tokens"], Json({"a", "b"}));
+  EXPECT_EQ(told["text_offset"], Json({0, 1}));
+  EXPECT_EQ(told["token_logprobs"], Json({-0.5, -0.5}));
+}
+
 TEST(CompletionAnswer, CallsAreToldWhole) {
   auto given = head(true);
   given.tool_style = text::ToolStyle::kHermes;
@@ -138,7 +165,10 @@ TEST(CompletionAnswer, SeveralChoicesHaveTheirPlaces) {
   EXPECT_EQ(whole["choices"][1]["text"], "p1");
   EXPECT_EQ(whole["choices"][2]["text"], "q2");
   EXPECT_EQ(whole["choices"][3]["token_ids"], Json::array({'3'}));
-  EXPECT_EQ(whole["usage"], Json({{"prompt_tokens", 6}, {"completion_tokens", 8}, {"total_tokens", 14}}));
+  EXPECT_EQ(whole["usage"], Json({{"prompt_tokens", 6},
+                                  {"completion_tokens", 8},
+                                  {"total_tokens", 14},
+                                  {"prompt_tokens_details", {{"cached_tokens", 0}}}}));
 }
 
 TEST(CompletionAnswer, AnErrorEndsAStream) {
