@@ -111,7 +111,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   Serial serial;
-  const auto loaded = app::load_native({.model = argv[1], .home = "."}, serial);
+  const auto loaded = app::load_native({.model = argv[1], .home = ".shoal"}, serial);
   std::ifstream file(argv[2], std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   if (!loaded || text.empty()) {
