@@ -124,7 +124,7 @@ TEST_F(DescriptionTest, EveryOperationHasItsNameItsParametersAndTheCommonAnswers
     }
     const bool has_key = !operation["security"].empty();
     EXPECT_EQ(operation["responses"].contains("401"), has_key) << method << path;
-    const bool is_openai = path.starts_with("/v1/");
+    const bool is_openai = operation["tags"].at(0) == "openai";
     EXPECT_EQ(operation["responses"]["400"]["$ref"],
               std::string("#/components/responses/") + (is_openai ? "OpenAiBadRequest" : "BadRequest"));
   });
