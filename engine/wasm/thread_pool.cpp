@@ -5,6 +5,10 @@ namespace {
 
 // The gaps between the parallel parts of a step are microseconds: falling asleep in them would cost more.
 constexpr int kSpins = 20000;
+// Runs that are made alone after a late one: a decode step has some two hundred.
+constexpr std::uint32_t kLeastPenalty = 256;
+constexpr std::uint32_t kMostPenalty = 16384;
+constexpr std::uint32_t kForgiven = 4096;
 constexpr std::int64_t kForever = -1;
 constexpr std::uint64_t kTaskMask = 0xFFFFFFFFU;
 // More than the tasks of any run.
@@ -31,7 +35,9 @@ void wake(std::uint32_t& place, std::uint32_t count) {
 }  // namespace
 
 void ThreadPool::run(std::uint32_t task_count, TaskRef task) {
-  if (task_count <= 1 || lanes_ == 1) {
+  const bool is_alone = task_count > 1 && alone_ > 0;
+  alone_ -= is_alone ? 1 : 0;
+  if (task_count <= 1 || lanes_ == 1 || is_alone) {
     for (std::uint32_t index = 0; index < task_count; ++index) {
       task(index, 0);
     }
@@ -46,10 +52,14 @@ void ThreadPool::run(std::uint32_t task_count, TaskRef task) {
   if (read(sleepers_) > 0) {
     wake(runs_, lanes_ - 1);
   }
+  std::uint32_t own = 0;
   while (work(0)) {
+    ++own;
   }
   for (int spin = 0; read(done_) < task_count && spin < kSpins; ++spin) {
   }
+  // They have one task each, and it takes longer than all the others together.
+  judge(read(done_) < task_count && own + lanes_ > task_count);
   write(is_caller_asleep_, std::uint32_t{1});
   for (std::uint32_t done = read(done_); done < task_count; done = read(done_)) {
     sleep_while(done_, done);
@@ -57,6 +67,17 @@ void ThreadPool::run(std::uint32_t task_count, TaskRef task) {
   write(is_caller_asleep_, std::uint32_t{0});
   if (read(is_abandoned_) != 0) {
     __builtin_trap();
+  }
+}
+
+void ThreadPool::judge(bool late) {
+  if (late) {
+    penalty_ = penalty_ == 0 ? kLeastPenalty : penalty_ < kMostPenalty ? 2 * penalty_ : kMostPenalty;
+    alone_ = penalty_;
+    good_ = 0;
+  } else if (++good_ == kForgiven) {
+    penalty_ = 0;
+    good_ = 0;
   }
 }
 

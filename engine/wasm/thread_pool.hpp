@@ -9,7 +9,8 @@
 namespace shoal::wasm {
 
 // One caller, whose lane is 0, and a thread for each other lane. A thread that is not there yet, or asleep, is not
-// waited for: the caller takes its tasks.
+// waited for: the caller takes its tasks. Where other work keeps the cores busy, a thread may lose its core in the
+// middle of a task, and each of the many runs of a step would wait for that: then the caller runs alone for a while.
 class ThreadPool final : public Parallel {
  public:
   explicit ThreadPool(std::uint32_t lanes) : lanes_(lanes) {}
@@ -25,6 +26,8 @@ class ThreadPool final : public Parallel {
   void abandon();
 
  private:
+  // Takes note of a run in which the others were `late` or not.
+  void judge(bool late);
   // Whether there was a task to run.
   bool work(std::uint32_t lane);
 
@@ -40,6 +43,11 @@ class ThreadPool final : public Parallel {
   std::uint32_t is_abandoned_ = 0;
   std::uint32_t task_count_ = 0;
   const TaskRef* task_ = nullptr;
+  // The caller's alone: runs that it still makes alone, how many it makes so after the next late one, and how many have
+  // gone well since the last.
+  std::uint32_t alone_ = 0;
+  std::uint32_t penalty_ = 0;
+  std::uint32_t good_ = 0;
 };
 
 }  // namespace shoal::wasm
