@@ -72,7 +72,8 @@ def test_every_family_is_in_the_golden_list(server, seed):
     # These appear with the first event of their kind.
     assert set(golden) - set(scrape.types) <= {
         "shoal_requests_redispatched_total", "shoal_auth_refusals_total", "shoal_quarantine_refusals_total", "shoal_spot_checks_total",
-        "shoal_worker_recoveries_total", "shoal_worker_recovery_seconds"}
+        "shoal_worker_recoveries_total", "shoal_worker_recovery_seconds", "shoal_prompt_tokens_total", "shoal_cached_prompt_tokens_total",
+        "shoal_generated_tokens_total", "shoal_time_to_first_token_seconds", "shoal_time_per_output_token_seconds", "shoal_decode_rows"}
 
 
 def test_names_from_clients_never_become_labels(server):
