@@ -26,8 +26,9 @@ def server(launch, tmp_path_factory: pytest.TempPathFactory) -> Server:
 
 @pytest.fixture
 def page(server: Server, tmp_path: Path):
-    device = Device(tmp_path / "visitor", ("--window-size=900,760",)).open(f"http://{server.http}/playground")
+    device = Device(tmp_path / "visitor", ("--window-size=900,760",))
     try:
+        device.open(f"http://{server.http}/playground")
         eventually("the models are listed", 20, lambda: device.run("return document.getElementById('model').value") == MODEL)
         yield device
     finally:
