@@ -3,10 +3,10 @@
 //
 //   32   floats
 //   16   binary16
-//   8, 4, 2   groups of a head's columns: scale and least value as binary16, then the codes, value = least + code *
-//   scale.
-//        A byte holds the codes of columns j, j + g/2 (4 bits) or j, j + g/4, j + g/2, j + 3g/4 (2 bits) of its group
-//        of g, the first in the low bits: unpacked columns lie one after the other.
+//   8, 4, 2   groups of columns: scale and least value as binary16, then codes; a value is least + code * scale
+//
+// A byte holds the codes of the columns j and j + g/2 (4 bits), or j, j + g/4, j + g/2 and j + 3g/4 (2 bits), of its
+// group of g, the first in the low bits: unpacked columns lie one after the other.
 //
 // With 4 and 2 bits a head whose width is a power of two is multiplied by the normalised Hadamard matrix first, which
 // spreads the few large columns that keys have over all of them (as llama.cpp does, PR #21038). The matrix is its own

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "engine/core/result.hpp"
+#include "server/app/http_call.hpp"
 #include "server/core/clock.hpp"
 
 namespace shoal::app {
@@ -32,18 +33,15 @@ class AdminClient {
   [[nodiscard]] Result<nlohmann::ordered_json> remove(const std::string& path) const {
     return send("DELETE", path, {});
   }
-  [[nodiscard]] const std::string& address() const { return address_; }
+  [[nodiscard]] const std::string& address() const { return call_.address(); }
 
  private:
-  AdminClient(std::string host, std::string port)
-      : address_(host + ":" + port), host_(std::move(host)), port_(std::move(port)) {}
+  explicit AdminClient(HttpCall call) : call_(std::move(call)) {}
   [[nodiscard]] Result<nlohmann::ordered_json> send(const char* method, const std::string& path,
                                                     const std::string& body,
                                                     Duration patience = std::chrono::seconds(10)) const;
 
-  std::string address_;
-  std::string host_;
-  std::string port_;
+  HttpCall call_;
 };
 
 }  // namespace shoal::app

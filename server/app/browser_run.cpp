@@ -8,7 +8,6 @@
 #include <fstream>
 #include <utility>
 
-#include "engine/import/source_formats.hpp"
 #include "server/app/import_package.hpp"
 #include "server/app/native_model.hpp"
 #include "server/app/own_server.hpp"
@@ -61,9 +60,8 @@ Status import_source(const BrowserRun& run, const fs::path& repository, Parallel
   if (!model) {
     return fail(model.error());
   }
-  const std::uint32_t stored = import::source_bits(model->recipes, source->source.checkpoint);
   ImportRequest request{.source = run.model, .repository = repository, .name = kName};
-  request.precision.bits = run.bits.value_or(stored == 0 ? 32 : stored);
+  request.precision.bits = run.bits ? *run.bits : source->own_bits(*model);
   request.has_block = true;
   const auto imported = import_package(request, parallel);
   return imported ? Status() : fail(imported.error());

@@ -64,11 +64,12 @@ asio::awaitable<Result<HttpReply>> HttpCall::send(std::string method, std::strin
                                                   OnEvent on_event) const {
   const std::string host = host_;
   const std::string port = port_;
+  const std::string address = address_;
   const auto unreachable = [&](const boost::system::error_code& error) {
-    return fail(Code::kUnavailable, fmt::format("no server answers at {}:{}: {}", host, port, error.message()));
+    return fail(Code::kUnavailable, fmt::format("no server answers at {}: {}", address, error.message()));
   };
   http::request<http::string_body> request(http::string_to_verb(method), path, 11);
-  request.set(http::field::host, host + ":" + port);
+  request.set(http::field::host, address);
   request.set(http::field::connection, "close");
   if (const char* key = std::getenv("SHOAL_API_KEY"); key != nullptr && *key != '\0') {
     request.set(http::field::authorization, std::string("Bearer ") + key);

@@ -20,6 +20,9 @@ class HttpCall {
   // "http://HOST:PORT" or "HOST:PORT"; kInvalidArgument for anything else.
   static Result<HttpCall> to(std::string_view server);
 
+  // "HOST:PORT".
+  [[nodiscard]] const std::string& address() const { return address_; }
+
   // kUnavailable when nobody answers. Where the answer is a stream of events, `on_event` is told the data of each as it
   // comes; false ends the call, and so does a cancellation of the coroutine. The key is that of SHOAL_API_KEY.
   using OnEvent = std::function<bool(std::string_view data)>;
@@ -27,8 +30,10 @@ class HttpCall {
                                                                OnEvent on_event = {}) const;
 
  private:
-  HttpCall(std::string host, std::string port) : host_(std::move(host)), port_(std::move(port)) {}
+  HttpCall(std::string host, std::string port)
+      : address_(host + ":" + port), host_(std::move(host)), port_(std::move(port)) {}
 
+  std::string address_;
   std::string host_;
   std::string port_;
 };

@@ -5,6 +5,7 @@
 #include <system_error>
 #include <utility>
 
+#include "engine/import/source_formats.hpp"
 #include "server/core/split.hpp"
 #include "server/models/digests.hpp"
 #include "server/models/embedding_config.hpp"
@@ -79,6 +80,11 @@ Result<ModelSource> open_file(const fs::path& path) {
 
 Result<archs::Model> ModelSource::build() {
   return archs::build_model(source.config, source.generation ? &*source.generation : nullptr, source.checkpoint, style);
+}
+
+std::uint32_t ModelSource::own_bits(const archs::Model& model) const {
+  const std::uint32_t stored = import::source_bits(model.recipes, source.checkpoint);
+  return stored == 0 ? 32 : stored;
 }
 
 Result<ModelSource> open_source(const fs::path& path) {

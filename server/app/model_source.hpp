@@ -24,6 +24,8 @@ struct ModelSource {
 
   // Reads no weights. Errors are those of archs::build_model().
   [[nodiscard]] Result<archs::Model> build();
+  // Of its weights, as they are stored in it: those of a quantised file's codes, else 32.
+  [[nodiscard]] std::uint32_t own_bits(const archs::Model& model) const;
 };
 
 // kNotFound when there is no such folder or file; else as import::open_folder() and import::open_gguf().

@@ -6,7 +6,6 @@
 #include <system_error>
 #include <utility>
 
-#include "engine/import/source_formats.hpp"
 #include "server/app/import_package.hpp"
 #include "server/app/model_source.hpp"
 #include "server/models/model.hpp"
@@ -104,8 +103,7 @@ Result<std::unique_ptr<NativeModel>> load_source(const NativeRequest& request, P
   if (!model) {
     return fail(std::move(model.error()));
   }
-  const std::uint32_t stored = import::source_bits(model->recipes, source->source.checkpoint);
-  const std::uint32_t bits = request.bits.value_or(stored == 0 ? 32 : stored);
+  const std::uint32_t bits = request.bits ? *request.bits : source->own_bits(*model);
   if (auto chosen = choose_formats(*model, source->source.checkpoint, {.bits = bits}, true); !chosen) {
     return fail(std::move(chosen.error()));
   }

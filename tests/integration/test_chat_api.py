@@ -9,8 +9,7 @@ from typing import Any
 
 import openai
 import pytest
-from support.chat_model import chat_model_file
-from support.command import document
+from support.chat_model import serve_chat
 from support.server import ROOT, Server
 from support.waiting import eventually
 
@@ -37,15 +36,7 @@ For a call answer with <tool_call>
 
 @pytest.fixture(scope="module")
 def server(launch, tmp_path_factory: pytest.TempPathFactory) -> Server:
-    file = chat_model_file()
-    if file is None:
-        pytest.skip("the chat model has not been fetched")
-    home = tmp_path_factory.mktemp("packages")
-    for name in (MODEL, TOOLS):
-        document("import", file, "--name", name, "--bits", 4, home=home)
-    (home / "models" / TOOLS / "1" / "chat_template.jinja").write_text(TEMPLATE)
-    return launch(models__repository=str(home / "models"), models__warm_up="none",
-                  pool__browsers="kind=headless_shell,backends=wasm").start(120)
+    return serve_chat(launch, tmp_path_factory.mktemp("packages"), {MODEL: None, TOOLS: TEMPLATE})
 
 
 @pytest.fixture(scope="module")

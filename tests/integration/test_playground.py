@@ -4,8 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support.chat_model import chat_model_file
-from support.command import document
+from support.chat_model import serve_chat
 from support.device import Device
 from support.server import Server
 from support.waiting import eventually
@@ -15,13 +14,7 @@ MODEL = "smollm2"
 
 @pytest.fixture(scope="module")
 def server(launch, tmp_path_factory: pytest.TempPathFactory) -> Server:
-    file = chat_model_file()
-    if file is None:
-        pytest.skip("the chat model has not been fetched")
-    home = tmp_path_factory.mktemp("packages")
-    document("import", file, "--name", MODEL, "--bits", 4, home=home)
-    return launch(models__repository=str(home / "models"), models__warm_up="none",
-                  pool__browsers="kind=headless_shell,backends=wasm").start(120)
+    return serve_chat(launch, tmp_path_factory.mktemp("packages"), {MODEL: None})
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@
 #include <cstring>
 #include <limits>
 #include <map>
-#include <random>
 #include <utility>
 
 #include "server/api/kserve/natural.hpp"
+#include "server/core/random_seed.hpp"
 #include "server/wire/json_reader.hpp"
 #include "server/wire/parameters_json.hpp"
 
@@ -168,11 +168,6 @@ Status read_sampling_parameters(const Tensor& tensor, dispatch::TextRequest& tex
   return {};
 }
 
-std::uint64_t any_seed() {
-  static thread_local std::mt19937_64 numbers{std::random_device{}()};
-  return numbers();
-}
-
 }  // namespace
 
 Result<dispatch::TextRequest> text_request(std::span<const Tensor> inputs, const wire::Parameters& parameters) {
@@ -185,7 +180,7 @@ Result<dispatch::TextRequest> text_request(std::span<const Tensor> inputs, const
     text.prompt = std::move(ids);
   }
   text.max_tokens = kDefaultMaxTokens;
-  text.sampling.seed = any_seed();
+  text.sampling.seed = random_seed();
   if (const Tensor* sampling = find(inputs, "sampling_parameters")) {
     if (Status status = read_sampling_parameters(*sampling, text); !status) {
       return fail(std::move(status.error()));

@@ -12,6 +12,7 @@
 #include "server/api/http/offload.hpp"
 #include "server/api/http/submit.hpp"
 #include "server/api/kserve/infer_call.hpp"
+#include "server/api/openai/generating_model.hpp"
 #include "server/api/openai/report.hpp"
 #include "server/api/openai/token_rows.hpp"
 #include "server/models/embedding_inputs.hpp"
@@ -37,11 +38,8 @@ struct Prepared {
 };
 
 Result<models::ModelPtr> find_model(const models::Snapshot& snapshot, const wire::EmbeddingsBody& body) {
-  auto model = snapshot.find(body.model);
+  auto model = find_any_model(snapshot, body.model);
   if (!model) {
-    if (model.error().code == Code::kNotFound) {
-      return fail(Code::kNotFound, fmt::format("The model '{:.200}' does not exist", body.model), "model");
-    }
     return model;
   }
   if (!(*model)->embedding) {

@@ -1,13 +1,12 @@
 #include "server/api/openai/routes.hpp"
 
-#include <fmt/format.h>
-
 #include <chrono>
 #include <filesystem>
 
 #include "server/api/http/errors.hpp"
 #include "server/api/openai/completions.hpp"
 #include "server/api/openai/embeddings.hpp"
+#include "server/api/openai/generating_model.hpp"
 #include "server/api/openai/responses.hpp"
 #include "server/api/openai/text_answers.hpp"
 #include "server/api/openai/tokenize.hpp"
@@ -56,14 +55,9 @@ asio::awaitable<Response> list_models(Services& services, Exchange&) {
 
 asio::awaitable<Response> retrieve_model(Services& services, Exchange& exchange) {
   const models::SnapshotPtr snapshot = services.models();
-  const std::string_view name = exchange.request.capture("model");
-  const auto model = snapshot->find(name);
+  const auto model = find_any_model(*snapshot, std::string(exchange.request.capture("model")));
   if (!model) {
-    co_return error_response(
-        ErrorStyle::kOpenai,
-        model.error().code == Code::kNotFound
-            ? Error{Code::kNotFound, fmt::format("The model '{:.200}' does not exist", name), "model"}
-            : model.error());
+    co_return error_response(ErrorStyle::kOpenai, model.error());
   }
   co_return json_response(wire::write_model(listed(**model)));
 }

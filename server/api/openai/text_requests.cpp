@@ -1,10 +1,10 @@
 #include "server/api/openai/text_requests.hpp"
 
-#include <random>
 #include <utility>
 
 #include "server/api/kserve/infer_call.hpp"
 #include "server/api/openai/generating_model.hpp"
+#include "server/core/random_seed.hpp"
 #include "server/dispatch/answer_grammar.hpp"
 #include "server/text/answer_grammar.hpp"
 #include "server/text/chat_template.hpp"
@@ -12,11 +12,6 @@
 
 namespace shoal::api::openai {
 namespace {
-
-std::uint64_t any_seed() {
-  static thread_local std::mt19937_64 numbers{std::random_device{}()};
-  return numbers();
-}
 
 using Prompt = decltype(dispatch::TextRequest::prompt);
 
@@ -30,7 +25,7 @@ struct Answers {
 Status add_requests(const http::Request& http_request, const Prompt& prompt, bool adds_special_tokens,
                     const Answers& answers, TextRequests& out) {
   const wire::CompletionOptions& options = out.options;
-  const std::uint64_t seed = options.seed.value_or(any_seed());
+  const std::uint64_t seed = options.seed.value_or(random_seed());
   for (std::uint32_t choice = 0; choice < options.n; ++choice) {
     dispatch::InferenceRequest request;
     request.request_id = http_request.request_id;

@@ -52,13 +52,7 @@ void print_table(Tier tier, double seconds, std::string_view only) {
 }  // namespace shoal::bench
 
 int main(int argc, char** argv) {
-  using shoal::kernels::Tier;
-  Tier tier = shoal::kernels::best_tier();
-  for (const Tier candidate : shoal::kernels::running_tiers()) {
-    if (argc > 1 && shoal::kernels::tier_name(candidate) == argv[1]) {
-      tier = candidate;
-    }
-  }
+  const shoal::kernels::Tier tier = shoal::bench::tier_called(argc > 1 ? argv[1] : "");
   const double seconds = argc > 2 ? std::atof(argv[2]) : 0.2;
   std::printf("tier %s, one thread\n", std::string(shoal::kernels::tier_name(tier)).c_str());
   const shoal::bench::Roofline roofline = shoal::bench::measure_roofline(tier, seconds);

@@ -60,6 +60,15 @@ WeightCopies::WeightCopies(std::string_view name, std::uint64_t n, std::uint64_t
   }
 }
 
+kernels::Tier tier_called(std::string_view name) {
+  for (const kernels::Tier candidate : kernels::running_tiers()) {
+    if (kernels::tier_name(candidate) == name) {
+      return candidate;
+    }
+  }
+  return kernels::best_tier();
+}
+
 double time_linear(const WeightCopies& weights, std::size_t rows, bool use_int8, Tier tier, double seconds) {
   const auto n = static_cast<std::size_t>(weights.copies[0].layout.n);
   const auto k = static_cast<std::size_t>(weights.copies[0].layout.k);

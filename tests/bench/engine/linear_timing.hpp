@@ -51,6 +51,9 @@ struct WeightCopies {
 // Seconds for `rows` rows, quantising them as int8 within the time where `use_int8` says so.
 double time_linear(const WeightCopies& weights, std::size_t rows, bool use_int8, kernels::Tier tier, double seconds);
 
+// The tier of this name, where this machine runs it; else its best.
+kernels::Tier tier_called(std::string_view name);
+
 struct Roofline {
   double read_gb = 0;  // GB/s of memory
   double dot_gop = 0;  // GOP/s of int8 products, two operations each

@@ -72,13 +72,7 @@ void measure(kernels::Tier tier, double seconds) {
 }  // namespace shoal::bench
 
 int main(int argc, char** argv) {
-  using shoal::kernels::Tier;
-  Tier tier = shoal::kernels::best_tier();
-  for (const Tier candidate : shoal::kernels::running_tiers()) {
-    if (argc > 1 && shoal::kernels::tier_name(candidate) == argv[1]) {
-      tier = candidate;
-    }
-  }
+  const shoal::kernels::Tier tier = shoal::bench::tier_called(argc > 1 ? argv[1] : "");
   shoal::bench::measure(tier, argc > 2 ? std::atof(argv[2]) : 0.2);
   return 0;
 }

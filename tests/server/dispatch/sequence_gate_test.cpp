@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "tests/server/dispatch/scripted_service.hpp"
 #include "tests/server/dispatch/test_model.hpp"
 
 namespace shoal::dispatch {
@@ -14,27 +15,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-// Stands where the dispatcher stands; the test answers in its place.
-class Behind final : public InferenceService {
- public:
-  std::uint64_t submit(InferenceRequest request, Completion done) override {
-    requests.emplace_back(std::move(request), std::move(done));
-    return requests.size();
-  }
-  void cancel(std::uint64_t ticket) override { cancelled.push_back(ticket); }
-  [[nodiscard]] Status model_ready(const models::ModelVersion&) const override { return {}; }
-  [[nodiscard]] Status server_ready() const override { return fail(Code::kUnavailable, "not yet"); }
-
-  void answer(std::size_t index, const std::string& worker) {
-    InferenceResponse response;
-    response.worker = worker;
-    requests.at(index).second(std::move(response));
-  }
-
-  std::vector<std::pair<InferenceRequest, Completion>> requests;
-  std::vector<std::uint64_t> cancelled;
-};
 
 class SequenceGateTest : public testing::Test {
  protected:
@@ -58,7 +38,7 @@ class SequenceGateTest : public testing::Test {
   }
 
   boost::asio::io_context context;
-  Behind behind;
+  ScriptedService behind;
   SequenceGate gate{context.get_executor(),
                     behind,
                     {.default_timeout = std::chrono::seconds(30), .max_waiting = 2, .max_waiting_bytes = 100}};

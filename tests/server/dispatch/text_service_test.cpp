@@ -10,6 +10,7 @@
 
 #include "server/models/model.hpp"
 #include "server/text/grammars.hpp"
+#include "tests/server/dispatch/scripted_service.hpp"
 #include "tests/server/text/bytes_tokenizer.hpp"
 
 namespace shoal::dispatch {
@@ -17,28 +18,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-class Behind final : public InferenceService {
- public:
-  std::uint64_t submit(InferenceRequest request, Completion done) override {
-    requests.emplace_back(std::move(request), std::move(done));
-    return requests.size();
-  }
-  void cancel(std::uint64_t ticket) override { cancelled.push_back(ticket); }
-  void finish(std::uint64_t ticket) override { finished.push_back(ticket); }
-  void mask(std::uint64_t ticket, std::uint32_t position, std::string allowed) override {
-    EXPECT_EQ(ticket, requests.size());
-    EXPECT_EQ(position, masks.size());
-    masks.push_back(std::move(allowed));
-  }
-  [[nodiscard]] Status model_ready(const models::ModelVersion&) const override { return {}; }
-  [[nodiscard]] Status server_ready() const override { return fail(Code::kUnavailable, "not yet"); }
-
-  std::vector<std::pair<InferenceRequest, Completion>> requests;
-  std::vector<std::uint64_t> cancelled;
-  std::vector<std::uint64_t> finished;
-  std::vector<std::string> masks;
-};
 
 InferenceResponse tokens(std::string_view text, std::string finish_reason = {}) {
   InferenceResponse response;
@@ -90,7 +69,7 @@ class TextServiceTest : public testing::Test {
   }
 
   boost::asio::io_context context;
-  Behind behind;
+  ScriptedService behind;
   std::shared_ptr<models::ModelVersion> model = std::make_shared<models::ModelVersion>();
   TextService service{context.get_executor(), context.get_executor(), behind, {}};
   std::vector<std::string> told;
