@@ -1,10 +1,12 @@
 #include "engine/kernels/tier.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace shoal::kernels {
 namespace {
 
+// The fastest last.
 constexpr std::array kTiers = {Tier::kScalar, Tier::kSimd128, Tier::kRelaxedSimd, Tier::kAvx2, Tier::kAvx512};
 
 }  // namespace
@@ -48,9 +50,6 @@ std::vector<Tier> running_tiers() {
   return tiers;
 }
 
-Tier best_tier() {
-  static const Tier best = running_tiers().back();
-  return best;
-}
+Tier best_tier() { return *std::ranges::find_if(kTiers.rbegin(), kTiers.rend(), runs); }
 
 }  // namespace shoal::kernels

@@ -18,6 +18,7 @@ bool runs(Tier tier);
 
 // Every tier that runs, kScalar first, the fastest last.
 std::vector<Tier> running_tiers();
+// Tasks of several threads ask for it: neither allocates nor keeps anything.
 Tier best_tier();
 
 }  // namespace shoal::kernels
