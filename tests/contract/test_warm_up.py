@@ -33,9 +33,9 @@ def served(launch, tmp_path):
 def test_a_model_is_not_ready_before_its_samples_have_run_and_they_count_nowhere(served, tmp_path):
     echo_model(tmp_path / "models", "warm", more=delay(400_000) + sample(ZEROS, "batch_size: 1 count: 3"))
     echo_model(tmp_path / "models", "many", more=decoupled(3) + sample("data_type: TYPE_FP32 dims: 2 random_data: true"))
-    server = served()
     began = time.monotonic()
-    refused = server.get("/v2/models/warm/ready")
+    server = served()
+    refused = eventually("it is known", 5, lambda: "being read" not in (answer := server.get("/v2/models/warm/ready")).body.decode() and answer)
     assert refused.status == 503 and "still loading" in refused.json()["error"]
     assert server.get("/v2/health/ready").status == 503
     server.wait_ready(30)
