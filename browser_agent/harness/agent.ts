@@ -17,7 +17,7 @@ import {
   UnloadSchema,
   WelcomeSchema,
 } from '../src/generated/shoal/agent/v1/agent_pb';
-import { decodeFrame, encodeFrame, framesOf } from '../src/protocol/frame';
+import { decodeFrame, encodeFrame, framesOf, framesWithin } from '../src/protocol/frame';
 
 export interface OutputTensor {
   readonly tensor: Tensor;
@@ -135,7 +135,7 @@ export class Agent {
     return { workId, answer };
   }
 
-  #receive(data: Buffer): void {
+  #receive(data: Uint8Array): void {
     const frame = decodeFrame(data);
     if (!frame.ok) return void this.problems.push(frame.error.message);
     const { envelope, raw } = frame.value;
@@ -143,6 +143,7 @@ export class Agent {
     if (body.case === 'hello') return this.#onHello(body.value);
     if (body.case === 'heartbeat') return void this.heartbeats.push({ at: performance.now(), beat: body.value });
     if (body.case === 'leaving') return;
+    if (body.case === 'frames') return framesWithin(raw).forEach((one) => this.#receive(one));
     const pending = this.#pending.get(workId);
     if (pending === undefined)
       return void this.problems.push(`${String(body.case)} of work ${workId}, which is not open`);

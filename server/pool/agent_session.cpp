@@ -120,7 +120,29 @@ Status AgentSession::handle(std::string_view message) {
   if (!frame) {
     return fail(std::move(frame.error()));
   }
-  const Envelope& envelope = frame->envelope;
+  return frame->envelope.has_frames() ? take_frames(frame->payload) : take(*frame);
+}
+
+Status AgentSession::take_frames(std::string_view payload) {
+  const Result<std::vector<wire::Frame>> frames = wire::frames_within(payload);
+  if (!frames) {
+    return fail(frames.error());
+  }
+  const net::WebSocket* socket = socket_;
+  for (const wire::Frame& frame : *frames) {
+    if (Status taken = take(frame); !taken) {
+      return taken;
+    }
+    // Whoever was told of an answer may have ended the session.
+    if (lost_ || socket_ != socket) {
+      break;
+    }
+  }
+  return {};
+}
+
+Status AgentSession::take(const wire::Frame& frame) {
+  const Envelope& envelope = frame.envelope;
   if (is_said_again(envelope)) {
     return {};
   }
@@ -129,9 +151,9 @@ Status AgentSession::handle(std::string_view message) {
       note_heartbeat(envelope.heartbeat());
       return {};
     case Envelope::kOutput:
-      return take_output(*frame);
+      return take_output(frame);
     case Envelope::kChunk:
-      return answer(table_.chunk(envelope.work_id(), frame->payload));
+      return answer(table_.chunk(envelope.work_id(), frame.payload));
     case Envelope::kEnd:
       return answer(table_.end(envelope.work_id(), envelope.end()));
     case Envelope::kError:

@@ -103,6 +103,8 @@ class AgentSession final : public Worker {
  private:
   // kUnavailable: the agent leaves; any other error is a breach of the protocol.
   Status handle(std::string_view message);
+  Status take_frames(std::string_view payload);
+  Status take(const wire::Frame& frame);
   Status handle_engine(std::string_view message);
   Status take_output(const wire::Frame& frame);
   void drop_engines();

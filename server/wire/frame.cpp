@@ -12,7 +12,7 @@ using agent::v1::Envelope;
 namespace {
 
 bool may_have_payload(Envelope::BodyCase body) {
-  return body == Envelope::kRun || body == Envelope::kOutput || body == Envelope::kChunk;
+  return body == Envelope::kRun || body == Envelope::kOutput || body == Envelope::kChunk || body == Envelope::kFrames;
 }
 
 }  // namespace
@@ -48,6 +48,26 @@ Result<Frame> decode_frame(std::string_view message) {
                 fmt::format("{} bytes after a header that cannot have a payload", frame.payload.size()));
   }
   return frame;
+}
+
+Result<std::vector<Frame>> frames_within(std::string_view payload) {
+  std::vector<Frame> frames;
+  while (!payload.empty()) {
+    const auto length = load_le<std::uint32_t>(as_bytes(payload), 0);
+    if (!length || *length > payload.size() - sizeof(std::uint32_t)) {
+      return fail(Code::kInvalidArgument, fmt::format("{} bytes at the end of frames are no frame", payload.size()));
+    }
+    Result<Frame> frame = decode_frame(payload.substr(sizeof(std::uint32_t), *length));
+    if (!frame) {
+      return fail(std::move(frame.error()));
+    }
+    if (frame->envelope.has_frames()) {
+      return fail(Code::kInvalidArgument, "frames within frames");
+    }
+    frames.push_back(*std::move(frame));
+    payload.remove_prefix(sizeof(std::uint32_t) + *length);
+  }
+  return frames;
 }
 
 std::string encode_frame(const Envelope& envelope, std::string_view payload) {

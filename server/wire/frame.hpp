@@ -12,6 +12,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/core/result.hpp"
 
@@ -28,8 +29,11 @@ struct Frame {
 };
 
 // kInvalidArgument for anything that is not a frame, including an envelope without a body and bytes after an envelope
-// whose body cannot have any (all but Run, Output and Chunk).
+// whose body cannot have any (all but Run, Output, Chunk and Frames).
 Result<Frame> decode_frame(std::string_view message);
+
+// What the payload of a Frames holds. kInvalidArgument for bytes that are no frames, and for a Frames among them.
+Result<std::vector<Frame>> frames_within(std::string_view payload);
 
 // Requires: the header and the payload are within their bounds.
 std::string encode_frame(const agent::v1::Envelope& envelope, std::string_view payload = {});

@@ -197,6 +197,8 @@ GARBAGE = {
     "a header of 4 GiB": struct.pack("<I", 0xFFFFFFFF) + b"x" * 64,
     "no protobuf": frame(b"\xff\xff\xff\xff\xff"),
     "an output of no run": frame(field(1, 99) + field(agent_frames.OUTPUT, b"")),
+    "frames of which the last is cut": frame(field(agent_frames.FRAMES, b""), struct.pack("<I", 9) + b"no frame"),
+    "frames within frames": frame(field(agent_frames.FRAMES, b""), struct.pack("<I", 6) + frame(field(agent_frames.FRAMES, b""))),
     "a second hello": device_hello("x"),
     "resuming bytes": frame(field(10, b"\xff\xff")),
 }

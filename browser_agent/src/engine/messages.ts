@@ -68,6 +68,11 @@ interface OfWork {
   readonly gotOn?: number | undefined;
 }
 
+// Frames of a part of an answer, ahead of its end.
+export interface Part extends OfWork {
+  readonly frames: readonly Uint8Array<ArrayBuffer>[];
+}
+
 export type FromEngine =
   | { readonly kind: 'beat'; readonly memory: MemoryUse }
   | { readonly kind: 'probed'; readonly probe: Probe }
@@ -81,8 +86,8 @@ export type FromEngine =
     }
   // That connection broke.
   | { readonly kind: 'cut'; readonly number: number }
-  // Frames of a part of the answer, ahead of its end.
-  | (OfWork & { readonly kind: 'output'; readonly frames: readonly Uint8Array<ArrayBuffer>[] })
+  // Of the works that went on in one step.
+  | { readonly kind: 'outputs'; readonly parts: readonly Part[] }
   // All frames of the answer (that are left), ready to be sent, or sent already on the engine's own connection (`sentOn`).
   | (OfWork & {
       readonly kind: 'end';

@@ -13,7 +13,7 @@ import type { Engine } from './engine';
 import { Engines } from './engines';
 import { MemoryMeter } from './memory';
 import type { DebugRequest, Run } from '../generated/shoal/agent/v1/agent_pb';
-import type { Backend, EngineDebug, FromEngine, ToEngine, WorkMessage } from './messages';
+import type { Backend, EngineDebug, FromEngine, Part, ToEngine, WorkMessage } from './messages';
 import { ConsoleTap } from './onnx/consoleTap';
 import { isFatal } from './onnx/failure';
 import { OnnxEngine } from './onnx/onnxEngine';
@@ -148,6 +148,7 @@ function traced(message: WorkMessage & { readonly queueUs: number }): (end: Part
 }
 
 function answer(workId: bigint, fields: EndFields, output?: Packed, gotOn?: number): void {
+  tellAll();
   // A reload after a death has an id below zero and answers to nobody.
   const frames = workId > 0n ? answerOf(workId, fields, output) : [];
   const sentOn = output === undefined ? undefined : own.send(frames);
@@ -157,17 +158,24 @@ function answer(workId: bigint, fields: EndFields, output?: Packed, gotOn?: numb
   );
 }
 
+// Parts that are made at once are told at once.
+let parts: Part[] = [];
+
+function tell(part: Part): void {
+  if (parts.length === 0) queueMicrotask(tellAll);
+  parts.push(part);
+}
+
+function tellAll(): void {
+  if (parts.length === 0) return;
+  const transfer = parts.flatMap(({ frames }) => frames.map((frame) => frame.buffer));
+  post({ kind: 'outputs', parts }, transfer);
+  parts = [];
+}
+
 // It can be cancelled from now on.
 function begin(workId: bigint, gotOn: number | undefined): WorkerRun {
-  const run =
-    running.get(workId) ??
-    new WorkerRun((part) => {
-      const frames = partOf(workId, part);
-      post(
-        { kind: 'output', workId, frames, gotOn },
-        frames.map((frame) => frame.buffer),
-      );
-    });
+  const run = running.get(workId) ?? new WorkerRun((part) => tell({ workId, frames: partOf(workId, part), gotOn }));
   running.set(workId, run);
   return run;
 }
@@ -204,6 +212,7 @@ async function work(message: WorkMessage & { readonly queueUs: number }, direct?
     }
   } catch (error) {
     running.delete(workId);
+    tellAll();
     const failed = error instanceof AgentError ? error : new AgentError(Code.INTERNAL, String(error), describe(error));
     note({ error: failed.message.slice(0, 200) });
     if (isFatal(failed.cause ?? error)) return post({ kind: 'fatal', error: failed.toPlain() });

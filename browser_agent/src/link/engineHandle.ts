@@ -11,6 +11,7 @@ import type {
   FromEngine,
   MaskBits,
   MemoryUse,
+  Part,
   Probe,
   ToEngine,
   WorkMessage,
@@ -27,8 +28,8 @@ const EXPIRY_MS = 50;
 const MOST_EARLY_MASKS = 2;
 
 export interface Answers {
-  // A part of the answer, ahead of its end.
-  output(workId: bigint, frames: readonly Uint8Array<ArrayBuffer>[]): void;
+  // Parts of answers, ahead of their ends.
+  outputs(parts: readonly Part[]): void;
   // The frames of outputs and end, as the engine made them.
   done(workId: bigint, frames: readonly Uint8Array<ArrayBuffer>[]): void;
   error(workId: bigint, error: PlainError): void;
@@ -208,8 +209,8 @@ export class EngineHandle {
         this.#onDebugged.get(message.debugId)?.(message.debug);
         this.#onDebugged.delete(message.debugId);
         return;
-      case 'output':
-        return this.#pass(message);
+      case 'outputs':
+        return this.#pass(message.parts);
       case 'end':
       case 'error':
         return this.#finish(message);
@@ -234,12 +235,16 @@ export class EngineHandle {
     this.#queue.adopt({ workId, item, queuedAt: now, deadline: Infinity });
   }
 
-  #pass({ workId, frames, gotOn }: Extract<FromEngine, { kind: 'output' }>): void {
-    if ((gotOn !== undefined && !this.#isCurrent(gotOn)) || !this.#queue.isWanted(workId)) return;
-    const parts = this.#parts.get(workId) ?? [];
-    parts.push(...frames);
-    this.#parts.set(workId, parts);
-    this.answers.output(workId, frames);
+  #pass(parts: readonly Part[]): void {
+    const wanted = parts.filter(
+      ({ workId, gotOn }) => (gotOn === undefined || this.#isCurrent(gotOn)) && this.#queue.isWanted(workId),
+    );
+    for (const { workId, frames } of wanted) {
+      const kept = this.#parts.get(workId) ?? [];
+      kept.push(...frames);
+      this.#parts.set(workId, kept);
+    }
+    this.answers.outputs(wanted);
   }
 
   #finish(message: Extract<FromEngine, { kind: 'end' | 'error' }>): void {

@@ -16,7 +16,7 @@ import {
   ResumingSchema,
   type Welcome,
 } from '../generated/shoal/agent/v1/agent_pb';
-import { type Backend, BACKENDS } from '../engine/messages';
+import { type Backend, BACKENDS, type Part } from '../engine/messages';
 import { type Assembled, Assembler, MAX_PENDING_BYTES } from '../protocol/assembler';
 import { decodeFrame, encodeFrame, PROTOCOL_VERSION, SUBPROTOCOL } from '../protocol/frame';
 import { AgentError, Code, type Outcome, type PlainError } from '../protocol/outcome';
@@ -122,7 +122,7 @@ class Link implements Answers {
       this.#attachment++;
       for (const engine of this.#engines.values()) {
         engine.attach(undefined);
-        for (const [workId, frames] of engine.parts) this.output(workId, [...frames]);
+        this.outputs([...engine.parts].map(([workId, frames]) => ({ workId, frames: [...frames] })));
       }
     }
     if (code !== BROKEN || this.#resumeUntil === undefined || now >= this.#resumeUntil)
@@ -171,12 +171,17 @@ class Link implements Answers {
 
   done(workId: bigint, frames: readonly Uint8Array<ArrayBuffer>[]): void {
     if (this.#resumeUntil !== undefined) this.#late.add(workId);
-    this.output(workId, frames);
+    this.outputs([{ workId, frames }]);
   }
 
-  output(workId: bigint, frames: readonly Uint8Array<ArrayBuffer>[]): void {
-    const bytes = frames.reduce((sum, frame) => sum + frame.byteLength, 0);
-    this.#outbox.answer(workId, frames, bytes);
+  outputs(parts: readonly Part[]): void {
+    this.#outbox.answers(
+      parts.map(({ workId, frames }) => ({
+        workId,
+        frames,
+        bytes: frames.reduce((sum, frame) => sum + frame.byteLength, 0),
+      })),
+    );
   }
 
   // On another connection the server is told what is held here, and gives the rest out again.

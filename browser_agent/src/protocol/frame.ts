@@ -2,7 +2,7 @@
 // Worked example, a Cancel of work 5 without raw bytes: 05 00 00 00 | 08 05 a2 01 00.
 // Pure. Malformed bytes give an error value, never an exception. tests/contract/agent_frames.json pins both sides.
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
-import { ChunkSchema, type Envelope, EnvelopeSchema } from '../generated/shoal/agent/v1/agent_pb';
+import { ChunkSchema, type Envelope, EnvelopeSchema, FramesSchema } from '../generated/shoal/agent/v1/agent_pb';
 import { AgentError, Code, failure, type Outcome, success } from './outcome';
 
 export const PROTOCOL_VERSION = 1;
@@ -10,7 +10,7 @@ export const SUBPROTOCOL = 'shoal.agent.v1';
 export const MAX_CHUNK_BYTES = 262144;
 export const MAX_HEADER_BYTES = 262144 - 4;
 
-const WITH_RAW_BYTES: ReadonlySet<Envelope['body']['case']> = new Set(['run', 'output', 'chunk'] as const);
+const WITH_RAW_BYTES: ReadonlySet<Envelope['body']['case']> = new Set(['run', 'output', 'chunk', 'frames'] as const);
 
 export interface Frame {
   readonly envelope: Envelope;
@@ -47,6 +47,28 @@ export function decodeFrame(bytes: Uint8Array): Outcome<Frame> {
   } catch (error) {
     return malformed(String(error));
   }
+}
+
+// Several frames in one, when that costs whoever reads them less. Requires: none is such a one; together at most MAX_CHUNK_BYTES.
+export function joinedFrame(frames: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const raw = new Uint8Array(frames.reduce((sum, frame) => sum + 4 + frame.byteLength, 0));
+  const view = new DataView(raw.buffer);
+  let offset = 0;
+  for (const frame of frames) {
+    view.setUint32(offset, frame.byteLength, true);
+    raw.set(frame, offset + 4);
+    offset += 4 + frame.byteLength;
+  }
+  return encodeFrame(create(EnvelopeSchema, { body: { case: 'frames', value: create(FramesSchema) } }), raw);
+}
+
+// The bytes of those that it holds.
+export function framesWithin(raw: Uint8Array): Uint8Array[] {
+  const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
+  const frames: Uint8Array[] = [];
+  for (let offset = 0; offset < raw.byteLength; offset += 4 + frames.at(-1)!.byteLength)
+    frames.push(raw.subarray(offset + 4, offset + 4 + view.getUint32(offset, true)));
+  return frames;
 }
 
 // The frames of one message with a payload: the message with the payload's start, then chunks of the same work id.

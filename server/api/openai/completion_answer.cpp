@@ -17,8 +17,6 @@ using Json = nlohmann::ordered_json;
 
 std::string text_of(const Json& document) { return document.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
-std::string event_of(const Json& document) { return "data: " + text_of(document) + "\n\n"; }
-
 Json usage_of(std::span<const Choice> choices, std::size_t per_prompt) {
   std::uint64_t prompt = 0;
   std::uint64_t completion = 0;
@@ -52,6 +50,9 @@ std::string finish_reason(const Choice& choice) {
 CompletionAnswer::CompletionAnswer(Head head, std::size_t prompts, std::size_t per_prompt,
                                    const std::vector<std::string>& echoes)
     : head_(std::move(head)), per_prompt_(per_prompt) {
+  // What all chunks begin with, written once: a chunk is made for each token of each stream.
+  chunk_stem_ = "data: " + text_of(begin(head_, head_.is_chat ? "chat.completion.chunk" : "text_completion"));
+  chunk_stem_.back() = ',';
   for (std::size_t index = 0; index < prompts * per_prompt; ++index) {
     Choice& choice = choices_.emplace_back(head_.tool_style);
     choice.text = echoes.empty() ? std::string() : echoes[index / per_prompt];
@@ -128,45 +129,46 @@ std::string CompletionAnswer::whole() const {
   return text_of(document);
 }
 
+// `content`: JSON. `finish`: empty before the end.
+void CompletionAnswer::write_chunk(std::string& out, std::size_t choice, std::string_view content,
+                                   std::string_view finish, bool has_tokens) {
+  // Ids and log probabilities go with the first chunk that tells of an addition.
+  const auto ids = has_tokens ? std::exchange(added_.ids, {}) : std::vector<std::uint32_t>();
+  const Json logprobs = ids.empty() ? Json() : logprobs_of(ids, added_.logprobs, choices_[choice].offset);
+  out += chunk_stem_;
+  fmt::format_to(std::back_inserter(out), R"("choices":[{{"index":{},"{}":{},"logprobs":{},"finish_reason":)", choice,
+                 head_.is_chat ? "delta" : "text", content, logprobs.is_null() ? "null" : text_of(logprobs));
+  out += finish.empty() ? "null" : text_of(finish);
+  if (head_.wants_token_ids) {
+    fmt::format_to(std::back_inserter(out), R"(,"token_ids":[{}])", fmt::join(ids, ","));
+  }
+  out += head_.wants_usage ? R"(}],"usage":null)" : "}]";
+  if (!finish.empty()) {
+    out += R"(,"shoal":)" + text_of(report_of(*choices_[choice].last));
+  }
+  out += "}\n\n";
+}
+
 std::string CompletionAnswer::events(std::size_t choice) {
   Choice& to = choices_[choice];
   std::string out;
-  // Ids and log probabilities go with the first chunk that tells of an addition.
-  const auto chunk = [&](Json content, const Json& finish, bool has_tokens) {
-    Json document = begin(head_, head_.is_chat ? "chat.completion.chunk" : "text_completion");
-    Json one = {{"index", choice}};
-    one[head_.is_chat ? "delta" : "text"] = std::move(content);
-    const auto ids = has_tokens ? std::exchange(added_.ids, {}) : std::vector<std::uint32_t>();
-    one["logprobs"] = has_tokens && !ids.empty() ? logprobs_of(ids, added_.logprobs, to.offset) : Json();
-    one["finish_reason"] = finish;
-    if (head_.wants_token_ids) {
-      one["token_ids"] = ids;
-    }
-    document["choices"] = Json::array({std::move(one)});
-    if (head_.wants_usage) {
-      document["usage"] = nullptr;
-    }
-    if (!finish.is_null()) {
-      document["shoal"] = report_of(*to.last);
-    }
-    out += event_of(document);
-  };
   const bool is_first = !std::exchange(to.has_begun, true);
   if (is_first && head_.is_chat) {
-    chunk({{"role", "assistant"}, {"content", ""}}, nullptr, false);
+    write_chunk(out, choice, R"({"role":"assistant","content":""})", "", false);
   }
   const bool has_wanted = !added_.ids.empty() && (head_.wants_token_ids || head_.tokenizer != nullptr);
   if (!added_.text.empty() || (has_wanted && added_.calls.empty() && !to.last)) {
-    chunk(head_.is_chat ? Json{{"content", added_.text}} : Json(added_.text), nullptr, true);
+    const std::string text = text_of(added_.text);
+    write_chunk(out, choice, head_.is_chat ? R"({"content":)" + text + "}" : text, "", true);
   }
   for (std::size_t index = 0; index < added_.calls.size(); ++index) {
     const std::size_t place = to.calls.size() - added_.calls.size() + index;
     Json call = call_of(choice, place, added_.calls[index]);
     call["index"] = place;
-    chunk({{"tool_calls", Json::array({std::move(call)})}}, nullptr, true);
+    write_chunk(out, choice, text_of({{"tool_calls", Json::array({std::move(call)})}}), "", true);
   }
   if (to.last) {
-    chunk(head_.is_chat ? Json::object() : Json(""), finish_reason(to), true);
+    write_chunk(out, choice, head_.is_chat ? "{}" : R"("")", finish_reason(to), true);
   }
   added_ = {};
   return out;
@@ -175,10 +177,7 @@ std::string CompletionAnswer::events(std::size_t choice) {
 std::string CompletionAnswer::closing_events() {
   std::string out;
   if (head_.wants_usage) {
-    Json document = begin(head_, head_.is_chat ? "chat.completion.chunk" : "text_completion");
-    document["choices"] = Json::array();
-    document["usage"] = usage_of(choices_, per_prompt_);
-    out += event_of(document);
+    out = chunk_stem_ + R"("choices":[],"usage":)" + text_of(usage_of(choices_, per_prompt_)) + "}\n\n";
   }
   return out + "data: [DONE]\n\n";
 }

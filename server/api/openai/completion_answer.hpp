@@ -65,8 +65,11 @@ class CompletionAnswer final : public AnswerWriter {
   [[nodiscard]] nlohmann::ordered_json logprobs_of(std::span<const std::uint32_t> ids,
                                                    std::span<const dispatch::TokenLogprobs> logprobs,
                                                    std::size_t& offset) const;
+  void write_chunk(std::string& out, std::size_t choice, std::string_view content, std::string_view finish,
+                   bool has_tokens);
 
   Head head_;
+  std::string chunk_stem_;  // "data: {...," as far as the choices
   std::vector<Choice> choices_;
   std::size_t per_prompt_;
   Added added_;  // by the last add()

@@ -1,7 +1,7 @@
 // An engine's life as its handle leads it, with a fake worker.
 import { create } from '../../../browser_agent/node_modules/@bufbuild/protobuf/dist/esm';
 import { EnvelopeSchema, LoadSchema, RunSchema } from '../../../browser_agent/src/generated/shoal/agent/v1/agent_pb';
-import type { Attachment, FromEngine, ToEngine, WorkMessage } from '../../../browser_agent/src/engine/messages';
+import type { Attachment, FromEngine, Part, ToEngine, WorkMessage } from '../../../browser_agent/src/engine/messages';
 import { EngineHandle } from '../../../browser_agent/src/link/engineHandle';
 import { encodeFrame } from '../../../browser_agent/src/protocol/frame';
 import { AgentError, Code, type PlainError } from '../../../browser_agent/src/protocol/outcome';
@@ -40,7 +40,8 @@ class FakeWorker {
 let answered: [bigint, string][];
 const answers = {
   isFull: false,
-  output: (workId: bigint, frames: readonly Uint8Array[]) => void answered.push([workId, `output ${frames.length}`]),
+  outputs: (parts: readonly Part[]) =>
+    parts.forEach(({ workId, frames }) => answered.push([workId, `output ${frames.length}`])),
   done: (workId: bigint) => void answered.push([workId, 'end']),
   error: (workId: bigint, error: PlainError) => void answered.push([workId, Code[error.code]]),
   stopped: () => undefined,
@@ -61,10 +62,8 @@ const attachments = (): unknown[] =>
   FakeWorker.last.heard.flatMap((message) => (message.kind === 'attach' ? [message.attachment?.number] : []));
 const fatal = (code: Code): FromEngine => ({ kind: 'fatal', error: new AgentError(code, 'gone').toPlain() });
 const part = (workId: bigint, gotOn?: number): FromEngine => ({
-  kind: 'output',
-  workId,
-  frames: [new Uint8Array(1)],
-  gotOn,
+  kind: 'outputs',
+  parts: [{ workId, frames: [new Uint8Array(1)], gotOn }],
 });
 const end = (workId: bigint): FromEngine => ({ kind: 'end', workId, frames: [] });
 const load = (workId: bigint, instance: string, freeDimensions = {}): WorkMessage => ({

@@ -1,12 +1,19 @@
+import { decodeFrame, framesWithin } from '../../../browser_agent/src/protocol/frame';
 import { HIGH_WATER_BYTES, Outbox } from '../../../browser_agent/src/link/outbox';
 
 const frame = (tag: number, size = 1): Uint8Array<ArrayBuffer> => new Uint8Array(size).fill(tag);
 
 class FakeWire {
   bufferedAmount = 0;
-  readonly sent: number[] = [];
+  // What each message brought; frames are known by their first bytes.
+  readonly messages: number[][] = [];
+  get sent(): number[] {
+    return this.messages.flat();
+  }
   send(bytes: Uint8Array): void {
-    this.sent.push(bytes[0]!);
+    const joined = decodeFrame(bytes);
+    const frames = joined.ok && joined.value.envelope.body.case === 'frames' ? framesWithin(joined.value.raw) : [bytes];
+    this.messages.push(frames.map((one) => one[0]!));
     this.bufferedAmount += bytes.byteLength;
   }
 }
@@ -47,5 +54,16 @@ test('works take turns', () => {
   wire.bufferedAmount = 0;
   poll();
   expect(wire.sent).toEqual([11, 21, 12, 22, 13]);
+  expect(box.waitingBytes).toBe(0);
+});
+
+test('what small frames there are at once is one message, a large one is another', () => {
+  const { wire, box } = outbox();
+  const one = (tag: number, size = 1) => ({ workId: BigInt(tag), frames: [frame(tag, size)], bytes: size });
+  box.answers([one(1), one(2), one(3, 65536), one(4), one(5, 65536), one(6)]);
+  expect(wire.messages).toEqual([[1, 2], [3], [4], [5], [6]]);
+  box.control(frame(9));
+  box.answers([one(7), one(8)]);
+  expect(wire.messages.slice(5)).toEqual([[9], [7, 8]]);
   expect(box.waitingBytes).toBe(0);
 });

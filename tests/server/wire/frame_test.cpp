@@ -66,6 +66,39 @@ TEST(FrameTest, APayloadNeedsABodyThatHasOne) {
   EXPECT_FALSE(decode_frame(encode_frame(heartbeat) + "x"));
 }
 
+std::string joined(const std::vector<std::string>& frames) {
+  std::string payload;
+  for (const std::string& frame : frames) {
+    const auto size = static_cast<std::uint32_t>(frame.size());
+    payload.append(reinterpret_cast<const char*>(&size), sizeof(size));
+    payload += frame;
+  }
+  Envelope envelope;
+  envelope.mutable_frames();
+  return encode_frame(envelope, payload);
+}
+
+TEST(FrameTest, FramesHoldFramesAndNothingElse) {
+  const std::string one = encode_frame(chunk_of(1), "ab");
+  const std::string two = encode_frame(chunk_of(2), "cde");
+  const std::string message = joined({one, two});
+  const Result<Frame> outer = decode_frame(message);
+  ASSERT_TRUE(outer);
+  ASSERT_TRUE(outer->envelope.has_frames());
+  const auto inner = frames_within(outer->payload);
+  ASSERT_TRUE(inner);
+  ASSERT_EQ(inner->size(), 2U);
+  EXPECT_EQ(inner->at(0).payload, "ab");
+  EXPECT_EQ(inner->at(1).envelope.work_id(), 2U);
+  EXPECT_EQ(inner->at(1).payload, "cde");
+  for (std::size_t size = 1; size < outer->payload.size(); ++size) {
+    const bool is_whole_frame = size == sizeof(std::uint32_t) + one.size();
+    EXPECT_EQ(frames_within(outer->payload.substr(0, size)).has_value(), is_whole_frame) << size;
+  }
+  EXPECT_FALSE(frames_within(decode_frame(joined({joined({one})}))->payload)) << "frames within frames";
+  EXPECT_TRUE(frames_within("")->empty());
+}
+
 TEST(FrameTest, AnEnvelopeWithoutBodyIsRefused) {
   Envelope empty;
   empty.set_work_id(5);

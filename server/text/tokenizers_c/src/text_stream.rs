@@ -3,7 +3,7 @@
 use tokenizers::Tokenizer;
 
 /// Tokens that are decoded again with each new one are cut back to this many once there are twice as many.
-const WINDOW: usize = 16;
+const WINDOW: usize = 2;
 
 /// How a decoder treats a token may depend on the ones before it, so a few of those stay in a window. All but the end of
 /// the window's text is already out.
