@@ -1,6 +1,6 @@
 """The benchmark's result as a page of the documentation."""
 
-from bench import chat, widths
+from bench import chat, streams, widths
 from bench.measure import Row
 
 
@@ -152,6 +152,13 @@ def markdown(result):
             f"first token, {result['chat']['cold_ms']:.0f} ms after the load command with an empty store, "
             f"{result['chat']['warm_ms']:.0f} ms in a new page of the same browser.",
             chat.table(result["chat"]),
+        ]
+    if "streams" in result:
+        parts += [
+            "## Many streams of a chat model",
+            "The same model through the whole server: greedy answers of 96 tokens as server-sent events, all at once, engines of one "
+            "thread each. Tokens a second are those while all streams write, of the fastest of three turns.",
+            *streams.sections(result["streams"]),
         ]
     if "widths" in result:
         parts += ["## Widths of weights", *widths.sections(result["widths"])]

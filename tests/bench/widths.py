@@ -27,13 +27,13 @@ def lines_of(command, cwd=ROOT):
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
 
-def linear_of(where):
+def linear_of(where, *only):
     if where == NATIVE:
-        return lines_of([BUILD / "tests/bench/engine/widths_bench", "best", SECONDS])
+        return lines_of([BUILD / "tests/bench/engine/widths_bench", "best", SECONDS, *only])
     program = BUILD / "widths_bench_relaxed_simd.wasm"
     if where == NODE:
-        return lines_of(["node", ROOT / "tests/engine/wasm/run.mjs", program, "best", SECONDS])
-    return lines_of(["node", "harness/run.mjs", "program", program, "best", SECONDS], ROOT / "browser_agent")
+        return lines_of(["node", ROOT / "tests/engine/wasm/run.mjs", program, "best", SECONDS, *only])
+    return lines_of(["node", "harness/run.mjs", "program", program, "best", SECONDS, *only], ROOT / "browser_agent")
 
 
 def harness(script, *arguments, threads=1):

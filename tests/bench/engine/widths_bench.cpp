@@ -1,6 +1,6 @@
 // Linear layers by width of the weights and by rows of x, as lines of JSON for tests/bench/widths.py:
-//   widths_bench [tier] [seconds]     tier: avx2 avx512 simd128 relaxed_simd; the best one by default
-// The first line is what the machine gives. Each other line is a shape, a number of rows and a width, in seconds for
+//   widths_bench [tier] [seconds] [roofline]     tier: avx2 avx512 simd128 relaxed_simd; the best one by default
+// The first line is what the machine gives, and `roofline` asks for no more. Each other line is a shape, a number of rows and a width, in seconds for
 // one call. Widths take turns, so that ratios between them hold on a busy machine.
 #include <algorithm>
 #include <array>
@@ -57,10 +57,13 @@ void measure_shape(const Shape& shape, const std::vector<std::size_t>& row_count
   }
 }
 
-void measure(kernels::Tier tier, double seconds) {
+void measure(kernels::Tier tier, double seconds, bool is_roofline_only) {
   const Roofline roofline = measure_roofline(tier, seconds);
   std::printf("{\"tier\": \"%s\", \"read_gb\": %.2f, \"dot_gop\": %.1f}\n",
               std::string(kernels::tier_name(tier)).c_str(), roofline.read_gb, roofline.dot_gop);
+  if (is_roofline_only) {
+    return;
+  }
   // A chat model of 135 million weights: gate or up, down, head; then an encoder's feed-forward layer.
   measure_shape({1536, 576}, {1, 2, 4, 8, 16, 128}, tier, seconds);
   measure_shape({576, 1536}, {1, 2, 4, 8, 16, 128}, tier, seconds);
@@ -73,6 +76,7 @@ void measure(kernels::Tier tier, double seconds) {
 
 int main(int argc, char** argv) {
   const shoal::kernels::Tier tier = shoal::bench::tier_called(argc > 1 ? argv[1] : "");
-  shoal::bench::measure(tier, argc > 2 ? std::atof(argv[2]) : 0.2);
+  shoal::bench::measure(tier, argc > 2 ? std::atof(argv[2]) : 0.2,
+                        argc > 3 && std::string_view(argv[3]) == "roofline");
   return 0;
 }
