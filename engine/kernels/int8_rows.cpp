@@ -5,14 +5,16 @@
 #include <cstring>
 #include <limits>
 
+#include "engine/kernels/four.hpp"
+
 namespace shoal::kernels {
 namespace {
 
 // Adding 1.5 * 2^23 leaves the value, rounded to nearest even, in the low bits of the sum.
 constexpr float kRounder = 0x1.8p23F;
 
-// Lanes keep the compiler free to use vectors without changing an order of operations.
-constexpr std::size_t kLanes = 8;
+using Sixteen = std::int32_t __attribute__((ext_vector_type(16)));
+using SixteenBytes = std::int8_t __attribute__((ext_vector_type(16)));
 
 struct Extent {
   float largest = 0;
@@ -20,22 +22,22 @@ struct Extent {
 };
 
 Extent extent_of(const float* x) {
-  float largest[kLanes] = {};
-  float zeros[kLanes] = {};
-  for (std::size_t first = 0; first < kRun; first += kLanes) {
-    for (std::size_t lane = 0; lane < kLanes; ++lane) {
-      const float magnitude = std::fabs(x[first + lane]);
-      largest[lane] = magnitude > largest[lane] ? magnitude : largest[lane];
+  constexpr std::size_t kChains = 2;
+  Four largest[kChains] = {};
+  Four zeros[kChains] = {};
+  for (std::size_t first = 0; first < kRun; first += kChains * kFour) {
+    for (std::size_t chain = 0; chain < kChains; ++chain) {
+      const auto bits = std::bit_cast<FourInts>(load4(x + first + chain * kFour)) & 0x7FFFFFFF;
+      const Four magnitude = std::bit_cast<Four>(bits);
+      largest[chain] = largest[chain] < magnitude ? magnitude : largest[chain];
       // Infinity times zero is NaN, and NaN stays.
-      zeros[lane] += magnitude * 0.0F;
+      zeros[chain] += magnitude * 0.0F;
     }
   }
-  Extent extent;
-  for (std::size_t lane = 0; lane < kLanes; ++lane) {
-    extent.largest = largest[lane] > extent.largest ? largest[lane] : extent.largest;
-    extent.is_finite = extent.is_finite && zeros[lane] == 0.0F;
-  }
-  return extent;
+  const Four most = largest[0] < largest[1] ? largest[1] : largest[0];
+  const float low = most[0] < most[1] ? most[1] : most[0];
+  const float high = most[2] < most[3] ? most[3] : most[2];
+  return {.largest = low < high ? high : low, .is_finite = sum4(zeros[0] + zeros[1]) == 0.0F};
 }
 
 void quantize_run(const float* x, const Int8Rows& out, std::size_t place) {
@@ -50,17 +52,19 @@ void quantize_run(const float* x, const Int8Rows& out, std::size_t place) {
   out.scales[place] = extent.largest / 127.0F;
   // Below 2^-120 the reciprocal would overflow; such a run is zero.
   const float inverse = extent.largest > 0x1p-120F ? 127.0F / extent.largest : 0.0F;
-  std::int32_t whole[kRun];
-  for (std::size_t index = 0; index < kRun; ++index) {
-    whole[index] = std::bit_cast<std::int32_t>(x[index] * inverse + kRounder) - std::bit_cast<std::int32_t>(kRounder);
-  }
-  std::int32_t halves[2] = {0, 0};
-  for (std::size_t index = 0; index < kRun; ++index) {
-    codes[index] = static_cast<std::int8_t>(whole[index]);
-  }
-  for (std::size_t index = 0; index < 16; ++index) {
-    halves[0] += whole[index];
-    halves[1] += whole[16 + index];
+  std::int32_t halves[2];
+  for (std::size_t half = 0; half < 2; ++half) {
+    FourInts whole[4];
+    for (std::size_t which = 0; which < 4; ++which) {
+      const Four rounded = load4(x + half * 16 + which * kFour) * inverse + kRounder;
+      whole[which] = std::bit_cast<FourInts>(rounded) - std::bit_cast<std::int32_t>(kRounder);
+    }
+    Sixteen sixteen;
+    std::memcpy(&sixteen, whole, sizeof(sixteen));
+    const auto bytes = __builtin_convertvector(sixteen, SixteenBytes);
+    std::memcpy(codes + half * 16, &bytes, sizeof(bytes));
+    const FourInts sums = (whole[0] + whole[1]) + (whole[2] + whole[3]);
+    halves[half] = (sums[0] + sums[1]) + (sums[2] + sums[3]);
   }
   out.sums[place] = static_cast<float>(halves[0] + halves[1]);
   out.half_sums[2 * place] = static_cast<float>(halves[0]);

@@ -85,9 +85,10 @@ void load_halves(const std::uint8_t* from, std::size_t count, float* to) {
   for (; index + kFour <= count; index += kFour) {
     FourHalves halves;
     std::memcpy(&halves, from + index * 2, sizeof(halves));
-    const FourWords words = __builtin_convertvector(halves, FourWords);
-    const Four magnitude = std::bit_cast<Four>((words & 0x7FFFU) << 13U) * 0x1p112F;
-    store4(to + index, std::bit_cast<Four>(std::bit_cast<FourWords>(magnitude) | (words & 0x8000U) << 16U));
+    const auto high = std::bit_cast<FourInts>(__builtin_convertvector(halves, FourWords) << 16U);
+    // An arithmetic shift takes the sign along; the mask takes its copies out of the exponent.
+    const auto moved = std::bit_cast<FourWords>(high >> 3) & 0x8FFFE000U;
+    store4(to + index, std::bit_cast<Four>(moved) * 0x1p112F);
   }
   for (; index < count; ++index) {
     to[index] = half_at(from + index * 2);

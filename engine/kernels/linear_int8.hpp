@@ -119,14 +119,19 @@ struct LinearInt8 {
                                               float* totals) {
     constexpr int kAtOnce = kGroup<M>;
     Sum sums[M][kAtOnce];
+    const Codes* from = &(*codes)[first];
 #pragma clang loop unroll(disable)
-    for (int word = 0; word < 8 / kSteps; ++word, act += 4, ++codes) {
+    for (int word = 0; word < 8 / kSteps; ++word) {
+      from = V::opaque(from);
+      act = V::opaque(act);
       for (int m = 0; m < M; ++m) {
         const auto values = Sum::act(act + m * static_cast<int>(kRun));
         for (int vector = 0; vector < kAtOnce; ++vector) {
-          sums[m][vector].add((*codes)[first + vector], values);
+          sums[m][vector].add(from[vector], values);
         }
       }
+      from += kVectors;
+      act += 4;
     }
     Floats scale[kAtOnce];
     Floats offset[kAtOnce];

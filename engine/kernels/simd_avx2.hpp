@@ -13,6 +13,10 @@ struct Avx2 {
   static constexpr int kInt8RowsAtOnce = 4;
   static constexpr int kWideRowsAtOnce = 4;
   static constexpr int kInt8SumsAtOnce = 8;
+  template <class T>
+  static T* opaque(T* pointer) {
+    return pointer;
+  }
   using Floats = __m256;
   using Words = __m256i;
 

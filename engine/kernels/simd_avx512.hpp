@@ -14,6 +14,10 @@ struct Avx512 {
   static constexpr int kInt8RowsAtOnce = 4;
   static constexpr int kWideRowsAtOnce = 4;
   static constexpr int kInt8SumsAtOnce = 4;
+  template <class T>
+  static T* opaque(T* pointer) {
+    return pointer;
+  }
   using Floats = __m512;
   using Words = __m512i;
 

@@ -16,6 +16,13 @@ struct Simd128 {
   using Floats = v128_t;
   using Words = v128_t;
 
+  // A pointer that nothing is known of: what is added to it stays an offset of the instruction.
+  template <class T>
+  static T* opaque(T* pointer) {
+    asm("" : "+r"(pointer));
+    return pointer;
+  }
+
   static Floats load(const float* from) { return wasm_v128_load(from); }
   static void store(float* to, Floats value) { wasm_v128_store(to, value); }
   static Floats splat(float value) { return wasm_f32x4_splat(value); }
