@@ -1,10 +1,12 @@
 """Texts that grow, of the default chat model in two browsers: over each protocol, and what becomes of them in a fault."""
 
 import queue
+import random
 
 import openai
 import pytest
 import tritonclient.grpc as triton
+from bench import machine
 from support.command import document
 from support.processes import kill_hard
 from support.server import HOME, Server
@@ -183,15 +185,41 @@ def test_a_connection_that_comes_back_goes_on_where_it_was(server: Server, strea
     assert one.end["shoal_worker"] == slot and "shoal_attempts" not in one.end
 
 
-def test_of_several_none_hangs_and_none_is_doubled(server: Server, stream, whole: str) -> None:
-    begun = [stream() for _ in range(4)]
-    eventually("some have begun", 60, lambda: sum(len(one.pieces) > 3 for one in begun) >= 2)
-    kill_hard(server.victim(worker_of(server), "browser"))
-    for one in begun:
-        one.join()
-        if one.error:
-            assert one.error["code"] == "WORKER_LOST" and whole.startswith(one.text), one.error
-            assert one.text, "who had been told nothing begins again"
-        else:
-            assert one.text == whole
-    print(f"{sum(not one.error for one in begun)} of {len(begun)} ended right")
+STORIES = [f"Once upon a time, in a village by the {place}, there lived" for place in
+           ("sea", "lake", "river", "wood", "road", "mill", "hill", "wall")]
+MOST_ROUNDS = 20
+
+
+def test_of_eight_none_hangs_and_none_is_doubled(server: Server, stream, request: pytest.FixtureRequest) -> None:
+    """A browser is killed somewhere in the middle of eight streams, half of which ask to go on elsewhere; one round by default,
+    20 in ./test --long."""
+    wholes = [one.join().text for one in [stream(story) for story in STORIES]]
+    before = held(server)
+    ends = {"right": 0, "in another browser": 0, "with an error": 0}
+    for turn in range(min(MOST_ROUNDS, request.config.getoption("--rounds"))):
+        chance = random.Random(turn)
+        resumes = chance.sample([True, False] * 4, 8)
+        begun = [stream(story, shoal_resume=goes_on) for story, goes_on in zip(STORIES, resumes, strict=True)]
+        pieces = chance.randrange(1, 60)
+        eventually("one is so far", 60, lambda begun=begun, pieces=pieces: any(len(one.pieces) >= pieces for one in begun))
+        kill_hard(server.victim(chance.choice(busy(server)), "browser"))
+        for one, whole, goes_on in zip(begun, wholes, resumes, strict=True):
+            one.join()
+            if one.error:
+                assert not goes_on and one.error["code"] == "WORKER_LOST", one.error
+                assert one.text and whole.startswith(one.text) and one.text != whole, "who had been told nothing begins again"
+                ends["with an error"] += 1
+            else:
+                assert one.text == whole
+                ends["in another browser" if "shoal_attempts" in one.end else "right"] += 1
+        settle(server)
+    print(ends)
+    assert ends["in another browser"] >= 1
+    after = held(server)
+    assert after[0] - before[0] < 32 and after[1] - before[1] < 96, f"MiB of the server and of its browsers: {before} before, {after} after"
+
+
+def held(server: Server) -> tuple[float, float]:
+    """MiB of the server, resident, and of its browsers, proportional."""
+    pids = [pid for roles in server.workers().values() for found in roles.values() for pid in found]
+    return machine.resident_mib(server.pid), machine.proportional_mib(set(pids))
