@@ -14,7 +14,8 @@
 //     act(from)  4 activations, in all lanes      codes(words)  unpacked codes in the shape that add() takes
 //     add(codes, act)                             floats()      the whole-number sum of each lane
 //
-//   opaque(pointer)             the pointer; where an address costs an instruction (WASM), one that the compiler knows nothing of, so that
+//   opaque(pointer)             the pointer; where an address costs an instruction (WASM), one that the compiler knows
+//   nothing of, so that
 //                               what is added to it stays an offset of the instruction
 //
 // Integer results are the same on every tier.

@@ -19,6 +19,7 @@ namespace shoal::wire {
 inline constexpr std::size_t kMaxStops = 4;
 inline constexpr std::uint32_t kMaxChoices = 16;  // of one request, all prompts together
 inline constexpr std::size_t kMaxBiases = 1024;
+inline constexpr std::size_t kMaxSaltBytes = 256;
 
 // What both kinds of requests say.
 struct CompletionOptions {
@@ -29,6 +30,7 @@ struct CompletionOptions {
   std::optional<std::uint64_t> seed;
   SamplingOptions sampling{.temperature = 1};  // as the API has it
   bool ignores_eos = false;
+  std::string cache_salt;  // 1 to 256 bytes; what was read of the prompt serves requests with the same one only
   bool is_streamed = false;
   bool wants_usage = false;      // stream_options.include_usage
   bool wants_token_ids = false;  // return_token_ids

@@ -179,6 +179,14 @@ const std::map<std::string_view, Member> kMembers = {
      [](JsonReader& reader, CompletionOptions& options) { return read_biases(reader, options.sampling.logit_bias); }},
     {"ignore_eos", [](JsonReader& reader,
                       CompletionOptions& options) { return read_flag(reader, "ignore_eos", options.ignores_eos); }},
+    {"cache_salt",
+     [](JsonReader& reader, CompletionOptions& options) {
+       Status status = read_text(reader, "cache_salt", options.cache_salt);
+       const std::size_t size = options.cache_salt.size();
+       return status && (size == 0 || size > kMaxSaltBytes)
+                  ? wrong_member("cache_salt", fmt::format("a string of 1 to {} bytes", kMaxSaltBytes))
+                  : status;
+     }},
     {"stream",
      [](JsonReader& reader, CompletionOptions& options) { return read_flag(reader, "stream", options.is_streamed); }},
     {"stream_options",

@@ -35,7 +35,8 @@ def test_a_model_is_not_ready_before_its_samples_have_run_and_they_count_nowhere
     echo_model(tmp_path / "models", "many", more=decoupled(3) + sample("data_type: TYPE_FP32 dims: 2 random_data: true"))
     began = time.monotonic()
     server = served()
-    refused = eventually("it is known", 5, lambda: "being read" not in (answer := server.get("/v2/models/warm/ready")).body.decode() and answer)
+    ready = lambda: server.get("/v2/models/warm/ready")
+    refused = eventually("it is known", 5, lambda: b"being read" not in (answer := ready()).body and answer)
     assert refused.status == 503 and "still loading" in refused.json()["error"]
     assert server.get("/v2/health/ready").status == 503
     server.wait_ready(30)

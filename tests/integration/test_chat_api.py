@@ -132,6 +132,20 @@ def test_no_response_is_kept(client: openai.OpenAI, asked: dict) -> None:
     assert caught.value.param == next(iter(asked))
 
 
+def test_what_was_read_serves_the_same_salt_only(client: openai.OpenAI) -> None:
+    prompt = "Salt keeps " + "and pepper burns " * 30
+
+    def cached(**body: str) -> int:
+        done = client.completions.create(model=MODEL, prompt=prompt, max_tokens=1, temperature=0, extra_body=body)
+        return done.usage.prompt_tokens_details.cached_tokens
+
+    assert cached() == 0
+    assert cached() > 64
+    assert cached(cache_salt="mine") == 0
+    assert cached(cache_salt="mine") > 64
+    assert cached(cache_salt="another's") == 0
+
+
 def test_a_client_that_goes_frees_the_slot(server: Server, client: openai.OpenAI) -> None:
     for _ in range(3):
         stream = client.chat.completions.create(model=MODEL, messages=HELLO, max_tokens=2000, stream=True,

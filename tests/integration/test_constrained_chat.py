@@ -14,11 +14,12 @@ import openai
 import pytest
 from support.chat_model import serve_chat
 from support.server import ROOT, Server
+from support.waiting import eventually
 
 MODEL = "smollm2"
 TOOLS = "smollm2-tools"
 HELLO = [{"role": "user", "content": "Describe a fish as JSON."}]
-ROUNDS = 12
+ROUNDS, ROUNDS_OF_LONG = 12, 200
 WEATHER = {"type": "function", "function": {
     "name": "weather", "description": "The weather of a city",
     "parameters": {"type": "object", "properties": {"city": {"enum": ["Oslo", "Rome"]}, "days": {"$ref": "#/$defs/days"}},
@@ -81,9 +82,9 @@ def formed(wanted: dict[str, Any]) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": wanted}}
 
 
-def test_answers_obey_random_schemas(client: openai.OpenAI, seed: int) -> None:
+def test_answers_obey_random_schemas(client: openai.OpenAI, seed: int, request: pytest.FixtureRequest) -> None:
     numbers = random.Random(seed)
-    for _ in range(ROUNDS):
+    for _ in range(ROUNDS if request.config.getoption("--rounds") == 1 else ROUNDS_OF_LONG):
         wanted = schema(numbers)
         done = client.chat.completions.create(model=MODEL, messages=HELLO, response_format=formed(wanted), max_tokens=600,
                                               temperature=numbers.choice([0, 1]), seed=numbers.randint(0, 999))
@@ -170,3 +171,22 @@ def test_log_probabilities(client: openai.OpenAI) -> None:
     assert [one.token for one in streamed] == [one.token for one in told]
     plain = client.completions.create(model=MODEL, prompt="A fish", max_tokens=4, temperature=0, logprobs=2).choices[0]
     assert "".join(plain.logprobs.tokens) == plain.text and len(plain.logprobs.top_logprobs[0]) == 2
+
+
+def test_a_framework_that_knows_nothing_of_this_server(server: Server) -> None:
+    command = ["node", str(ROOT / "tests/clients/framework.mjs"), f"http://{server.http}/v1", TOOLS]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["whole"]["text"] == told["streamed"]["text"] and "Red" in told["whole"]["text"]
+    assert told["many"] == [told["whole"]["text"]] * 6
+    assert told["streamed"]["parts"] > 5 and told["streamed"]["finish"] == told["whole"]["finish"]
+    assert told["streamed"]["usage"]["totalTokens"] == told["whole"]["usage"]["totalTokens"] > 20
+    assert re.fullmatch("[a-z]{1,8}", told["object"]["name"]) and 1 <= told["object"]["fins"] <= 9 and told["partials"] > 1
+    assert [name for name, _ in told["calls"]] == ["weather"] and told["calls"][0][1]["city"] in ("Oslo", "Rome")
+    assert told["results"] == [f"It rains in {told['calls'][0][1]['city']}."]
+    assert told["unknown_model"]["kind"] == "APICallError" and told["unknown_model"]["status"] == 404
+    assert told["too_hot"]["status"] == 400 and "temperature" in told["too_hot"]["message"]
+    assert told["aborted"]
+    workers = lambda: server.get("/admin/v1/workers").json()["workers"]
+    eventually("nothing is pending", 10, lambda: not any(int(one["pending_work"]) for one in workers()))

@@ -37,6 +37,7 @@ Status add_requests(const http::Request& http_request, const Prompt& prompt, boo
                                .stop = options.stop,
                                .ignores_eos = options.ignores_eos,
                                .sampling = options.sampling,
+                               .cache_salt = options.cache_salt,
                                .wants_logprobs = options.wants_logprobs,
                                .top_logprobs = options.top_logprobs,
                                .grammar = answers.grammar,

@@ -1,7 +1,7 @@
 // Linear layers by width of the weights and by rows of x, as lines of JSON for tests/bench/widths.py:
 //   widths_bench [tier] [seconds] [roofline]     tier: avx2 avx512 simd128 relaxed_simd; the best one by default
-// The first line is what the machine gives, and `roofline` asks for no more. Each other line is a shape, a number of rows and a width, in seconds for
-// one call. Widths take turns, so that ratios between them hold on a busy machine.
+// The first line is what the machine gives, and `roofline` asks for no more. Each other line is a shape, a number of
+// rows and a width, in seconds for one call. Widths take turns, so that ratios between them hold on a busy machine.
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -76,7 +76,6 @@ void measure(kernels::Tier tier, double seconds, bool is_roofline_only) {
 
 int main(int argc, char** argv) {
   const shoal::kernels::Tier tier = shoal::bench::tier_called(argc > 1 ? argv[1] : "");
-  shoal::bench::measure(tier, argc > 2 ? std::atof(argv[2]) : 0.2,
-                        argc > 3 && std::string_view(argv[3]) == "roofline");
+  shoal::bench::measure(tier, argc > 2 ? std::atof(argv[2]) : 0.2, argc > 3 && std::string_view(argv[3]) == "roofline");
   return 0;
 }

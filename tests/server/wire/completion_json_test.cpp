@@ -23,7 +23,7 @@ TEST(ChatJson, EveryMemberIsRead) {
   Json body = chat();
   body.update(Json::parse(R"({"max_completion_tokens": 7, "n": 2, "stop": ["a", "b"], "seed": -3, "temperature": 0.5,
     "top_p": 0.9, "top_k": 40, "min_p": 0.05, "presence_penalty": -1, "frequency_penalty": 2, "repetition_penalty": 1.1,
-    "logit_bias": {"5": -100}, "ignore_eos": true, "stream": true, "stream_options": {"include_usage": true},
+    "logit_bias": {"5": -100}, "ignore_eos": true, "cache_salt": "pepper", "stream": true, "stream_options": {"include_usage": true},
     "return_token_ids": true, "logprobs": true, "top_logprobs": 3, "user": "someone", "metadata": {"a": "b"},
     "parallel_tool_calls": false, "shoal": {"backend": "wasm"}, "unknown": [1]})"));
   const auto read = parse_chat(body.dump());
@@ -36,6 +36,7 @@ TEST(ChatJson, EveryMemberIsRead) {
   EXPECT_EQ(read->sampling.top_k, 40U);
   EXPECT_THAT(read->sampling.logit_bias, ElementsAre(testing::Pair(5U, -100.0F)));
   EXPECT_TRUE(read->ignores_eos && read->is_streamed && read->wants_usage && read->wants_token_ids);
+  EXPECT_EQ(read->cache_salt, "pepper");
   EXPECT_TRUE(read->wants_logprobs);
   EXPECT_EQ(read->top_logprobs, 3U);
   EXPECT_FALSE(read->form.is_parallel);
@@ -69,6 +70,8 @@ TEST(ChatJson, WhatIsWrongIsNamed) {
   refused(R"({"stop": ["a", "b", "c", "d", "e"]})", "stop");
   refused(R"({"stop": ""})", "stop");
   refused(R"({"logit_bias": {"5": 101}})", "logit_bias");
+  refused(R"({"cache_salt": ""})", "cache_salt");
+  refused(R"({"cache_salt": 5})", "cache_salt");
   refused(R"({"top_logprobs": 2})", "top_logprobs");
   refused(R"({"logprobs": true, "top_logprobs": 21})", "top_logprobs");
   refused(R"({"logprobs": 1})", "logprobs");
