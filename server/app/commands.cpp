@@ -124,8 +124,8 @@ int run_command(int argc, char** argv) {
     return keys_file(settings);
   });
 
-  ImportCommand import(command, home() + "/models");
-  EstimateCommand estimate(command);
+  ImportCommand import(command, home());
+  EstimateCommand estimate(command, home());
   ModelsCommand list(command, home());
   RunCommand run(command, home(), [&]() -> Result<Settings> {
     const Status status = SettingsSource({}, {}).read(schema);

@@ -13,6 +13,7 @@
 #include "server/app/import_package.hpp"
 #include "server/app/model_source.hpp"
 #include "server/app/precision_options.hpp"
+#include "server/app/source_options.hpp"
 #include "server/app/tables.hpp"
 
 namespace shoal::app {
@@ -99,7 +100,10 @@ std::string text_of(const Estimate& found) {
 }  // namespace
 
 struct EstimateCommand::State {
+  explicit State(const std::string& home) : places(home) {}
+
   CLI::App* command = nullptr;
+  SourceOptions places;
   std::string source;
   PrecisionOptions precision;
   std::uint32_t context = 0;
@@ -109,10 +113,14 @@ struct EstimateCommand::State {
   bool as_json = false;
 };
 
-EstimateCommand::EstimateCommand(CLI::App& command) : state_(std::make_unique<State>()) {
+EstimateCommand::EstimateCommand(CLI::App& command, const std::string& home) : state_(std::make_unique<State>(home)) {
   State& s = *state_;
   s.command = command.add_subcommand("estimate", "What a model would take in memory, without reading its weights");
-  s.command->add_option("source", s.source, "Hugging Face folder or GGUF file")->required();
+  s.command
+      ->add_option("source", s.source,
+                   "Hugging Face folder or GGUF file, or where it is: hf:owner/name, https://HOST/file.gguf")
+      ->required();
+  s.places.add_to(*s.command);
   s.precision.add_to(*s.command);
   s.command->add_option("--context", s.context, "Tokens of a sequence; default: what the model was made for")
       ->check(CLI::Range(1U, 1U << 22));
@@ -136,7 +144,11 @@ Status EstimateCommand::run() {
   if (!asked) {
     return fail(asked.error());
   }
-  auto source = open_source(s.source);
+  const auto from = s.places.local(s.source, true);
+  if (!from) {
+    return fail(from.error());
+  }
+  auto source = open_source(from->path);
   if (!source) {
     return fail(std::move(source.error()));
   }

@@ -10,7 +10,7 @@ namespace shoal::app {
 
 class EstimateCommand final : public CommandGroup {
  public:
-  explicit EstimateCommand(CLI::App& command);
+  EstimateCommand(CLI::App& command, const std::string& home);
   ~EstimateCommand() override;
 
   [[nodiscard]] bool was_asked() const override;

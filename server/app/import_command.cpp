@@ -12,6 +12,7 @@
 #include "server/app/import_package.hpp"
 #include "server/app/import_report.hpp"
 #include "server/app/precision_options.hpp"
+#include "server/app/source_options.hpp"
 #include "server/app/thread_pool.hpp"
 #include "server/models/bert_graph.hpp"
 #include "server/models/model.hpp"
@@ -19,8 +20,12 @@
 namespace shoal::app {
 
 struct ImportCommand::State {
+  explicit State(const std::string& home) : repository(home + "/models"), places(home) {}
+
   CLI::App* command = nullptr;
-  std::string source, name, into, version, repository, variant;
+  std::string source, name, into, version, variant;
+  std::string repository;
+  SourceOptions places;
   std::string format = "package";
   std::string method = "search";
   PrecisionOptions precision;
@@ -29,8 +34,8 @@ struct ImportCommand::State {
   std::uint32_t threads = std::max(1U, std::thread::hardware_concurrency());
 
   [[nodiscard]] Result<std::optional<std::int64_t>> asked_version() const;
-  [[nodiscard]] Status write_onnx() const;
-  [[nodiscard]] Status write_package() const;
+  [[nodiscard]] Status write_onnx(const fetch::Fetched& from) const;
+  [[nodiscard]] Status write_package(const fetch::Fetched& from) const;
 };
 
 Result<std::optional<std::int64_t>> ImportCommand::State::asked_version() const {
@@ -38,9 +43,9 @@ Result<std::optional<std::int64_t>> ImportCommand::State::asked_version() const 
   return number ? number : fail(Code::kInvalidArgument, "--version: expected a number above 0", "version");
 }
 
-Status ImportCommand::State::write_onnx() const {
+Status ImportCommand::State::write_onnx(const fetch::Fetched& from) const {
   if (!into.empty()) {
-    return models::import_sentence_encoder(source, into);
+    return models::import_sentence_encoder(from.path, into);
   }
   const auto number = asked_version();
   if (!number) {
@@ -50,14 +55,14 @@ Status ImportCommand::State::write_onnx() const {
     return fine;
   }
   const std::filesystem::path folder = std::filesystem::path(repository) / name / std::to_string(number->value_or(1));
-  if (auto done = models::import_sentence_encoder(source, folder); !done) {
+  if (auto done = models::import_sentence_encoder(from.path, folder); !done) {
     return done;
   }
   fmt::print("{}\n", folder.string());
   return {};
 }
 
-Status ImportCommand::State::write_package() const {
+Status ImportCommand::State::write_package(const fetch::Fetched& from) const {
   if (!into.empty()) {
     return fail(Code::kInvalidArgument, "--into is of --format onnx", "into");
   }
@@ -69,7 +74,8 @@ Status ImportCommand::State::write_package() const {
   ThreadPool pool(threads);
   ProgressLine progress(!as_json && ::isatty(STDERR_FILENO) == 1);
   const auto made = import_package(
-      {.source = source,
+      {.source = from.path,
+       .origin = from.name,
        .repository = repository,
        .name = name,
        .version = *number,
@@ -88,11 +94,16 @@ Status ImportCommand::State::write_package() const {
   return {};
 }
 
-ImportCommand::ImportCommand(CLI::App& command, std::string repository) : state_(std::make_unique<State>()) {
+ImportCommand::ImportCommand(CLI::App& command, const std::string& home) : state_(std::make_unique<State>(home)) {
   State& s = *state_;
-  s.repository = std::move(repository);
-  s.command = command.add_subcommand("import", "Write a model of a Hugging Face folder into the model repository");
-  s.command->add_option("source", s.source, "Folder with config.json, safetensors and tokenizer.json")->required();
+  s.command = command.add_subcommand("import", "Write a model into the model repository");
+  s.command
+      ->add_option(
+          "source", s.source,
+          "Hugging Face folder (config.json, safetensors, tokenizer.json) or GGUF file, or where to fetch one: "
+          "hf:owner/name[@revision][/file.gguf], https://HOST/file.gguf")
+      ->required();
+  s.places.add_to(*s.command);
   CLI::Option* name = s.command->add_option("--name", s.name, "Name of the model in the repository");
   name->excludes(s.command->add_option("--into", s.into, "Of --format onnx: write this version folder instead"));
   s.command->add_option("--version", s.version,
@@ -116,6 +127,12 @@ ImportCommand::~ImportCommand() = default;
 
 bool ImportCommand::was_asked() const { return state_->command->parsed(); }
 
-Status ImportCommand::run() { return state_->format == "onnx" ? state_->write_onnx() : state_->write_package(); }
+Status ImportCommand::run() {
+  const auto from = state_->places.local(state_->source);
+  if (!from) {
+    return fail(from.error());
+  }
+  return state_->format == "onnx" ? state_->write_onnx(*from) : state_->write_package(*from);
+}
 
 }  // namespace shoal::app

@@ -13,7 +13,7 @@ namespace shoal::app {
 class ImportCommand final : public CommandGroup {
  public:
   // `repository` is where models lie unless it is said.
-  ImportCommand(CLI::App& command, std::string repository);
+  ImportCommand(CLI::App& command, const std::string& home);
   ~ImportCommand() override;
 
   [[nodiscard]] bool was_asked() const override;

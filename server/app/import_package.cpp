@@ -173,6 +173,7 @@ Result<Imported> import_package(const ImportRequest& request, Parallel& parallel
     return fail(std::move(files.error()));
   }
   source->origin.files = std::move(*files);
+  source->origin.name = request.origin.empty() ? source->origin.name : request.origin;
   auto target = target_for(request, source->origin.files);
   if (!target) {
     return fail(std::move(target.error()));

@@ -18,6 +18,7 @@ namespace shoal::app {
 
 struct ImportRequest {
   std::filesystem::path source;
+  std::string origin{};  // what the source is called in the package; empty: by its file or folder
   std::filesystem::path repository;
   std::string name;
   std::optional<std::int64_t> version{};  // unset: see version_for()

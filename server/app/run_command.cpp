@@ -19,6 +19,7 @@
 #include "server/app/browser_run.hpp"
 #include "server/app/native_answer.hpp"
 #include "server/app/native_model.hpp"
+#include "server/app/source_options.hpp"
 #include "server/app/thread_pool.hpp"
 #include "server/core/clock.hpp"
 #include "server/core/split.hpp"
@@ -69,9 +70,13 @@ Result<kernels::Matrix> main_output(const runtime::Executor& executor) {
 }  // namespace
 
 struct RunCommand::State {
+  explicit State(std::string folder) : home(std::move(folder)), places(home) {}
+
   CLI::App* command = nullptr;
   std::function<Result<Settings>()> settings;
-  std::string home, model, prompt, tokens, url;
+  std::string home;
+  SourceOptions places;
+  std::string model, prompt, tokens, url;
   std::string backend = "native";
   std::string kv_bits = "32";
   std::uint32_t max_tokens = 256;
@@ -260,15 +265,17 @@ Status RunCommand::State::generate(runtime::Executor& executor, const archs::Fac
 }
 
 RunCommand::RunCommand(CLI::App& command, std::string home, std::function<Result<Settings>()> settings)
-    : state_(std::make_unique<State>()) {
+    : state_(std::make_unique<State>(std::move(home))) {
   State& s = *state_;
   s.settings = std::move(settings);
-  s.home = std::move(home);
   s.command = command.add_subcommand("run", "Compute one answer of a model: a chat model's text, an encoder's vector");
   s.command
-      ->add_option("model", s.model,
-                   "Package by its name in $SHOAL_HOME/models or by its folder, Hugging Face folder, or GGUF file")
+      ->add_option(
+          "model", s.model,
+          "Package by its name in $SHOAL_HOME/models or by its folder, Hugging Face folder, or GGUF file; or where to "
+          "fetch one: hf:owner/name[@revision][/file.gguf], https://HOST/file.gguf")
       ->required();
+  s.places.add_to(*s.command);
   s.command->add_option("prompt", s.prompt, "Text; of a chat model what the user says");
   s.command->add_flag("--raw", s.is_raw, "Give a chat model the text as it is, without its chat template");
   s.command->add_option("--tokens", s.tokens, "Token ids instead of a text: 1,2,3; the answer is ids too");
@@ -308,6 +315,13 @@ bool RunCommand::was_asked() const { return state_->command->parsed(); }
 
 Status RunCommand::run() {
   State& s = *state_;
+  if (s.url.empty()) {
+    auto from = s.places.local(s.model);
+    if (!from) {
+      return fail(std::move(from.error()));
+    }
+    s.model = from->path.string();
+  }
   if (s.backend != "native" || !s.url.empty()) {
     const Status status = s.run_in_browser();
     if (status && s.as_json) {
