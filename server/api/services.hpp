@@ -30,6 +30,7 @@ struct Limits {
   std::chrono::seconds body_timeout{60};
   std::chrono::seconds write_timeout{60};
   std::chrono::seconds idle_timeout{75};
+  std::chrono::milliseconds stream_silence{15'000};        // then a stream of events gets a comment; 0: never
   std::size_t json_offload_bytes = std::size_t{64} << 10;  // larger JSON is read and written on the CPU pool
   std::size_t text_offload_bytes = std::size_t{4} << 10;   // larger texts are tokenised on the CPU pool
   std::size_t embedding_inputs = 2048;                     // texts in one /v1/embeddings request

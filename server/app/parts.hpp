@@ -65,6 +65,7 @@ struct App::Parts {
                  .limits = {},
                  .version = SHOAL_VERSION} {
     services.limits.infer_body_bytes = settings.max_request_bytes;
+    services.limits.stream_silence = settings.stream_silence;
     services.limits.connections = settings.max_connections;
     dispatcher.set_events(events);
     dispatcher.set_lost([this](const std::string& slot) { sequences.worker_lost(slot); });

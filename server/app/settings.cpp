@@ -86,6 +86,10 @@ config::Schema schema_of(Settings& settings) {
   add("server.generation_timeout", "10m", "1s to 24h",
       "the same of requests for generated text, which takes as long as it is",
       into_duration(settings.generation_timeout, 1s, 24h));
+  add("server.stream_silence", "15s", "0s to 10m",
+      "after so long without a token a stream of OpenAI's routes gets a comment, so that nobody between takes it for "
+      "dead (0s: never)",
+      into_duration(settings.stream_silence, 0s, 10min));
   add("server.max_request_bytes", "64MiB", "64KiB to 1GiB", "largest inference body, after its header",
       into_bytes(settings.max_request_bytes, 64U << 10, 1U << 30));
   add("server.max_connections", "1024", "1 to 65536", "open HTTP connections",

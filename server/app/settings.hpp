@@ -33,6 +33,7 @@ struct Settings {
   std::chrono::milliseconds drain_timeout{};
   std::chrono::milliseconds request_timeout{};
   std::chrono::milliseconds generation_timeout{};
+  std::chrono::milliseconds stream_silence{};
   std::uint64_t max_request_bytes = 0;
   std::uint64_t max_connections = 0;
   std::uint64_t cpu_threads = 0;

@@ -1,10 +1,12 @@
 """The default chat model behind OpenAI's API: stock clients, unmodified, against the real server and a real browser."""
 
+import http.client
 import json
 import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from typing import Any
 
 import openai
@@ -36,7 +38,7 @@ For a call answer with <tool_call>
 
 @pytest.fixture(scope="module")
 def server(launch, tmp_path_factory: pytest.TempPathFactory) -> Server:
-    return serve_chat(launch, tmp_path_factory.mktemp("packages"), {MODEL: None, TOOLS: TEMPLATE})
+    return serve_chat(launch, tmp_path_factory.mktemp("packages"), {MODEL: None, TOOLS: TEMPLATE}, server__stream_silence="500ms")
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +172,32 @@ def test_tool_messages_are_read_by_the_template(server: Server, client: openai.O
     assert answer.usage.prompt_tokens == told["count"]
     silent = client.chat.completions.create(model=TOOLS, messages=messages, tools=[WEATHER], tool_choice="none", max_tokens=8)
     assert silent.usage.prompt_tokens < told["count"], "tools that may not be called are not told of"
+
+
+def test_a_silent_stream_is_kept_alive(server: Server) -> None:
+    """The browser stands still after some tokens, and goes on."""
+    body = {"model": MODEL, "prompt": "The sea is", "max_tokens": 400, "stream": True, "temperature": 0, "ignore_eos": True}
+    connection = http.client.HTTPConnection(server.http, timeout=60)
+    connection.request("POST", "/v1/completions", json.dumps(body), {"Content-Type": "application/json"})
+    lines = iter(connection.getresponse())
+    kinds: list[bytes] = []
+
+    def read(until: Callable[[], bool]) -> None:
+        while not until():
+            kinds.append(next(lines))
+
+    read(lambda: sum(line.startswith(b"data: ") for line in kinds) >= 5)
+    engine = server.victim("headless_shell/0", "renderer")
+    os.kill(engine, signal.SIGSTOP)
+    try:
+        read(lambda: kinds.count(b": ping\n") >= 2)
+    finally:
+        os.kill(engine, signal.SIGCONT)
+    read(lambda: kinds[-1] == b"data: [DONE]\n")
+    assert sum(line.startswith(b"data: {") for line in kinds) > 100
+    # Clients pass over comments: each has an empty line behind it.
+    assert all(kinds[index + 1] == b"\n" for index, line in enumerate(kinds) if line == b": ping\n")
+    connection.close()
 
 
 def test_a_browser_that_is_killed_ends_streams(server: Server, client: openai.OpenAI) -> None:

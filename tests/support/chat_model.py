@@ -15,7 +15,7 @@ def chat_model_file() -> Path | None:
     return file if file.is_file() else None
 
 
-def serve_chat(launch: Callable[..., Server], home: Path, templates: dict[str, str | None]) -> Server:
+def serve_chat(launch: Callable[..., Server], home: Path, templates: dict[str, str | None], **settings: str) -> Server:
     """A server of the chat model under each of these names, with that chat template in place of its own where one is given."""
     file = chat_model_file()
     if file is None:
@@ -25,4 +25,4 @@ def serve_chat(launch: Callable[..., Server], home: Path, templates: dict[str, s
         if template is not None:
             (home / "models" / name / "1" / "chat_template.jinja").write_text(template)
     return launch(models__repository=str(home / "models"), models__warm_up="none",
-                  pool__browsers="kind=headless_shell,backends=wasm").start(120)
+                  pool__browsers="kind=headless_shell,backends=wasm", **settings).start(120)

@@ -1,5 +1,6 @@
 #include "server/api/openai/choice_stream.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "server/api/http/called_back.hpp"
@@ -42,7 +43,32 @@ void ChoiceStream::cancel() {
   }
 }
 
+void ChoiceStream::tell_silence(const boost::asio::any_io_executor& executor, Duration silence) {
+  if (silence > Duration::zero()) {
+    silence_ = silence;
+    last_ = Clock::now();
+    timer_.emplace(executor);
+    watch(silence);
+  }
+}
+
+void ChoiceStream::watch(Duration left) {
+  timer_->expires_after(left);
+  timer_->async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+    const auto self = error ? nullptr : weak.lock();
+    if (self == nullptr) {
+      return;
+    }
+    const TimePoint now = Clock::now();
+    if (self->reader_ && now - self->last_ >= self->silence_) {
+      self->take({.choice = 0, .response = {}, .is_silence = true});
+    }
+    self->watch(std::max<Duration>(self->silence_ - (now - self->last_), std::chrono::milliseconds(1)));
+  });
+}
+
 void ChoiceStream::take(Event event) {
+  last_ = Clock::now();
   events_.push_back(std::move(event));
   if (const auto reader = std::exchange(reader_, nullptr)) {
     reader();

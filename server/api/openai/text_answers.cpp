@@ -29,6 +29,9 @@ asio::awaitable<std::optional<std::string>> next_part(std::shared_ptr<Running> r
       running->has_ended = true;
       co_return running->writer->closing_events();
     }
+    if (event->is_silence) {
+      co_return ": ping\n\n";
+    }
     if (!event->response) {
       running->has_ended = true;
       running->stream->cancel();
@@ -59,6 +62,7 @@ asio::awaitable<Response> answer_text(Services& services, http::Exchange& exchan
     co_return error_response(ErrorStyle::kOpenai, running->first->response.error());
   }
   if (is_streamed) {
+    running->stream->tell_silence(co_await asio::this_coro::executor, services.limits.stream_silence);
     Response response;
     response.content_type = "text/event-stream; charset=utf-8";
     response.headers.emplace_back("Cache-Control", "no-cache");
