@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import batching, chat, frontend, machine, parallel, report, streams, widths
+from bench import batching, chat, frontend, machine, parallel, quality, report, streams, widths
 from bench.engines import Native, Shoal
 from bench.measure import FULL, cosine, measure, row_of, timed
 from golden.native import long_text
@@ -24,7 +24,7 @@ from support.server import HOME, ROOT, Server
 from support.waiting import eventually
 
 MODELS = {"all-minilm-l6-v2": "the default: weights stored as int8, computed in fp32", "all-minilm-l6-v2-fp32": "fp32"}
-PARTS = ("starts", "run", "throughput", "batching", "parallel", "frontend", "chat", "streams", "widths")
+PARTS = ("starts", "run", "throughput", "batching", "parallel", "frontend", "chat", "streams", "widths", "quality")
 BACKENDS = ("wasm", "webnn", "webgpu")
 BATCHES = (1, 8)
 TOKENS = 32
@@ -130,6 +130,7 @@ def problems(result):
     yield from parallel.problems(result.get("parallel", []), result["machine"]["cores"])
     yield from chat.problems(result.get("chat", {}))
     yield from streams.problems(result.get("streams", {}), result["machine"]["cores"])
+    yield from quality.problems(result.get("quality", {}))
     yield from widths.problems(result.get("widths", {}), result["machine"]["cores"])
     idle = result.get("memory_idle", {}).get("server_rss_mib", 0)
     if idle > IDLE_MIB:
@@ -171,6 +172,8 @@ def main():
             result["streams"] = streams.measure(Path(folder) / "streams", say)
         if "widths" in parts:
             result["widths"] = widths.measure(Path(folder) / "widths", say)
+        if "quality" in parts:
+            result["quality"] = quality.measure(Path(folder) / "quality", say)
     result["problems"] = list(problems(result))
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "bench.json").write_text(json.dumps(result, indent=1) + "\n")

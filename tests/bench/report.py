@@ -1,6 +1,6 @@
 """The benchmark's result as a page of the documentation."""
 
-from bench import chat, streams, widths
+from bench import chat, quality, streams, widths
 from bench.measure import Row
 
 
@@ -162,5 +162,7 @@ def markdown(result):
         ]
     if "widths" in result:
         parts += ["## Widths of weights", *widths.sections(result["widths"])]
+    if "quality" in result:
+        parts += ["## What few bits cost", *quality.sections(result["quality"])]
     parts += ["## Start and memory", "\n".join(lines)]
     return "\n\n".join(parts) + "\n"
