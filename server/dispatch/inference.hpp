@@ -18,6 +18,7 @@
 #include "server/core/sequence_step.hpp"
 #include "server/core/tensor.hpp"
 #include "server/core/tier.hpp"
+#include "server/dispatch/context_shift.hpp"
 #include "server/dispatch/text_request.hpp"
 
 namespace shoal::models {
@@ -69,6 +70,7 @@ struct InferenceResponse {
   std::string finish_reason = {};       // of generation, in the last response: "stop" or "length"
   std::uint32_t cached_tokens = 0;      // of the prompt, that had been read for an earlier one
   double mean_rows = 0;                 // answers that went on together, mean of the steps after the prompt; 0 = none
+  std::uint32_t shifts = 0;             // times that the text outgrew the context and went on
   std::optional<TextPiece> piece = {};  // of a request with `text`: what this response adds
 };
 
@@ -93,6 +95,8 @@ struct InferenceRequest {
   // Of one with `generate` that has responded and loses its worker: another one makes the same tokens again and goes on
   // from there, or it ends with kWorkerLost where they are others.
   bool resumes = false;
+  std::optional<ContextShift> shift =
+      {};  // of one with `text`: what becomes of a text that outgrows the context; else it ends
   std::optional<TextRequest> text = {};  // for TextService, which makes `generate` and `inputs` of it
 };
 

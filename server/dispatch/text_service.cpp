@@ -88,6 +88,10 @@ struct TextService::Answer {
   TextAnswer text;
   std::shared_ptr<text::Constraint> constraint = {};  // used on the CPU pool, by one mask at a time
   std::uint64_t inner = 0;                            // the ticket behind; 0 = it is not there yet
+  Ids read = {};                                      // what the model is given; with `shift` what it made besides
+  std::uint32_t wanted = 0;                           // tokens of the answer at most
+  std::uint32_t shifts = 0;
+  Timing timing = {};  // of the parts before the last shift
 };
 
 TextService::TextService(boost::asio::any_io_executor main, boost::asio::any_io_executor cpu, InferenceService& behind,
@@ -109,25 +113,36 @@ std::uint64_t TextService::submit(InferenceRequest request, Completion done) {
   auto answer = std::make_shared<Answer>(Answer{.request = std::move(request), .done = std::move(done), .text = {}});
   answers_.emplace(ticket, answer);
   // The model and the text outlive the work, whatever becomes of the answer.
-  boost::asio::post(cpu_, [main = main_, alive = alive_, ticket, model = answer->request.model,
-                           text = std::make_shared<const TextRequest>(*answer->request.text)] {
-    auto made = std::make_shared<Result<Prepared>>(prepare(*model, *text));
-    boost::asio::post(main, [alive, ticket, made] {
-      if (*alive != nullptr) {
-        (*alive)->prepared(ticket, std::move(*made));
-      }
-    });
-  });
+  boost::asio::post(cpu_,
+                    [main = main_, alive = alive_, ticket, model = answer->request.model,
+                     text = std::make_shared<const TextRequest>(*answer->request.text), shift = answer->request.shift] {
+                      auto made = std::make_shared<Result<Prepared>>(prepare(*model, *text, shift));
+                      boost::asio::post(main, [alive, ticket, made] {
+                        if (*alive != nullptr) {
+                          (*alive)->prepared(ticket, std::move(*made));
+                        }
+                      });
+                    });
   return ticket;
 }
 
-Result<TextService::Prepared> TextService::prepare(const models::ModelVersion& model, const TextRequest& text) {
+Result<TextService::Prepared> TextService::prepare(const models::ModelVersion& model, const TextRequest& text,
+                                                   const std::optional<ContextShift>& shift) {
   if (!model.generation) {
     return fail(Code::kOperatorNotSupported, fmt::format("model '{}' does not generate text", model.name), "model");
   }
   auto ids = ids_of(*model.generation, text);
   if (!ids) {
     return fail(std::move(ids.error()));
+  }
+  if (shift && (text.grammar || model.generation->model_class != archs::ModelClass::kDecoder)) {
+    return fail(Code::kOperatorNotSupported,
+                text.grammar ? "shoal_overflow: an answer that must obey a schema cannot outgrow the context"
+                             : fmt::format("shoal_overflow: model '{}' does not go on behind its prompt", model.name),
+                "shoal_overflow");
+  }
+  if (shift && !ids->empty()) {
+    *ids = kept_of(*ids, model.generation->context, *shift);
   }
   Prepared out{.ids = std::move(*ids), .constraint = {}, .mask = {}};
   if (!text.grammar) {
@@ -155,33 +170,46 @@ void TextService::prepared(std::uint64_t ticket, Result<Prepared> made) {
   if (!made) {
     return end(ticket, fail(std::move(made.error())));
   }
-  const Ids& ids = made->ids;
-  Answer& answer = *found->second;
-  const models::ModelVersion& model = *answer.request.model;
-  const auto room = room_for(model, ids.size());
+  const AnswerPtr answer = found->second;
+  const models::ModelVersion& model = *answer->request.model;
+  const auto room = room_for(model, made->ids.size());
   if (!room) {
     return end(ticket, fail(room.error()));
   }
+  const TextRequest& text = *answer->request.text;
+  answer->text = TextAnswer(model.generation->tokenizer, text.stop, made->ids.size());
+  answer->constraint = std::move(made->constraint);
+  answer->read = std::move(made->ids);
+  answer->wanted = text.max_tokens.value_or(*room);
+  start(ticket, *answer);
+  if (answer->constraint != nullptr) {
+    behind_.mask(answer->inner, 0, std::move(made->mask));
+  }
+}
+
+void TextService::start(std::uint64_t ticket, Answer& answer) {
+  const models::GenerationConfig& generation = *answer.request.model->generation;
   const TextRequest& text = *answer.request.text;
-  answer.text = TextAnswer(model.generation->tokenizer, text.stop, ids.size());
-  answer.constraint = std::move(made->constraint);
+  const std::uint32_t room = room_for(*answer.request.model, answer.read.size()).value_or(1);
   InferenceRequest inner;
   inner.request_id = answer.request.request_id;
   inner.model = answer.request.model;
-  inner.inputs = {tokens_tensor(ids)};
+  inner.inputs = {tokens_tensor(answer.read)};
   inner.demand = answer.request.demand;
   inner.priority = answer.request.priority;
   inner.received = answer.request.received;
   inner.deadline = answer.request.deadline == kNoDeadline ? answer.request.received + options_.default_timeout
                                                           : answer.request.deadline;
-  inner.generate = GenerateOptions{.max_tokens = std::min(text.max_tokens.value_or(*room), *room),
-                                   .stop_ids = text.ignores_eos ? Ids() : model.generation->stop_ids,
-                                   .decoder_start = model.generation->decoder_start,
+  inner.generate = GenerateOptions{.max_tokens = std::min(answer.wanted - answer.text.made(), room),
+                                   .stop_ids = text.ignores_eos ? Ids() : generation.stop_ids,
+                                   .decoder_start = generation.decoder_start,
                                    .sampling = text.sampling,
                                    .wants_logprobs = text.wants_logprobs,
                                    .top_logprobs = text.top_logprobs,
                                    .is_masked = answer.constraint != nullptr,
                                    .prefix_key = text.cache_salt};
+  // The draws of a seed begin anew with each part.
+  inner.generate->sampling.seed += answer.shifts;
   // Masks are made for tokens that come, not for those that come again.
   inner.resumes = answer.request.resumes && answer.constraint == nullptr;
   inner.partial = [alive = alive_, ticket](InferenceResponse response, std::function<void()> more) {
@@ -194,8 +222,28 @@ void TextService::prepared(std::uint64_t ticket, Result<Prepared> made) {
       (*alive)->ended(ticket, std::move(result));
     }
   });
-  if (answer.constraint != nullptr) {
-    behind_.mask(answer.inner, 0, std::move(made->mask));
+}
+
+// A text that has filled the context goes on with what is kept of it.
+bool TextService::goes_on(std::uint64_t ticket, Answer& answer, const InferenceResponse& part) {
+  if (!answer.request.shift || part.finish_reason != "length" || answer.text.is_stopped() ||
+      answer.text.made() >= answer.wanted) {
+    return false;
+  }
+  answer.timing.queue_us += part.timing.queue_us;
+  answer.timing.compute_us += part.timing.compute_us;
+  answer.timing.prefill_us += part.timing.prefill_us;
+  answer.timing.decode_us += part.timing.decode_us;
+  ++answer.shifts;
+  answer.read = kept_of(answer.read, answer.request.model->generation->context, *answer.request.shift);
+  start(ticket, answer);
+  return true;
+}
+
+void TextService::remember(Answer& answer) {
+  if (answer.request.shift) {
+    const std::span<const std::uint32_t> last = answer.text.last_ids();
+    answer.read.insert(answer.read.end(), last.begin(), last.end());
   }
 }
 
@@ -240,6 +288,7 @@ void TextService::gave(std::uint64_t ticket, InferenceResponse response, std::fu
     behind_.cancel(inner);
     return;
   }
+  remember(*answer);
   if (answer->text.is_stopped()) {
     behind_.finish(answer->inner);
     return;
@@ -261,9 +310,14 @@ void TextService::ended(std::uint64_t ticket, Result<InferenceResponse> result) 
     return;
   }
   if (result) {
-    TextAnswer& text = found->second->text;
+    const AnswerPtr answer = found->second;
+    TextAnswer& text = answer->text;
     auto added = text.add(result->outputs);
     if (added) {
+      remember(*answer);
+      if (goes_on(ticket, *answer, *result)) {
+        return;
+      }
       added = text.finish();
     }
     if (!added) {
@@ -272,6 +326,11 @@ void TextService::ended(std::uint64_t ticket, Result<InferenceResponse> result) 
     if (text.is_stopped()) {
       result->finish_reason = "stop";
     }
+    result->shifts = answer->shifts;
+    result->timing.queue_us += answer->timing.queue_us;
+    result->timing.compute_us += answer->timing.compute_us;
+    result->timing.prefill_us += answer->timing.prefill_us;
+    result->timing.decode_us += answer->timing.decode_us;
     text.put_into(*result);
   }
   end(ticket, std::move(result));

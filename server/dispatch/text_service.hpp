@@ -28,7 +28,9 @@ class TextService final : public InferenceService {
 
   // Of a request with `text`: kInvalidArgument names the field that is wrong, kContextLengthExceeded a prompt that
   // leaves no room for an answer. Responses have `piece`, and the output `text_output` BYTES [1], or `tokens` INT32 [n]
-  // of a model without a tokenizer. The last one has `finish_reason`: "stop" or "length".
+  // of a model without a tokenizer. The last one has `finish_reason`: "stop" or "length". With `shift` a prompt that is
+  // too long is cut, and an answer that fills the context goes on, by a new run of what is kept; not where it must obey
+  // a grammar (kOperatorNotSupported).
   std::uint64_t submit(InferenceRequest request, Completion done) override;
   void cancel(std::uint64_t ticket) override;
   void finish(std::uint64_t ticket) override;
@@ -49,8 +51,12 @@ class TextService final : public InferenceService {
   using AnswerPtr = std::shared_ptr<Answer>;
 
   struct Prepared;
-  static Result<Prepared> prepare(const models::ModelVersion& model, const TextRequest& text);
+  static Result<Prepared> prepare(const models::ModelVersion& model, const TextRequest& text,
+                                  const std::optional<ContextShift>& shift);
   void prepared(std::uint64_t ticket, Result<Prepared> made);
+  void start(std::uint64_t ticket, Answer& answer);
+  bool goes_on(std::uint64_t ticket, Answer& answer, const InferenceResponse& part);
+  static void remember(Answer& answer);
   // Has the mask of the next token made.
   void constrain(std::uint64_t ticket, const Answer& answer);
   // Empty: the answer obeys its grammar and has ended.

@@ -17,7 +17,8 @@ Status read_shoal(JsonReader& reader, Parameters& parameters) {
   }
   reader.enter_object();
   while (auto key = reader.next_key()) {
-    if (*key == "backend" || *key == "worker" || *key == "variant" || *key == "trust" || *key == "family") {
+    if (*key == "backend" || *key == "worker" || *key == "variant" || *key == "trust" || *key == "family" ||
+        *key == "overflow") {
       if (reader.peek() != JsonReader::Kind::kString) {
         return wrong("shoal." + *key, "a string");
       }
@@ -30,7 +31,8 @@ Status read_shoal(JsonReader& reader, Parameters& parameters) {
       parameters.emplace("shoal_" + *key, *flag);
     } else if (*key == "priority" && reader.peek() == JsonReader::Kind::kString) {
       parameters.emplace(*key, reader.read_string().value_or(""));
-    } else if (*key == "bits" || *key == "priority" || *key == "timeout_us" || *key == "max_batch_size") {
+    } else if (*key == "bits" || *key == "priority" || *key == "timeout_us" || *key == "max_batch_size" ||
+               *key == "sinks") {
       const auto number = reader.peek() == JsonReader::Kind::kNumber ? reader.read_int64() : std::nullopt;
       if (!number) {
         return wrong("shoal." + *key, "an integer");
@@ -43,7 +45,7 @@ Status read_shoal(JsonReader& reader, Parameters& parameters) {
       return fail(
           Code::kInvalidArgument,
           fmt::format("'shoal.{}' is not known; there are backend, worker, family, trust, variant, bits, priority, "
-                      "timeout_us, max_batch_size, resume",
+                      "timeout_us, max_batch_size, resume, overflow, sinks",
                       *key),
           "shoal");
     }

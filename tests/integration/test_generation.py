@@ -185,3 +185,57 @@ def test_keys_and_values_of_few_bits(launch, fixtures: Path, tmp_path: Path) -> 
         native = document("run", fixtures / "llama3", prompt, "--raw", "--max-tokens", 24, "--kv-bits", bits)["text"]
         assert texts[bits] == native, bits
     assert texts["32"] == texts["16"] == expected != texts["4,2"]
+
+
+def kept(ids: list[int], context: int, sinks: int) -> list[int]:
+    """What docs/chat.md says of a text that has filled the context."""
+    return ids if len(ids) < context else ids[:sinks] + ids[-((context - sinks) // 2) :]
+
+
+def test_a_text_that_outgrows_the_context_goes_on(server: Server, client: openai.OpenAI, fixtures: Path) -> None:
+    context = json.loads((fixtures / "llama" / "config.json").read_text())["max_position_embeddings"]
+    prompt = list(range(5, 15))
+    asked = {"model": "llama", "temperature": 0}
+
+    def made(ids: list[int], count: int, **more: Any) -> Any:
+        body = {"ignore_eos": True, "return_token_ids": True} | more
+        return client.completions.create(prompt=ids, max_tokens=count, extra_body=body, **asked)
+
+    wanted = 2 * context
+    read, expected = list(prompt), []
+    while len(expected) < wanted:
+        read = kept(read, context, 3)
+        new = made(read, min(wanted - len(expected), context - len(read))).choices[0].token_ids
+        read, expected = read + new, expected + new
+    whole = made(prompt, wanted, shoal={"overflow": "shift", "sinks": 3})
+    assert whole.choices[0].token_ids == expected and whole.choices[0].finish_reason == "length"
+    assert whole.shoal["context_shifts"] >= 2 and whole.usage.completion_tokens == wanted
+    streamed = [chunk.choices[0] for chunk in client.completions.create(
+        prompt=prompt, max_tokens=wanted, stream=True,
+        extra_body={"ignore_eos": True, "return_token_ids": True, "shoal": {"overflow": "shift", "sinks": 3}}, **asked)]
+    assert [token for one in streamed for token in one.token_ids] == expected
+    # Without it the answer ends where the context does, and a prompt that is too long is refused.
+    assert made(prompt, wanted).usage.completion_tokens == context - len(prompt)
+    long = list(range(5, 5 + context + 20))
+    with pytest.raises(openai.BadRequestError) as refused:
+        made(long, 1)
+    assert refused.value.code == "context_length_exceeded"
+    cut = made(long, 4, shoal={"overflow": "shift", "sinks": 3})
+    assert cut.choices[0].token_ids == made(kept(long, context, 3), 4).choices[0].token_ids
+    assert cut.usage.prompt_tokens == len(kept(long, context, 3))
+    options = {"text_input": "Once", "max_tokens": wanted, "ignore_eos": True, "shoal_overflow": "shift", "shoal_sinks": 3}
+    answer = server.post("/v2/models/llama/generate", options)
+    assert answer.status == 200 and answer.json()["completion_tokens"] == wanted, answer.body
+    assert answer.json()["shoal_context_shifts"] >= 2
+
+
+@pytest.mark.parametrize(("shoal", "words"), [
+    ({"overflow": "wrap"}, "'error' or 'shift'"),
+    ({"sinks": 4}, "beside shoal_overflow"),
+    ({"overflow": "shift", "sinks": -1}, "an integer from 0"),
+    ({"overflow": 3}, "a string"),
+])  # fmt: skip
+def test_a_wrong_overflow_is_told(client: openai.OpenAI, shoal: dict[str, Any], words: str) -> None:
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.completions.create(model="llama", prompt=[5, 6], max_tokens=1, extra_body={"shoal": shoal})
+    assert words in str(refused.value), refused.value

@@ -88,11 +88,19 @@ class Server:
             )
 
     def listen(self, seconds: float = 15) -> "Server":
-        """Starts it; returns when it listens, which is long before it is ready."""
+        """Starts it; returns when it listens and has read its repository, which is long before it is ready."""
         self.spawn()
         event = self.wait_event("listening", seconds)
         host = event["host"]
         self.http, self.grpc, self.metrics = (f"{host}:{event[key]}" for key in ("http", "grpc", "metrics"))
+
+        def has_read() -> bool:
+            try:
+                return b"being read" not in self.get("/v2/health/ready").body
+            except OSError:
+                return not self.running()  # which is the test's matter
+
+        eventually("the repository has been read", seconds, has_read)
         return self
 
     def start(self, seconds: float = 90) -> "Server":

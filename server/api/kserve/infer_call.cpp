@@ -19,6 +19,7 @@ namespace shoal::api::kserve {
 namespace {
 
 constexpr std::size_t kMaxSequenceId = 128;
+constexpr std::uint32_t kMaxSinks = 65536;
 constexpr std::int64_t kMaxTimeoutUs = std::int64_t{24} * 3600 * 1'000'000;
 
 std::unexpected<Error> wrong(std::string_view name, std::string_view expected) {
@@ -64,7 +65,8 @@ Status apply_demand(const std::string& name, const wire::Parameter& value, dispa
   } else {
     return fail(Code::kInvalidArgument,
                 fmt::format("parameter '{:.100}' is not known; there are shoal_backend, shoal_bits, "
-                            "shoal_family, shoal_max_batch_size, shoal_resume, shoal_trust, shoal_variant and "
+                            "shoal_family, shoal_max_batch_size, shoal_overflow, shoal_resume, shoal_sinks, "
+                            "shoal_trust, shoal_variant and "
                             "shoal_worker",
                             name),
                 name);
@@ -101,6 +103,24 @@ Status apply_parameter(const std::string& name, const wire::Parameter& value, di
     const bool* flag = std::get_if<bool>(&value);
     request.resumes = flag != nullptr && *flag;
     return flag != nullptr ? Status() : wrong(name, "a boolean");
+  }
+  if (name == "shoal_overflow") {
+    const auto* word = std::get_if<std::string>(&value);
+    if (word == nullptr || (*word != "error" && *word != "shift")) {
+      return wrong(name, "'error' or 'shift'");
+    }
+    if (*word == "shift") {
+      request.shift.emplace();
+    }
+    return {};
+  }
+  if (name == "shoal_sinks") {
+    const auto sinks = natural(value);
+    if (!sinks || *sinks > kMaxSinks || !request.shift) {
+      return wrong(name, fmt::format("an integer from 0 to {}, beside shoal_overflow 'shift'", kMaxSinks));
+    }
+    request.shift->sinks = static_cast<std::uint32_t>(*sinks);
+    return {};
   }
   if (name.starts_with("shoal_")) {
     return apply_demand(name, value, request.demand);
@@ -162,6 +182,9 @@ Status apply_parameters(const wire::Parameters& parameters, dispatch::InferenceR
     if (Status status = apply_parameter(name, value, request); !status) {
       return status;
     }
+  }
+  if (request.shift && !request.text) {
+    return wrong("shoal_overflow", "left out: the model does not generate text");
   }
   return {};
 }
@@ -233,6 +256,9 @@ void each_answer_parameter(const dispatch::InferenceResponse& response,
   }
   if (response.attempts > 1) {
     number("shoal_attempts", response.attempts);
+  }
+  if (response.shifts > 0) {
+    number("shoal_context_shifts", response.shifts);
   }
   number("shoal_queue_us", response.timing.queue_us);
   number("shoal_compute_us", response.timing.compute_us);

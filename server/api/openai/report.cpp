@@ -21,6 +21,9 @@ nlohmann::ordered_json report_of(const dispatch::InferenceResponse& response) {
   if (response.fallback_from.empty()) {
     document["fallback_from"] = nullptr;
   }
+  if (response.shifts > 0) {
+    document["context_shifts"] = response.shifts;
+  }
   if (response.piece) {
     document["timing"]["prefill_us"] = response.timing.prefill_us;
     document["timing"]["decode_us"] = response.timing.decode_us;

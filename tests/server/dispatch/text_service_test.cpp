@@ -305,5 +305,69 @@ TEST_F(TextServiceTest, LogprobsGoWithTheirTokens) {
   EXPECT_THAT(told_of[1].likely, ElementsAre(testing::Pair(3U, -1.5F), testing::Pair(4U, -2.0F)));
 }
 
+// What the model was given by the last request.
+std::string read_by(const InferenceRequest& request) {
+  std::string out;
+  for (std::size_t at = 0; at < request.inputs[0].data.size(); at += sizeof(std::int32_t)) {
+    out += request.inputs[0].data[at];
+  }
+  return out;
+}
+
+TEST_F(TextServiceTest, ATextThatOutgrowsTheContextGoesOn) {
+  InferenceRequest request;
+  request.model = model;
+  request.received = Clock::now();
+  request.text = TextRequest{.prompt = "0123456789", .max_tokens = 20};
+  request.text->sampling.seed = 7;
+  request.shift = ContextShift{.sinks = 2};
+  request.partial = [this](InferenceResponse response, const std::function<void()>& more) {
+    told.push_back(response.piece->text);
+    more();
+  };
+  service.submit(std::move(request), [this](Result<InferenceResponse> result) { ended = std::move(result); });
+  settle();
+  ASSERT_EQ(behind.requests.size(), 1U);
+  EXPECT_EQ(behind.requests[0].first.generate->max_tokens, 6U);
+  give("abcd");
+  end("ef", "length");
+  ASSERT_EQ(behind.requests.size(), 2U) << "the context of 16 is full";
+  EXPECT_EQ(read_by(behind.requests[1].first), "019abcdef");
+  EXPECT_EQ(behind.requests[1].first.generate->max_tokens, 7U);
+  EXPECT_EQ(behind.requests[1].first.generate->sampling.seed, 8U);
+  give("ghijkl");
+  end("m", "length");
+  ASSERT_EQ(behind.requests.size(), 3U);
+  EXPECT_EQ(read_by(behind.requests[2].first), "01ghijklm");
+  EXPECT_EQ(behind.requests[2].first.generate->max_tokens, 7U);
+  EXPECT_FALSE(ended);
+  end("nopqrst", "length");
+  ASSERT_TRUE(ended && *ended);
+  EXPECT_EQ((*ended)->finish_reason, "length");
+  EXPECT_EQ((*ended)->shifts, 2U);
+  EXPECT_EQ((*ended)->piece->completion_tokens, 20U);
+  EXPECT_EQ((*ended)->piece->prompt_tokens, 10U);
+  std::string all;
+  for (const std::string& piece : told) {
+    all += piece;
+  }
+  EXPECT_EQ(all + (*ended)->piece->text, "abcdefghijklmnopqrst");
+}
+
+TEST_F(TextServiceTest, APromptThatIsTooLongIsCut) {
+  InferenceRequest request;
+  request.model = model;
+  request.received = Clock::now();
+  request.text = TextRequest{.prompt = "0123456789abcdefghij", .max_tokens = 3};
+  request.shift = ContextShift{.sinks = 4};
+  service.submit(std::move(request), [this](Result<InferenceResponse> result) { ended = std::move(result); });
+  settle();
+  ASSERT_EQ(behind.requests.size(), 1U);
+  EXPECT_EQ(read_by(behind.requests[0].first), "0123efghij");
+  end("xyz", "length");
+  ASSERT_TRUE(ended && *ended);
+  EXPECT_EQ((*ended)->shifts, 0U) << "it had room for the answer";
+}
+
 }  // namespace
 }  // namespace shoal::dispatch
